@@ -1,0 +1,217 @@
+//! A person's decision as it travels: a `control_response` with a `uuid`, the `digest` of what was shown, and for an
+//! edited input the digest of the edited text.
+
+use serde::{Deserialize, Serialize};
+
+use crate::json::{JsonError, RawJson};
+use crate::limits::FOREIGN_ID_BYTES_MAX;
+
+/// Why an event is no decision.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecisionError {
+    /// Not a `control_response` with a success body.
+    #[error("a decision is a `control_response` with `response.subtype` \"success\": {0}")]
+    Shape(String),
+    /// No `uuid`.
+    #[error("a decision needs a `uuid`")]
+    NoUuid,
+    /// No `digest`.
+    #[error("a decision needs the `digest` of the request that was shown")]
+    NoDigest,
+    /// `behavior` is neither `allow` nor `deny`.
+    #[error("a decision's `behavior` is \"allow\" or \"deny\"")]
+    Behavior,
+    /// An allow without its `updatedInput`.
+    #[error("an allow carries the `updatedInput` it allows")]
+    NoInput,
+}
+
+/// What was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may run.
+    Allow {
+        /// The input it may run with.
+        updated_input: RawJson,
+        /// Suggestions of this very request that were granted as well.
+        updated_permissions: Vec<RawJson>,
+    },
+    /// It may not.
+    Deny {
+        /// Becomes the tool's result, word for word.
+        message: String,
+        /// Whether the turn ends too.
+        interrupt: bool,
+    },
+}
+
+/// One decision about one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Idempotency key.
+    pub uuid: String,
+    /// The agent's id of the request.
+    pub request_id: String,
+    /// [`super::digest`] of the `request` that was shown.
+    pub digest: String,
+    /// When the person clicked, ms since the Unix epoch in server time; absent = now.
+    pub decided_at_ms: Option<u64>,
+    /// With an edited input: [`super::digest`] of its raw text.
+    pub updated_input_digest: Option<String>,
+    /// Whether the input was edited.
+    pub edited: bool,
+    /// What was decided.
+    pub verdict: Verdict,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    uuid: Option<String>,
+    #[serde(default)]
+    digest: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decided_at_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    edited: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    updated_input_digest: Option<String>,
+    response: Body,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    subtype: String,
+    request_id: String,
+    response: Payload,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    behavior: String,
+    #[serde(default, rename = "updatedInput", skip_serializing_if = "Option::is_none")]
+    updated_input: Option<RawJson>,
+    #[serde(default, rename = "updatedPermissions", skip_serializing_if = "Option::is_none")]
+    updated_permissions: Option<Vec<RawJson>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    interrupt: bool,
+}
+
+impl Decision {
+    /// Reads a decision out of a client's `control_response`.
+    ///
+    /// # Errors
+    /// [`DecisionError`] naming what is missing.
+    pub fn parse(event: &RawJson) -> Result<Self, DecisionError> {
+        let envelope: Envelope = event.read().map_err(|error: JsonError| DecisionError::Shape(error.to_string()))?;
+        if envelope.kind != "control_response" || envelope.response.subtype != "success" {
+            return Err(DecisionError::Shape(envelope.response.subtype));
+        }
+        let uuid = envelope.uuid.filter(|uuid| (1..=FOREIGN_ID_BYTES_MAX).contains(&uuid.len()));
+        let payload = envelope.response.response;
+        let verdict = match payload.behavior.as_str() {
+            "allow" => Verdict::Allow {
+                updated_input: payload.updated_input.ok_or(DecisionError::NoInput)?,
+                updated_permissions: payload.updated_permissions.unwrap_or_default(),
+            },
+            "deny" => Verdict::Deny { message: payload.message.unwrap_or_default(), interrupt: payload.interrupt },
+            _ => return Err(DecisionError::Behavior),
+        };
+        Ok(Self {
+            uuid: uuid.ok_or(DecisionError::NoUuid)?,
+            request_id: envelope.response.request_id,
+            digest: envelope.digest.ok_or(DecisionError::NoDigest)?,
+            decided_at_ms: envelope.decided_at_ms,
+            updated_input_digest: envelope.updated_input_digest,
+            edited: envelope.edited,
+            verdict,
+        })
+    }
+
+    /// `allow` or `deny`.
+    #[must_use]
+    pub fn behavior(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Allow { .. } => "allow",
+            Verdict::Deny { .. } => "deny",
+        }
+    }
+
+    /// The event a client sends.
+    #[must_use]
+    pub fn to_event(&self) -> RawJson {
+        let payload = match &self.verdict {
+            Verdict::Allow { updated_input, updated_permissions } => Payload {
+                behavior: "allow".into(),
+                updated_input: Some(updated_input.clone()),
+                updated_permissions: Some(updated_permissions.clone()).filter(|granted| !granted.is_empty()),
+                message: None,
+                interrupt: false,
+            },
+            Verdict::Deny { message, interrupt } => Payload {
+                behavior: "deny".into(),
+                updated_input: None,
+                updated_permissions: None,
+                message: Some(message.clone()),
+                interrupt: *interrupt,
+            },
+        };
+        RawJson::from_value(&Envelope {
+            kind: "control_response".into(),
+            uuid: Some(self.uuid.clone()),
+            digest: Some(self.digest.clone()),
+            decided_at_ms: self.decided_at_ms,
+            edited: self.edited,
+            updated_input_digest: self.updated_input_digest.clone(),
+            response: Body { subtype: "success".into(), request_id: self.request_id.clone(), response: payload },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        for verdict in [
+            Verdict::Allow {
+                updated_input: RawJson::parse(r#"{"command":"ls", "n":1.0}"#).unwrap(),
+                updated_permissions: vec![RawJson::parse(r#"{"type":"setMode"}"#).unwrap()],
+            },
+            Verdict::Deny { message: "keep it".into(), interrupt: true },
+        ] {
+            let decision = Decision {
+                uuid: "u".into(),
+                request_id: "R".into(),
+                digest: "d".into(),
+                decided_at_ms: Some(5),
+                updated_input_digest: None,
+                edited: false,
+                verdict,
+            };
+            assert_eq!(Decision::parse(&decision.to_event()), Ok(decision));
+        }
+    }
+
+    #[test]
+    fn names_what_is_missing() {
+        let parse = |text: &str| Decision::parse(&RawJson::parse(text).unwrap()).unwrap_err();
+        let body = |payload: &str| format!(r#""response":{{"subtype":"success","request_id":"R","response":{payload}}}"#);
+        let allow = body(r#"{"behavior":"allow","updatedInput":{}}"#);
+        assert_eq!(parse(&format!(r#"{{"type":"control_response","uuid":"u",{allow}}}"#)), DecisionError::NoDigest);
+        assert_eq!(parse(&format!(r#"{{"type":"control_response","digest":"d",{allow}}}"#)), DecisionError::NoUuid);
+        let maybe = body(r#"{"behavior":"maybe"}"#);
+        assert_eq!(parse(&format!(r#"{{"type":"control_response","uuid":"u","digest":"d",{maybe}}}"#)), DecisionError::Behavior);
+        let bare = body(r#"{"behavior":"allow"}"#);
+        assert_eq!(parse(&format!(r#"{{"type":"control_response","uuid":"u","digest":"d",{bare}}}"#)), DecisionError::NoInput);
+        assert!(matches!(parse(r#"{"type":"control_response"}"#), DecisionError::Shape(_)));
+    }
+}

@@ -1,0 +1,35 @@
+//! What binds a decision to the bytes that were shown.
+//!
+//! A client computes [`digest`] over the request it rendered and sends it inside a [`Decision`]; the ingress compares
+//! it before anything is recorded, and the bridge calls [`bind`] before anything reaches the agent. [`reveal`] is how
+//! the bytes are shown: nothing invisible, nothing reordered, nothing cut in silence.
+
+mod binding;
+mod decision;
+pub mod reveal;
+
+pub use binding::{BindingError, bind, denial_line};
+pub use decision::{Decision, DecisionError, Verdict};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::json::RawJson;
+
+/// SHA-256 over the raw text of `json`, as 64 lower-case hex digits.
+///
+/// ```
+/// use portcullis_protocol::{RawJson, approval::digest};
+/// let shown = RawJson::parse(r#"{"subtype":"can_use_tool"}"#).unwrap();
+/// let other = RawJson::parse(r#"{ "subtype":"can_use_tool"}"#).unwrap();
+/// assert_eq!(digest(&shown).len(), 64);
+/// assert_ne!(digest(&shown), digest(&other), "the bytes count, not the value");
+/// ```
+#[must_use]
+pub fn digest(json: &RawJson) -> String {
+    use std::fmt::Write as _;
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(json.as_str().as_bytes()) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}

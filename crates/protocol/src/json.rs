@@ -1,0 +1,360 @@
+//! JSON kept as the text it came as. An approval binds bytes, and a number or a key order that passed through a
+//! parsed value is no longer what the agent said: so events travel as raw text, and are parsed only to be looked at.
+
+use std::borrow::Cow;
+
+use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::limits::{EVENT_BYTES_MAX, JSON_DEPTH_MAX};
+
+/// Why a text was not taken as one event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// Above [`EVENT_BYTES_MAX`].
+    #[error("{bytes} bytes are above the limit of {EVENT_BYTES_MAX} bytes for one event")]
+    TooLarge { bytes: usize },
+    /// Nested deeper than [`JSON_DEPTH_MAX`].
+    #[error("nested deeper than {JSON_DEPTH_MAX} levels")]
+    TooDeep,
+    /// Not JSON.
+    #[error("not JSON: {0}")]
+    Syntax(String),
+    /// JSON, but not an object with a `type`.
+    #[error("not an object with a string `type`")]
+    NoType,
+}
+
+/// One JSON value as raw text. Cloning copies the text; equality is equality of the text.
+#[derive(Clone, Debug)]
+pub struct RawJson(Box<RawValue>);
+
+impl RawJson {
+    /// Takes `text` as one JSON value after checking size, depth and syntax.
+    ///
+    /// # Errors
+    /// [`JsonError`] naming the first rule that was broken.
+    pub fn parse(text: &str) -> Result<Self, JsonError> {
+        if text.len() > EVENT_BYTES_MAX {
+            return Err(JsonError::TooLarge { bytes: text.len() });
+        }
+        if depth(text) > JSON_DEPTH_MAX {
+            return Err(JsonError::TooDeep);
+        }
+        serde_json::from_str(text).map(Self).map_err(|error| JsonError::Syntax(error.to_string()))
+    }
+
+    /// Serialises `value`.
+    ///
+    /// # Panics
+    /// Never for the types of this crate: their keys are strings and they hold no foreign serialisers.
+    #[must_use]
+    pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Self {
+        match serde_json::value::to_raw_value(value) {
+            Ok(raw) => Self(raw),
+            Err(_) => Self::null(),
+        }
+    }
+
+    /// The value `null`.
+    #[must_use]
+    pub fn null() -> Self {
+        Self(RawValue::NULL.to_owned())
+    }
+
+    /// The text, exactly as it came (without surrounding white space).
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Bytes of the text.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.0.get().len()
+    }
+
+    /// Reads the text as a `T`.
+    ///
+    /// # Errors
+    /// [`JsonError::Syntax`] when it has another shape.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
+        serde_json::from_str(self.0.get()).map_err(|error| JsonError::Syntax(error.to_string()))
+    }
+
+    /// The small part of an event that routing needs.
+    ///
+    /// # Errors
+    /// [`JsonError::NoType`] when this is no object with a string `type`.
+    pub fn header(&self) -> Result<Header, JsonError> {
+        serde_json::from_str(self.0.get()).map_err(|_| JsonError::NoType)
+    }
+
+    /// Whether both texts are the same JSON value: white space, key order and escapes do not count.
+    #[must_use]
+    pub fn same_value(&self, other: &Self) -> bool {
+        match (self.read::<serde_json::Value>(), other.read::<serde_json::Value>()) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => false,
+        }
+    }
+
+    /// Whether any object in the text names a key twice: parsers disagree about which one counts.
+    #[must_use]
+    pub fn has_duplicate_keys(&self) -> bool {
+        serde_json::from_str::<UniqueKeys>(self.0.get()).is_err()
+    }
+}
+
+impl PartialEq for RawJson {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for RawJson {}
+
+impl Serialize for RawJson {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawJson {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(Self)
+    }
+}
+
+/// What the ingress and the bridge read of an event; the rest is opaque to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Header {
+    /// The first discriminator.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The second one, where it stands at the top (`system`, `result`).
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub subtype: Option<String>,
+    /// The message's own id.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub uuid: Option<String>,
+    /// Correlation id of control requests and cancels.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub request_id: Option<String>,
+    /// The agent's own session id.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub session_id: Option<String>,
+    /// Set on lines of a sub-agent.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub parent_tool_use_id: Option<String>,
+    /// The API message a `stream_event` belongs to.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub api_message_id: Option<String>,
+    /// Whether a `user` line repeats a prompt.
+    #[serde(default, rename = "isReplay", deserialize_with = "lenient_bool")]
+    pub is_replay: bool,
+    /// `request.subtype` of a control request.
+    #[serde(default)]
+    pub request: Option<SubtypeOnly>,
+    /// `response.subtype` and `response.request_id` of a control response.
+    #[serde(default)]
+    pub response: Option<SubtypeOnly>,
+}
+
+impl Header {
+    /// `request.subtype` of a control request.
+    #[must_use]
+    pub fn request_subtype(&self) -> Option<&str> {
+        self.request.as_ref()?.subtype.as_deref()
+    }
+
+    /// The correlation id, wherever the kind of message keeps it.
+    #[must_use]
+    pub fn correlation_id(&self) -> Option<&str> {
+        let nested = self.response.as_ref().and_then(|response| response.request_id.as_deref());
+        if self.kind == "control_response" { nested } else { self.request_id.as_deref() }
+    }
+
+    /// Whether the event belongs in the log. Losing a volatile one leaves the same final screen.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        match self.kind.as_str() {
+            "stream_event" | "keep_alive" | "tool_progress" => false,
+            "system" => !matches!(self.subtype.as_deref(), Some("thinking_tokens" | "task_progress")),
+            _ => true,
+        }
+    }
+}
+
+/// The discriminator of a nested control payload.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct SubtypeOnly {
+    /// The subtype.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub subtype: Option<String>,
+    /// Correlation id (responses only).
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub request_id: Option<String>,
+}
+
+/// Reads a string, and anything else as "none": the world is open.
+pub(crate) fn lenient_string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Lenient<'a> {
+        #[serde(borrow)]
+        Text(Cow<'a, str>),
+        Other(serde::de::IgnoredAny),
+    }
+    Ok(match Lenient::deserialize(deserializer)? {
+        Lenient::Text(text) => Some(text.into_owned()),
+        Lenient::Other(_) => None,
+    })
+}
+
+/// Reads a bool, and anything else as `false`.
+pub(crate) fn lenient_bool<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(serde_json::Value::deserialize(deserializer)?.as_bool().unwrap_or(false))
+}
+
+/// Deepest nesting of arrays and objects in `text`, counted without recursion and without parsing.
+fn depth(text: &str) -> usize {
+    let (mut deepest, mut level, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
+    for byte in text.bytes() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                level += 1;
+                deepest = deepest.max(level);
+            }
+            b'}' | b']' => level = level.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Deserialises from any JSON whose objects name each key once.
+struct UniqueKeys;
+
+impl<'de> Deserialize<'de> for UniqueKeys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueKeysVisitor)
+    }
+}
+
+struct UniqueKeysVisitor;
+
+impl<'de> Visitor<'de> for UniqueKeysVisitor {
+    type Value = UniqueKeys;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueKeys, A::Error> {
+        let mut seen = std::collections::HashSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if !seen.insert(key) {
+                return Err(A::Error::custom("a key stands twice"));
+            }
+            map.next_value::<UniqueKeys>()?;
+        }
+        Ok(UniqueKeys)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<UniqueKeys, A::Error> {
+        while seq.next_element::<UniqueKeys>()?.is_some() {}
+        Ok(UniqueKeys)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<UniqueKeys, E> {
+        Ok(UniqueKeys)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<UniqueKeys, E> {
+        Ok(UniqueKeys)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<UniqueKeys, E> {
+        Ok(UniqueKeys)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<UniqueKeys, E> {
+        Ok(UniqueKeys)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<UniqueKeys, E> {
+        Ok(UniqueKeys)
+    }
+    fn visit_unit<E>(self) -> Result<UniqueKeys, E> {
+        Ok(UniqueKeys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn keeps_numbers_key_order_and_escapes_as_they_came() {
+        let text = r#"{"b":1.0,"a":123456789012345678901234567890,"c":"\u0041"}"#;
+        assert_eq!(RawJson::parse(text).unwrap().as_str(), text);
+    }
+
+    #[test]
+    fn takes_an_event_at_the_depth_limit_and_refuses_one_beyond() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(RawJson::parse(&nested(JSON_DEPTH_MAX)).is_ok());
+        assert_eq!(RawJson::parse(&nested(JSON_DEPTH_MAX + 1)), Err(JsonError::TooDeep));
+        assert_eq!(RawJson::parse(&nested(10_000)), Err(JsonError::TooDeep));
+    }
+
+    #[test]
+    fn takes_an_event_at_the_size_limit_and_refuses_one_beyond() {
+        let sized = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+        assert!(RawJson::parse(&sized(EVENT_BYTES_MAX)).is_ok());
+        assert!(matches!(RawJson::parse(&sized(EVENT_BYTES_MAX + 1)), Err(JsonError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn brackets_inside_strings_are_no_depth() {
+        let text = format!("\"{}\\\"{}\"", "[".repeat(100), "{".repeat(100));
+        assert!(RawJson::parse(&text).is_ok());
+    }
+
+    #[test]
+    fn finds_a_key_that_stands_twice_at_any_level() {
+        let duplicate = |text| RawJson::parse(text).unwrap().has_duplicate_keys();
+        assert!(duplicate(r#"{"a":1,"a":2}"#));
+        assert!(duplicate(r#"{"x":[{"b":{"command":1,"\u0063ommand":2}}]}"#));
+        assert!(!duplicate(r#"{"a":{"a":1},"b":[{"a":1},{"a":2}]}"#));
+    }
+
+    #[test]
+    fn reads_a_header_whatever_the_rest_looks_like() {
+        let header = RawJson::parse(r#"{"uuid":7,"response":{"request_id":"R","subtype":"success"},"type":"control_response","session_id":null}"#)
+            .unwrap()
+            .header()
+            .unwrap();
+        assert_eq!((header.kind.as_str(), header.uuid.as_deref(), header.correlation_id()), ("control_response", None, Some("R")));
+        assert_eq!(RawJson::parse("[1]").unwrap().header(), Err(JsonError::NoType));
+        assert_eq!(RawJson::parse(r#"{"type":1}"#).unwrap().header(), Err(JsonError::NoType));
+    }
+
+    #[test]
+    fn compares_values_and_not_texts() {
+        let raw = |text| RawJson::parse(text).unwrap();
+        assert!(raw(r#"{"a":1,"b":"A"}"#).same_value(&raw(r#"{ "b":"\u0041", "a":1 }"#)));
+        assert!(!raw(r#"{"a":1}"#).same_value(&raw(r#"{"a":"1"}"#)));
+    }
+}

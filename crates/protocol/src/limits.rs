@@ -1,0 +1,72 @@
+//! Every bound of the protocol in one table, each with its unit and its reason.
+
+/// Largest single event in bytes: a 250 KB file read is a 180 KB line, images are inlined twice.
+pub const EVENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Deepest nesting of JSON in one event: far above any real tool input, far below what a parser's stack takes.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Events in one uplink POST.
+pub const POST_EVENTS_MAX: usize = 100;
+/// Body bytes of one uplink POST: one event at its limit and as much again.
+pub const POST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Events in one `events` frame: a frame costs a browser about 90 µs before its content.
+pub const FRAME_EVENTS_MAX: usize = 256;
+/// Content bytes in one `events` frame, unless a single event is larger.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Events sent to one socket and not yet acknowledged: the cursor pauses here.
+pub const UNACKED_EVENTS_MAX: usize = 512;
+/// Bytes sent to one socket and not yet acknowledged, unless a single event is larger.
+pub const UNACKED_BYTES_MAX: usize = 1024 * 1024;
+/// Events in one page of history.
+pub const PAGE_EVENTS_MAX: usize = 1_000;
+/// Requests that may wait in one session; the next is denied with the reason.
+pub const PENDING_REQUESTS_MAX: usize = 256;
+/// Remembered uuids in an echo ring.
+pub const UUID_RING_MAX: usize = 2_000;
+/// Prompts one client keeps for one session while they cannot be delivered.
+pub const OUTBOX_EVENTS_MAX: usize = 500;
+/// Bytes of the same.
+pub const OUTBOX_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Sockets of one device on one session.
+pub const SOCKETS_PER_DEVICE_MAX: usize = 8;
+/// Bytes of an id that ends up in a path, a query or an argument.
+pub const ID_BYTES_MAX: usize = 64;
+/// Bytes of an id that other programs mint (`request_id`, `uuid`, `message.id`, `tool_use.id`).
+pub const FOREIGN_ID_BYTES_MAX: usize = 256;
+/// Volatile events of one stream kept for whoever joins in the middle.
+pub const STREAM_EVENTS_MAX: usize = 8_192;
+/// Bytes of the same.
+pub const STREAM_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// First frame on a socket, in ms.
+pub const AUTH_TIMEOUT_MS: u64 = 10_000;
+/// The server says something at least this often, in ms.
+pub const HEARTBEAT_MS: u64 = 10_000;
+/// No frame for this long and a client gives the socket up, in ms: two heartbeats and a half.
+pub const SILENCE_MS: u64 = 25_000;
+/// Life of an access token, in s.
+pub const ACCESS_TOKEN_TTL_S: u64 = 600;
+/// Life of a pairing code, in s.
+pub const PAIRING_CODE_TTL_S: u64 = 600;
+/// Life of a challenge nonce, in s.
+pub const CHALLENGE_TTL_S: u64 = 60;
+/// Life of a session-ingress token, in s.
+pub const WORKER_TOKEN_TTL_S: u64 = 600;
+/// Life of a work lease without a heartbeat, in s.
+pub const LEASE_TTL_S: u64 = 90;
+/// A decision older than this is refused, in ms: nobody approves by a click from yesterday.
+pub const DECISION_AGE_MAX_MS: u64 = 60_000;
+/// Longest block of one work poll, in ms.
+pub const POLL_BLOCK_MAX_MS: u64 = 30_000;
+/// Text of one request shown for approval, in bytes; above it only *deny* is offered.
+pub const APPROVAL_TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Lines of a request shown before the middle folds.
+pub const APPROVAL_FOLD_LINES: usize = 40;
+/// Bytes of a request shown before the middle folds.
+pub const APPROVAL_FOLD_BYTES: usize = 4 * 1024;
+/// The approval panel arms this long after it last moved, in ms.
+pub const ARM_DELAY_MS: u64 = 400;
+/// Text of one message rendered at once, in bytes; the rest waits behind "show more".
+pub const RENDER_TEXT_BYTES_MAX: usize = 200 * 1024;
+/// Table cells rendered at once in one message.
+pub const RENDER_TABLE_CELLS_MAX: usize = 2_000;
+/// Depth of lists and quotes rendered in one message.
+pub const RENDER_DEPTH_MAX: usize = 32;

@@ -1,0 +1,233 @@
+//! What a transcript is made of.
+
+use crate::json::RawJson;
+
+/// Identity of an item for as long as its transcript lives. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ItemId(pub u32);
+
+/// One thing a transcript shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Its identity.
+    pub id: ItemId,
+    /// The `seq` it was made at, 0 for a preview.
+    pub seq: u64,
+    /// The tool call of the sub-agent it belongs to.
+    pub parent: Option<String>,
+    /// What it is.
+    pub body: ItemBody,
+}
+
+/// What an item is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ItemBody {
+    /// What a person said.
+    Prompt(Prompt),
+    /// What the agent said, as markdown.
+    Text { text: String, live: bool, aborted: bool },
+    /// What it thought; the text may be empty.
+    Thinking { text: String, live: bool },
+    /// What it did.
+    Tool(ToolCall),
+    /// Something around it.
+    Notice(Notice),
+    /// A turn ended.
+    TurnEnd(TurnEnd),
+}
+
+/// A prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// Its idempotency key.
+    pub uuid: String,
+    /// Its text.
+    pub text: String,
+    /// Images and documents in it.
+    pub attachments: usize,
+    /// Where it stands.
+    pub state: PromptState,
+}
+
+/// Where a prompt stands, from the composer to its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromptState {
+    /// In the outbox: not sent yet.
+    Waiting,
+    /// In the outbox: sent, no answer yet.
+    Sent,
+    /// In the log.
+    Stored,
+    /// With the agent, which works on something else.
+    Delivered,
+    /// Being worked on.
+    Running,
+    /// Its turn ended.
+    Answered,
+    /// Taken back, or its turn was interrupted.
+    Cancelled,
+    /// The bridge went down while handing it over: it may or may not have run.
+    Unknown,
+    /// The server refused it.
+    Refused,
+}
+
+impl PromptState {
+    /// The name used in the page and in tests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sent => "sent",
+            Self::Stored => "stored",
+            Self::Delivered => "delivered",
+            Self::Running => "running",
+            Self::Answered => "answered",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// A tool call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolCall {
+    /// Its id.
+    pub tool_use_id: String,
+    /// Name of the tool.
+    pub name: String,
+    /// Its input.
+    pub input: ToolInput,
+    /// Where it stands.
+    pub state: ToolState,
+    /// What came of it.
+    pub output: Option<ToolOutput>,
+}
+
+/// The input of a tool call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToolInput {
+    /// Still being written: the fragments so far, joined. Not yet JSON.
+    Partial(String),
+    /// Whole.
+    Whole(RawJson),
+}
+
+/// Where a tool call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolState {
+    /// Its input is being written.
+    Writing,
+    /// It runs.
+    Running,
+    /// It waits for a person.
+    Waiting,
+    /// It ran.
+    Done,
+    /// It ran and failed.
+    Failed,
+    /// It was not allowed to run.
+    Denied,
+    /// It was stopped, or its process ended.
+    Interrupted,
+}
+
+impl ToolState {
+    /// The name used in the page and in tests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Writing => "writing",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Denied => "denied",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Whether nothing more is to come.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Denied | Self::Interrupted)
+    }
+}
+
+/// What came of a tool call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolOutput {
+    /// The text the model was given.
+    pub text: String,
+    /// Images among it.
+    pub images: usize,
+    /// The structured result, if the agent gave one.
+    pub result: Option<RawJson>,
+}
+
+/// Something around the conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// How loud.
+    pub level: NoticeLevel,
+    /// For a person.
+    pub text: String,
+}
+
+/// How loud a notice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeLevel {
+    /// Worth a grey line.
+    Info,
+    /// Unusual.
+    Warning,
+    /// Something failed.
+    Error,
+}
+
+impl NoticeLevel {
+    /// The name used in the page and in tests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The end of a turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnEnd {
+    /// How it ended.
+    pub outcome: TurnOutcome,
+    /// How long it took, in ms.
+    pub duration_ms: Option<u64>,
+    /// What went wrong, for a person.
+    pub error: Option<String>,
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnOutcome {
+    /// By itself.
+    Completed,
+    /// Somebody stopped it.
+    Interrupted,
+    /// With an error or at a limit.
+    Failed,
+}
+
+impl TurnOutcome {
+    /// The name used in the page and in tests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+        }
+    }
+}
