@@ -89,7 +89,9 @@ mod tests {
 
     #[test]
     fn refuses_what_could_become_a_flag_a_path_or_a_shell_word() {
-        for bad in ["", "-p", "--dangerously-skip-permissions", "a/b", "..", "a b", "a;rm", "é", &"x".repeat(65)] {
+        for bad in
+            ["", "-p", "--dangerously-skip-permissions", "a/b", "..", "a b", "a;rm", "é", &"x".repeat(65)]
+        {
             assert_eq!(SessionId::parse(bad), Err(InvalidId), "{bad}");
         }
         for good in ["a", "session_01AB-z", &"x".repeat(64)] {

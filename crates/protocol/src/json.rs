@@ -346,7 +346,10 @@ mod tests {
             .unwrap()
             .header()
             .unwrap();
-        assert_eq!((header.kind.as_str(), header.uuid.as_deref(), header.correlation_id()), ("control_response", None, Some("R")));
+        assert_eq!(
+            (header.kind.as_str(), header.uuid.as_deref(), header.correlation_id()),
+            ("control_response", None, Some("R"))
+        );
         assert_eq!(RawJson::parse("[1]").unwrap().header(), Err(JsonError::NoType));
         assert_eq!(RawJson::parse(r#"{"type":1}"#).unwrap().header(), Err(JsonError::NoType));
     }

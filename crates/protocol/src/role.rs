@@ -119,14 +119,25 @@ pub struct Requirement {
 /// `mode` is the mode a `set_permission_mode` asks for and `current` the session's: towards stricter an approver
 /// may, towards laxer the owner alone. An unknown mode, or an unknown current one, counts as laxer.
 #[must_use]
-pub fn requirement(subtype: &str, mode: Option<&str>, current: Option<PermissionMode>) -> Option<Requirement> {
+pub fn requirement(
+    subtype: &str,
+    mode: Option<&str>,
+    current: Option<PermissionMode>,
+) -> Option<Requirement> {
     let agent = |least, needs_policy| Some(Requirement { least, answerer: Answerer::Agent, needs_policy });
     match subtype {
-        "initialize" => Some(Requirement { least: Role::Viewer, answerer: Answerer::Bridge, needs_policy: false }),
+        "initialize" => {
+            Some(Requirement { least: Role::Viewer, answerer: Answerer::Bridge, needs_policy: false })
+        }
         "interrupt" | "cancel_async_message" | "stop_task" | "set_model" | "file_suggestions" => {
             agent(Role::Operator, false)
         }
-        "mcp_status" | "get_session_cost" | "get_usage" | "get_context_usage" | "get_binary_version" | "list_models"
+        "mcp_status"
+        | "get_session_cost"
+        | "get_usage"
+        | "get_context_usage"
+        | "get_binary_version"
+        | "list_models"
         | "list_permission_rules" => agent(Role::Operator, false),
         "set_permission_mode" => {
             let stricter = match (mode.and_then(PermissionMode::parse), current) {
@@ -136,9 +147,19 @@ pub fn requirement(subtype: &str, mode: Option<&str>, current: Option<Permission
             };
             if stricter { agent(Role::Approver, false) } else { agent(Role::Owner, true) }
         }
-        "read_file" | "get_settings" | "rewind_files" | "rename_session" | "set_max_thinking_tokens"
-        | "background_tasks" | "get_task_output" | "mcp_reconnect" | "mcp_toggle" | "reload_skills"
-        | "reload_plugins" | "reload_output_styles" | "get_hooks_listing" => agent(Role::Owner, true),
+        "read_file"
+        | "get_settings"
+        | "rewind_files"
+        | "rename_session"
+        | "set_max_thinking_tokens"
+        | "background_tasks"
+        | "get_task_output"
+        | "mcp_reconnect"
+        | "mcp_toggle"
+        | "reload_skills"
+        | "reload_plugins"
+        | "reload_output_styles"
+        | "get_hooks_listing" => agent(Role::Owner, true),
         _ => None,
     }
 }
@@ -159,7 +180,9 @@ mod tests {
 
     #[test]
     fn nobody_but_the_owner_makes_a_session_laxer() {
-        let least = |mode, current| requirement("set_permission_mode", mode, current).map(|r| (r.least, r.needs_policy));
+        let least = |mode, current| {
+            requirement("set_permission_mode", mode, current).map(|r| (r.least, r.needs_policy))
+        };
         let default = Some(PermissionMode::Default);
         assert_eq!(least(Some("plan"), default), Some((Role::Approver, false)));
         assert_eq!(least(Some("acceptEdits"), default), Some((Role::Owner, true)));
@@ -170,7 +193,9 @@ mod tests {
 
     #[test]
     fn what_is_not_in_the_table_is_refused() {
-        for subtype in ["", "mcp_set_servers", "update_settings", "apply_flag_settings", "end_session", "future"] {
+        for subtype in
+            ["", "mcp_set_servers", "update_settings", "apply_flag_settings", "end_session", "future"]
+        {
             assert_eq!(requirement(subtype, None, None), None, "{subtype}");
         }
     }

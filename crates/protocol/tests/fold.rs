@@ -1,6 +1,7 @@
 //! Recorded runs of real agents, folded. The transcripts beside them were read against the recordings by eye;
 //! `UPDATE_EXPECT=1 cargo test -p portcullis-protocol` writes them anew.
 #![cfg(not(target_arch = "wasm32"))]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -70,7 +71,12 @@ fn render(transcript: &Transcript) -> String {
         let _ = writeln!(out, "queued [{}] {}", prompt.state.as_str(), clip(&prompt.text));
     }
     let facts = transcript.facts();
-    let _ = writeln!(out, "-- {:?} {:?}", facts.model.as_deref().unwrap_or("?"), facts.permission_mode.as_deref().unwrap_or("?"));
+    let _ = writeln!(
+        out,
+        "-- {:?} {:?}",
+        facts.model.as_deref().unwrap_or("?"),
+        facts.permission_mode.as_deref().unwrap_or("?")
+    );
     out
 }
 
@@ -86,11 +92,14 @@ fn line(item: &Item) -> String {
                 ToolInput::Partial(text) => format!("(partial) {text}"),
                 ToolInput::Whole(raw) => raw.as_str().to_owned(),
             };
-            let output = call.output.as_ref().map(|output| format!(" = {}", clip(&output.text))).unwrap_or_default();
+            let output =
+                call.output.as_ref().map(|output| format!(" = {}", clip(&output.text))).unwrap_or_default();
             format!("{} [{}] {}{output}", call.name, call.state.as_str(), clip(&input))
         }
         ItemBody::Notice(notice) => format!("! {} {}", notice.level.as_str(), clip(&notice.text)),
-        ItemBody::TurnEnd(end) => format!("=== {} {}", end.outcome.as_str(), clip(end.error.as_deref().unwrap_or(""))),
+        ItemBody::TurnEnd(end) => {
+            format!("=== {} {}", end.outcome.as_str(), clip(end.error.as_deref().unwrap_or("")))
+        }
     }
 }
 
@@ -100,7 +109,11 @@ fn mark(set: bool, mark: &str) -> &str {
 
 fn clip(text: &str) -> String {
     let text = text.replace('\n', "⏎");
-    if text.chars().count() > 100 { format!("{}…", text.chars().take(100).collect::<String>()) } else { text }
+    if text.chars().count() > 100 {
+        format!("{}…", text.chars().take(100).collect::<String>())
+    } else {
+        text
+    }
 }
 
 #[test]
@@ -115,7 +128,10 @@ fn every_recording_folds_to_its_transcript() {
 fn nothing_stays_live_after_the_last_turn() {
     for (name, events) in captures() {
         for item in fold(&events, |_| true).items() {
-            let live = matches!(&item.body, ItemBody::Text { live: true, .. } | ItemBody::Thinking { live: true, .. });
+            let live = matches!(
+                &item.body,
+                ItemBody::Text { live: true, .. } | ItemBody::Thinking { live: true, .. }
+            );
             assert!(!live, "{name}: {}", line(item));
         }
     }
@@ -135,7 +151,9 @@ fn no_prompt_is_shown_twice_or_lost() {
         sent.dedup();
         let shown: Vec<String> = transcript
             .items()
-            .filter_map(|item| if let ItemBody::Prompt(prompt) = &item.body { Some(prompt.uuid.clone()) } else { None })
+            .filter_map(|item| {
+                if let ItemBody::Prompt(prompt) = &item.body { Some(prompt.uuid.clone()) } else { None }
+            })
             .collect();
         let mut unique = shown.clone();
         unique.sort();

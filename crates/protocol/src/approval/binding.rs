@@ -39,7 +39,9 @@ pub fn bind(held: &RawJson, decision: &Decision) -> Result<String, BindingError>
     }
     let request: ToolRequest = held.read().map_err(|_| BindingError::Unreadable)?;
     match &decision.verdict {
-        Verdict::Deny { message, interrupt } => Ok(denial(&decision.request_id, &request, message, *interrupt)),
+        Verdict::Deny { message, interrupt } => {
+            Ok(denial(&decision.request_id, &request, message, *interrupt))
+        }
         Verdict::Allow { updated_input, updated_permissions } => {
             let input = if decision.edited {
                 edited_input(updated_input, decision.updated_input_digest.as_deref())?
@@ -48,15 +50,18 @@ pub fn bind(held: &RawJson, decision: &Decision) -> Result<String, BindingError>
             };
             let permissions = granted(&request, updated_permissions)?;
             let classification = if permissions.is_empty() { "user_temporary" } else { "user_permanent" };
-            Ok(line(&decision.request_id, &Answer {
-                behavior: "allow",
-                updated_input: Some(&input),
-                updated_permissions: Some(permissions).filter(|granted| !granted.is_empty()),
-                message: None,
-                interrupt: None,
-                tool_use_id: request.tool_use_id.as_deref(),
-                classification,
-            }))
+            Ok(line(
+                &decision.request_id,
+                &Answer {
+                    behavior: "allow",
+                    updated_input: Some(&input),
+                    updated_permissions: Some(permissions).filter(|granted| !granted.is_empty()),
+                    message: None,
+                    interrupt: None,
+                    tool_use_id: request.tool_use_id.as_deref(),
+                    classification,
+                },
+            ))
         }
     }
 }
@@ -64,28 +69,34 @@ pub fn bind(held: &RawJson, decision: &Decision) -> Result<String, BindingError>
 /// The line that denies the request `request_id` with `message`.
 #[must_use]
 pub fn denial_line(request_id: &str, message: &str) -> String {
-    line(request_id, &Answer {
-        behavior: "deny",
-        updated_input: None,
-        updated_permissions: None,
-        message: Some(message),
-        interrupt: Some(false),
-        tool_use_id: None,
-        classification: "user_reject",
-    })
+    line(
+        request_id,
+        &Answer {
+            behavior: "deny",
+            updated_input: None,
+            updated_permissions: None,
+            message: Some(message),
+            interrupt: Some(false),
+            tool_use_id: None,
+            classification: "user_reject",
+        },
+    )
 }
 
 fn denial(request_id: &str, request: &ToolRequest, message: &str, interrupt: bool) -> String {
     let message = if message.trim().is_empty() { "The person who was asked said no." } else { message };
-    line(request_id, &Answer {
-        behavior: "deny",
-        updated_input: None,
-        updated_permissions: None,
-        message: Some(message),
-        interrupt: Some(interrupt),
-        tool_use_id: request.tool_use_id.as_deref(),
-        classification: "user_reject",
-    })
+    line(
+        request_id,
+        &Answer {
+            behavior: "deny",
+            updated_input: None,
+            updated_permissions: None,
+            message: Some(message),
+            interrupt: Some(interrupt),
+            tool_use_id: request.tool_use_id.as_deref(),
+            classification: "user_reject",
+        },
+    )
 }
 
 fn edited_input(updated: &RawJson, digest_claimed: Option<&str>) -> Result<RawJson, BindingError> {
@@ -104,7 +115,8 @@ fn held_input(request: &ToolRequest, updated: &RawJson) -> Result<RawJson, Bindi
     if request.tool_name != "AskUserQuestion" {
         return Err(BindingError::InputDiffers);
     }
-    let (Ok(mut answered), Ok(asked)) = (updated.read::<Map<String, Value>>(), request.input.read::<Map<String, Value>>())
+    let (Ok(mut answered), Ok(asked)) =
+        (updated.read::<Map<String, Value>>(), request.input.read::<Map<String, Value>>())
     else {
         return Err(BindingError::InputDiffers);
     };
@@ -145,7 +157,10 @@ fn granted<'a>(request: &'a ToolRequest, updates: &[RawJson]) -> Result<Vec<&'a 
     updates
         .iter()
         .map(|update| {
-            suggested.iter().find(|suggestion| suggestion.same_value(update)).ok_or(BindingError::NotSuggested)
+            suggested
+                .iter()
+                .find(|suggestion| suggestion.same_value(update))
+                .ok_or(BindingError::NotSuggested)
         })
         .collect()
 }
@@ -240,7 +255,10 @@ mod tests {
             bind(&raw(HELD), &decision)
         };
         assert!(grant(r#"{"mode":"acceptEdits","type":"setMode","destination":"session"}"#).is_ok());
-        assert_eq!(grant(r#"{"type":"setMode","mode":"bypassPermissions","destination":"session"}"#), Err(BindingError::NotSuggested));
+        assert_eq!(
+            grant(r#"{"type":"setMode","mode":"bypassPermissions","destination":"session"}"#),
+            Err(BindingError::NotSuggested)
+        );
     }
 
     #[test]
@@ -248,7 +266,10 @@ mod tests {
         let held = r#"{"subtype":"can_use_tool","tool_name":"AskUserQuestion","input":{"questions":[{"question":"Q?"}]}}"#;
         let answered = r#"{"questions":[{"question":"Q?"}],"answers":{"Q?":"yes"}}"#;
         let line = bind(&raw(held), &allow(held, answered)).unwrap();
-        assert!(line.contains(r#""updatedInput":{"questions":[{"question":"Q?"}],"answers":{"Q?":"yes"}}"#), "{line}");
+        assert!(
+            line.contains(r#""updatedInput":{"questions":[{"question":"Q?"}],"answers":{"Q?":"yes"}}"#),
+            "{line}"
+        );
         let changed = r#"{"questions":[{"question":"Other?"}],"answers":{"Q?":"yes"}}"#;
         assert_eq!(bind(&raw(held), &allow(held, changed)), Err(BindingError::InputDiffers));
         let more = r#"{"questions":[{"question":"Q?"}],"answers":{},"extra":1}"#;
@@ -267,7 +288,8 @@ mod tests {
 
     #[test]
     fn a_line_for_stdin_is_one_line() {
-        let held = "{\"subtype\":\"can_use_tool\",\"tool_name\":\"Bash\",\"input\":{\"command\":\n\"a\\nb\"}}";
+        let held =
+            "{\"subtype\":\"can_use_tool\",\"tool_name\":\"Bash\",\"input\":{\"command\":\n\"a\\nb\"}}";
         let line = bind(&raw(held), &allow(held, r#"{"command":"a\nb"}"#)).unwrap();
         assert!(!line.contains('\n') && line.contains(r#"{"command":"a\nb"}"#), "{line}");
     }

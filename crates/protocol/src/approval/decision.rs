@@ -107,7 +107,8 @@ impl Decision {
     /// # Errors
     /// [`DecisionError`] naming what is missing.
     pub fn parse(event: &RawJson) -> Result<Self, DecisionError> {
-        let envelope: Envelope = event.read().map_err(|error: JsonError| DecisionError::Shape(error.to_string()))?;
+        let envelope: Envelope =
+            event.read().map_err(|error: JsonError| DecisionError::Shape(error.to_string()))?;
         if envelope.kind != "control_response" || envelope.response.subtype != "success" {
             return Err(DecisionError::Shape(envelope.response.subtype));
         }
@@ -118,7 +119,9 @@ impl Decision {
                 updated_input: payload.updated_input.ok_or(DecisionError::NoInput)?,
                 updated_permissions: payload.updated_permissions.unwrap_or_default(),
             },
-            "deny" => Verdict::Deny { message: payload.message.unwrap_or_default(), interrupt: payload.interrupt },
+            "deny" => {
+                Verdict::Deny { message: payload.message.unwrap_or_default(), interrupt: payload.interrupt }
+            }
             _ => return Err(DecisionError::Behavior),
         };
         Ok(Self {
@@ -167,7 +170,11 @@ impl Decision {
             decided_at_ms: self.decided_at_ms,
             edited: self.edited,
             updated_input_digest: self.updated_input_digest.clone(),
-            response: Body { subtype: "success".into(), request_id: self.request_id.clone(), response: payload },
+            response: Body {
+                subtype: "success".into(),
+                request_id: self.request_id.clone(),
+                response: payload,
+            },
         })
     }
 }
@@ -204,14 +211,28 @@ mod tests {
     #[test]
     fn names_what_is_missing() {
         let parse = |text: &str| Decision::parse(&RawJson::parse(text).unwrap()).unwrap_err();
-        let body = |payload: &str| format!(r#""response":{{"subtype":"success","request_id":"R","response":{payload}}}"#);
+        let body = |payload: &str| {
+            format!(r#""response":{{"subtype":"success","request_id":"R","response":{payload}}}"#)
+        };
         let allow = body(r#"{"behavior":"allow","updatedInput":{}}"#);
-        assert_eq!(parse(&format!(r#"{{"type":"control_response","uuid":"u",{allow}}}"#)), DecisionError::NoDigest);
-        assert_eq!(parse(&format!(r#"{{"type":"control_response","digest":"d",{allow}}}"#)), DecisionError::NoUuid);
+        assert_eq!(
+            parse(&format!(r#"{{"type":"control_response","uuid":"u",{allow}}}"#)),
+            DecisionError::NoDigest
+        );
+        assert_eq!(
+            parse(&format!(r#"{{"type":"control_response","digest":"d",{allow}}}"#)),
+            DecisionError::NoUuid
+        );
         let maybe = body(r#"{"behavior":"maybe"}"#);
-        assert_eq!(parse(&format!(r#"{{"type":"control_response","uuid":"u","digest":"d",{maybe}}}"#)), DecisionError::Behavior);
+        assert_eq!(
+            parse(&format!(r#"{{"type":"control_response","uuid":"u","digest":"d",{maybe}}}"#)),
+            DecisionError::Behavior
+        );
         let bare = body(r#"{"behavior":"allow"}"#);
-        assert_eq!(parse(&format!(r#"{{"type":"control_response","uuid":"u","digest":"d",{bare}}}"#)), DecisionError::NoInput);
+        assert_eq!(
+            parse(&format!(r#"{{"type":"control_response","uuid":"u","digest":"d",{bare}}}"#)),
+            DecisionError::NoInput
+        );
         assert!(matches!(parse(r#"{"type":"control_response"}"#), DecisionError::Shape(_)));
     }
 }

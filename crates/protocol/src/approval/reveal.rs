@@ -97,7 +97,8 @@ fn is_variation(character: char) -> bool {
 /// Private use, noncharacters and planes that hold nothing.
 fn is_unassignable(character: char) -> bool {
     let code = u32::from(character);
-    matches!(code, 0xe000..=0xf8ff | 0xf0000..=0x10_ffff | 0xfdd0..=0xfdef | 0x4_0000..=0xd_ffff) || code & 0xfffe == 0xfffe
+    matches!(code, 0xe000..=0xf8ff | 0xf0000..=0x10_ffff | 0xfdd0..=0xfdef | 0x4_0000..=0xd_ffff)
+        || code & 0xfffe == 0xfffe
 }
 
 fn is_other_space(character: char) -> bool {

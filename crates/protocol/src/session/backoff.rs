@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn uses_the_whole_range() {
-        let mut delays: Vec<u64> = (1..=100).map(|seed| Backoff::new(seed * 7919).next_delay_ms(Tick(0))).collect();
+        let mut delays: Vec<u64> =
+            (1..=100).map(|seed| Backoff::new(seed * 7919).next_delay_ms(Tick(0))).collect();
         delays.sort_unstable();
         assert!(delays[10] < 150 && delays[90] > 350, "{delays:?}");
     }

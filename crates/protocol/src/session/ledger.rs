@@ -84,7 +84,9 @@ impl Ledger {
             self.step(now, permission);
         }
         for entry in &mut self.entries {
-            if let Some(old) = before.iter().find(|old| old.request_id == entry.request_id && old.raw == entry.raw) {
+            if let Some(old) =
+                before.iter().find(|old| old.request_id == entry.request_id && old.raw == entry.raw)
+            {
                 entry.click = old.click.clone();
             }
         }

@@ -137,7 +137,9 @@ impl Link {
             return;
         }
         match CloseCode::from_u16(code) {
-            CloseCode::Normal | CloseCode::Abnormal | CloseCode::Transient | CloseCode::TooMany => self.wait(now),
+            CloseCode::Normal | CloseCode::Abnormal | CloseCode::Transient | CloseCode::TooMany => {
+                self.wait(now)
+            }
             CloseCode::SessionMissing if self.missing_tries < MISSING_TRIES => {
                 self.missing_tries += 1;
                 let delay = MISSING_DELAY_MS * u64::from(self.missing_tries);
@@ -170,7 +172,10 @@ impl Link {
         match self.state {
             State::Waiting { .. } => self.start(now),
             State::Online { heard } if now.since(heard) >= SILENCE_MS => self.reopen(now),
-            State::Opening { .. } | State::Authenticating { .. } | State::Online { .. } | State::Stopped(_) => Step::None,
+            State::Opening { .. }
+            | State::Authenticating { .. }
+            | State::Online { .. }
+            | State::Stopped(_) => Step::None,
         }
     }
 
@@ -183,7 +188,9 @@ impl Link {
         match self.deadline() {
             Some(deadline) if now >= deadline => match self.state {
                 State::Waiting { .. } => self.start(now),
-                State::Opening { .. } | State::Authenticating { .. } | State::Online { .. } => self.reopen(now),
+                State::Opening { .. } | State::Authenticating { .. } | State::Online { .. } => {
+                    self.reopen(now)
+                }
                 State::Stopped(_) => Step::None,
             },
             _ => Step::None,

@@ -302,8 +302,7 @@ impl Session {
 
     fn authenticate(&mut self, now: Tick, token: String) {
         self.link.opened(now);
-        let resume =
-            self.epoch.clone().map(|epoch| Resume { epoch, after_seq: self.applied, max_gap: None });
+        let resume = self.epoch.clone().map(|epoch| Resume { epoch, after_seq: self.applied, max_gap: None });
         self.send(ClientFrame::Auth(Auth { credential: oauth(token), resume }));
     }
 
@@ -333,7 +332,11 @@ impl Session {
                 self.change(Change::Ledger);
             }
             Ok(ServerFrame::Reply(reply)) => {
-                self.change(Change::Reply { request_id: reply.request_id, event: Some(reply.event), error: None });
+                self.change(Change::Reply {
+                    request_id: reply.request_id,
+                    event: Some(reply.event),
+                    error: None,
+                });
             }
             Ok(ServerFrame::Worker(worker)) => {
                 self.worker = worker;
@@ -499,7 +502,8 @@ impl Session {
                     PostOutcome::Accepted => Click::Accepted { allow },
                     PostOutcome::Refused(error) => Click::Failed { message: error.message },
                     PostOutcome::Failed => Click::Failed {
-                        message: "The server did not answer. If the request still waits, decide again.".into(),
+                        message: "The server did not answer. If the request still waits, decide again."
+                            .into(),
                     },
                 };
                 self.ledger.click(&request_id, click);

@@ -59,7 +59,8 @@ impl Outbox {
             return Err(OutboxError::Full);
         }
         if !self.entries.iter().any(|entry| entry.prompt.uuid == uuid) {
-            let prompt = Prompt { uuid: uuid.into(), text: text.into(), attachments: 0, state: PromptState::Waiting };
+            let prompt =
+                Prompt { uuid: uuid.into(), text: text.into(), attachments: 0, state: PromptState::Waiting };
             self.entries.push(OutboxEntry { prompt, event, error: None });
         }
         Ok(())

@@ -133,7 +133,10 @@ impl Content {
     pub fn text(&self) -> String {
         let texts = self.blocks().into_iter().filter_map(|block| match block {
             Block::Text { text } => Some(text),
-            Block::Thinking { .. } | Block::RedactedThinking | Block::ToolUse { .. } | Block::ToolResult { .. } => None,
+            Block::Thinking { .. }
+            | Block::RedactedThinking
+            | Block::ToolUse { .. }
+            | Block::ToolResult { .. } => None,
             Block::Image | Block::Other(_) => None,
         });
         texts.collect::<Vec<_>>().join("\n")
@@ -424,8 +427,12 @@ mod tests {
     #[test]
     fn keeps_the_text_of_a_tools_input() {
         let event = r#"{"type":"assistant","message":{"id":"m","content":[{"type":"tool_use","id":"t","name":"X","input":{"z":1.0,"a":12345678901234567890123}}]}}"#;
-        let Ok(Message::Assistant(line)) = Message::parse(&RawJson::parse(event).unwrap()) else { panic!("no assistant") };
-        let [Block::ToolUse { input, .. }] = &line.message.content.blocks()[..] else { panic!("no tool use") };
+        let Ok(Message::Assistant(line)) = Message::parse(&RawJson::parse(event).unwrap()) else {
+            panic!("no assistant")
+        };
+        let [Block::ToolUse { input, .. }] = &line.message.content.blocks()[..] else {
+            panic!("no tool use")
+        };
         assert_eq!(input.as_str(), r#"{"z":1.0,"a":12345678901234567890123}"#);
     }
 

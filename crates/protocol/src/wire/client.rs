@@ -128,10 +128,16 @@ impl PermissionState {
     pub fn may_become(self, next: Self) -> bool {
         match self {
             Self::Pending => {
-                matches!(next, Self::Decided | Self::Cancelled | Self::Orphaned | Self::Refused | Self::Expired)
+                matches!(
+                    next,
+                    Self::Decided | Self::Cancelled | Self::Orphaned | Self::Refused | Self::Expired
+                )
             }
             Self::Decided => {
-                matches!(next, Self::Delivered | Self::Settled | Self::Cancelled | Self::Orphaned | Self::Refused)
+                matches!(
+                    next,
+                    Self::Delivered | Self::Settled | Self::Cancelled | Self::Orphaned | Self::Refused
+                )
             }
             Self::Delivered => matches!(next, Self::Settled | Self::Orphaned),
             Self::Settled | Self::Cancelled | Self::Orphaned | Self::Refused | Self::Expired => false,
@@ -390,14 +396,20 @@ mod tests {
     #[test]
     fn an_event_keeps_its_text_through_a_frame() {
         let text = r#"{"type":"x","b":1.0,"a":123456789012345678901234567890}"#;
-        let frame = ServerFrame::Events(Events { events: vec![SeqEvent { seq: 7, event: RawJson::parse(text).unwrap() }] });
-        let ServerFrame::Events(events) = ServerFrame::parse(&frame.to_text()).unwrap() else { panic!("another frame") };
+        let frame = ServerFrame::Events(Events {
+            events: vec![SeqEvent { seq: 7, event: RawJson::parse(text).unwrap() }],
+        });
+        let ServerFrame::Events(events) = ServerFrame::parse(&frame.to_text()).unwrap() else {
+            panic!("another frame")
+        };
         assert_eq!((events.events[0].seq, events.events[0].event.as_str()), (7, text));
     }
 
     #[test]
     fn an_unknown_frame_is_kept_by_name_and_a_broken_one_is_an_error() {
-        assert!(matches!(ServerFrame::parse(r#"{"x":1,"type":"later"}"#), Ok(ServerFrame::Other(kind)) if kind == "later"));
+        assert!(
+            matches!(ServerFrame::parse(r#"{"x":1,"type":"later"}"#), Ok(ServerFrame::Other(kind)) if kind == "later")
+        );
         assert_eq!(ServerFrame::parse("[]").err(), Some(JsonError::NoType));
         assert!(matches!(ServerFrame::parse("{"), Err(JsonError::Syntax(_))));
         assert!(matches!(ServerFrame::parse(r#"{"type":"events"}"#), Err(JsonError::Syntax(_))));

@@ -89,11 +89,10 @@ mod tests {
 
     #[test]
     fn says_how_long_a_line_above_the_limit_was_and_goes_on() {
-        assert_eq!(lines(&[b"12345678\n123456789\nok\n"]), [
-            Line::Text("12345678".into()),
-            Line::TooLong { bytes: 9 },
-            Line::Text("ok".into()),
-        ]);
+        assert_eq!(
+            lines(&[b"12345678\n123456789\nok\n"]),
+            [Line::Text("12345678".into()), Line::TooLong { bytes: 9 }, Line::Text("ok".into()),]
+        );
     }
 
     #[test]

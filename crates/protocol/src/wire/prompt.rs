@@ -73,7 +73,10 @@ pub fn check(event: &RawJson) -> Result<String, PromptError> {
         content: Value,
     }
     let prompt: Prompt = event.read().map_err(|_| PromptError::Message)?;
-    let uuid = prompt.uuid.filter(|uuid| (1..=FOREIGN_ID_BYTES_MAX).contains(&uuid.len())).ok_or(PromptError::Uuid)?;
+    let uuid = prompt
+        .uuid
+        .filter(|uuid| (1..=FOREIGN_ID_BYTES_MAX).contains(&uuid.len()))
+        .ok_or(PromptError::Uuid)?;
     for (name, claim) in [
         ("isSynthetic", prompt.synthetic),
         ("isReplay", prompt.replay),
@@ -120,14 +123,24 @@ mod tests {
     #[test]
     fn refuses_what_would_end_the_agent_or_speaks_for_it() {
         assert_eq!(checked(r#"{"type":"user","uuid":"u"}"#), Err(PromptError::Message));
-        assert_eq!(checked(r#"{"type":"user","uuid":"u","message":{"role":"assistant","content":"x"}}"#), Err(PromptError::Message));
-        assert_eq!(checked(r#"{"type":"user","message":{"role":"user","content":"x"}}"#), Err(PromptError::Uuid));
         assert_eq!(
-            checked(r#"{"type":"user","uuid":"u","message":{"role":"user","content":[{"type":"tool_result"}]}}"#),
+            checked(r#"{"type":"user","uuid":"u","message":{"role":"assistant","content":"x"}}"#),
+            Err(PromptError::Message)
+        );
+        assert_eq!(
+            checked(r#"{"type":"user","message":{"role":"user","content":"x"}}"#),
+            Err(PromptError::Uuid)
+        );
+        assert_eq!(
+            checked(
+                r#"{"type":"user","uuid":"u","message":{"role":"user","content":[{"type":"tool_result"}]}}"#
+            ),
             Err(PromptError::Block("tool_result".into()))
         );
         assert_eq!(
-            checked(r#"{"type":"user","uuid":"u","isSynthetic":true,"message":{"role":"user","content":"x"}}"#),
+            checked(
+                r#"{"type":"user","uuid":"u","isSynthetic":true,"message":{"role":"user","content":"x"}}"#
+            ),
             Err(PromptError::Claim("isSynthetic"))
         );
     }

@@ -90,7 +90,10 @@ pub struct Granted {
 
 impl std::fmt::Debug for Granted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Granted").field("device_id", &self.device_id).field("role", &self.role).finish_non_exhaustive()
+        f.debug_struct("Granted")
+            .field("device_id", &self.device_id)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
     }
 }
 

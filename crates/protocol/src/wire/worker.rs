@@ -53,7 +53,9 @@ pub struct RegisteredEnvironment {
 
 impl std::fmt::Debug for RegisteredEnvironment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RegisteredEnvironment").field("environment_id", &self.environment_id).finish_non_exhaustive()
+        f.debug_struct("RegisteredEnvironment")
+            .field("environment_id", &self.environment_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -101,7 +103,10 @@ pub struct WorkSecret {
 
 impl std::fmt::Debug for WorkSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WorkSecret").field("version", &self.version).field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("WorkSecret")
+            .field("version", &self.version)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,7 +150,10 @@ pub struct WorkHeartbeat {
 
 impl std::fmt::Debug for WorkHeartbeat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WorkHeartbeat").field("state", &self.state).field("ttl_seconds", &self.ttl_seconds).finish_non_exhaustive()
+        f.debug_struct("WorkHeartbeat")
+            .field("state", &self.state)
+            .field("ttl_seconds", &self.ttl_seconds)
+            .finish_non_exhaustive()
     }
 }
 
@@ -473,7 +481,13 @@ mod tests {
             version: 1,
             session_ingress_token: "jwt-secret".into(),
             api_base_url: String::new(),
-            session: SessionSpec { title: String::new(), directory: None, agent: None, model: None, permission_mode: None },
+            session: SessionSpec {
+                title: String::new(),
+                directory: None,
+                agent: None,
+                model: None,
+                permission_mode: None,
+            },
         };
         assert!(!format!("{secret:?}").contains("jwt-secret"));
     }

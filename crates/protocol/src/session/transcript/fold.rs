@@ -3,13 +3,16 @@
 use serde_json::Value;
 
 use super::{
-    Change, ItemBody, Notice, NoticeLevel, Prompt, PromptState, ToolCall, ToolInput, ToolOutput, ToolState, Transcript,
-    TurnEnd, TurnOutcome,
+    Change, ItemBody, Notice, NoticeLevel, Prompt, PromptState, ToolCall, ToolInput, ToolOutput, ToolState,
+    Transcript, TurnEnd, TurnOutcome,
 };
 use crate::json::RawJson;
-use crate::wire::agent::{Assistant, Block, Content, Lifecycle, Message, System, ToolResultMeta, TurnResult, User};
+use crate::wire::agent::{
+    Assistant, Block, Content, Lifecycle, Message, System, ToolResultMeta, TurnResult, User,
+};
 
-const INTERRUPTED: [&str; 2] = ["[Request interrupted by user]", "[Request interrupted by user for tool use]"];
+const INTERRUPTED: [&str; 2] =
+    ["[Request interrupted by user]", "[Request interrupted by user for tool use]"];
 
 impl Transcript {
     /// Applies one event of the log.
@@ -54,8 +57,14 @@ impl Transcript {
         } else if user.is_replay {
             self.replay(seq, &user, text);
         } else {
-            let attachments = blocks.len() - blocks.iter().filter(|block| matches!(block, Block::Text { .. })).count();
-            self.enqueue(Prompt { uuid: user.uuid.unwrap_or_default(), text, attachments, state: PromptState::Stored });
+            let attachments =
+                blocks.len() - blocks.iter().filter(|block| matches!(block, Block::Text { .. })).count();
+            self.enqueue(Prompt {
+                uuid: user.uuid.unwrap_or_default(),
+                text,
+                attachments,
+                state: PromptState::Stored,
+            });
         }
     }
 
@@ -266,14 +275,20 @@ impl Transcript {
         facts.total_cost_usd = result.total_cost_usd.or(facts.total_cost_usd);
         if let Some(usage) = &result.usage {
             let tokens = |name: &str| usage.get(name).and_then(Value::as_u64);
-            let input: Option<u64> = ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]
-                .into_iter()
-                .filter_map(tokens)
-                .reduce(u64::saturating_add);
+            let input: Option<u64> =
+                ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]
+                    .into_iter()
+                    .filter_map(tokens)
+                    .reduce(u64::saturating_add);
             facts.input_tokens = input.filter(|count| *count > 0).or(facts.input_tokens);
             facts.output_tokens = tokens("output_tokens").or(facts.output_tokens);
         }
-        let windows = result.model_usage.as_ref().and_then(Value::as_object).into_iter().flat_map(|models| models.values());
+        let windows = result
+            .model_usage
+            .as_ref()
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(|models| models.values());
         let window = windows.filter_map(|usage| usage.get("contextWindow")?.as_u64()).max();
         facts.context_window = window.or(facts.context_window);
         self.set_facts(facts);
@@ -302,7 +317,11 @@ impl Transcript {
             "session_title_changed" => facts.title = system.title.clone().or(facts.title),
             "agent_ended" => {
                 self.settle(PromptState::Cancelled);
-                self.notice(seq, NoticeLevel::Warning, system.content.as_deref().unwrap_or("The agent ended."));
+                self.notice(
+                    seq,
+                    NoticeLevel::Warning,
+                    system.content.as_deref().unwrap_or("The agent ended."),
+                );
             }
             "delivery_unknown" => {
                 if let Some(uuid) = system.message_uuid.as_deref() {
@@ -335,8 +354,15 @@ impl Transcript {
                 let text = system.message.as_deref().unwrap_or("A tool was denied by a rule.");
                 Some((NoticeLevel::Warning, text.to_owned()))
             }
-            "informational" | "local_command_output" | "model_refusal_fallback" | "model_refusal_no_fallback" => {
-                let level = if system.level.as_deref() == Some("warning") { NoticeLevel::Warning } else { NoticeLevel::Info };
+            "informational"
+            | "local_command_output"
+            | "model_refusal_fallback"
+            | "model_refusal_no_fallback" => {
+                let level = if system.level.as_deref() == Some("warning") {
+                    NoticeLevel::Warning
+                } else {
+                    NoticeLevel::Info
+                };
                 content.map(|content| (level, content.to_owned()))
             }
             "notification" => system.text.clone().map(|text| (NoticeLevel::Info, text)),
@@ -393,7 +419,11 @@ fn flatten(content: Option<&Content>) -> (String, usize) {
 }
 
 fn failure(result: &TurnResult) -> String {
-    let said = result.result.clone().or_else(|| result.errors.as_ref()?.first().cloned()).filter(|text| !text.is_empty());
+    let said = result
+        .result
+        .clone()
+        .or_else(|| result.errors.as_ref()?.first().cloned())
+        .filter(|text| !text.is_empty());
     said.unwrap_or_else(|| match result.subtype.as_str() {
         "error_max_turns" => "The turn reached its limit of steps.".into(),
         "error_max_budget_usd" => "The turn reached its budget.".into(),

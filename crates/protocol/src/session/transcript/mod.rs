@@ -11,8 +11,8 @@ mod preview;
 use std::collections::HashMap;
 
 pub use item::{
-    Item, ItemBody, ItemId, Notice, NoticeLevel, Prompt, PromptState, ToolCall, ToolInput, ToolOutput, ToolState,
-    TurnEnd, TurnOutcome,
+    Item, ItemBody, ItemId, Notice, NoticeLevel, Prompt, PromptState, ToolCall, ToolInput, ToolOutput,
+    ToolState, TurnEnd, TurnOutcome,
 };
 
 use preview::Previews;
@@ -130,8 +130,11 @@ impl Transcript {
 
     /// Marks the tool call as waiting for a person, or as running again.
     pub fn set_waiting(&mut self, tool_use_id: &str, waiting: bool) {
-        let (from, to) =
-            if waiting { (ToolState::Running, ToolState::Waiting) } else { (ToolState::Waiting, ToolState::Running) };
+        let (from, to) = if waiting {
+            (ToolState::Running, ToolState::Waiting)
+        } else {
+            (ToolState::Waiting, ToolState::Running)
+        };
         if let Some(id) = self.tools.get(tool_use_id).copied() {
             self.update(id, |body| match body {
                 ItemBody::Tool(call) if call.state == from => {

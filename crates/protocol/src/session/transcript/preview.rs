@@ -93,7 +93,9 @@ impl Transcript {
         let event = &stream.event;
         match event.kind.as_str() {
             "message_start" => {
-                let Some(id) = stream.api_message_id.as_deref().or(event.message.as_ref().map(|m| m.id.as_str())) else {
+                let Some(id) =
+                    stream.api_message_id.as_deref().or(event.message.as_ref().map(|m| m.id.as_str()))
+                else {
                     return;
                 };
                 self.drop_previews(Some(id));
@@ -108,7 +110,10 @@ impl Transcript {
 
     /// The message a stream event belongs to: the one it names, else the newest.
     fn message_id(&self, stream: &Stream) -> Option<String> {
-        stream.api_message_id.clone().or_else(|| self.previews.messages.last().map(|message| message.id.clone()))
+        stream
+            .api_message_id
+            .clone()
+            .or_else(|| self.previews.messages.last().map(|message| message.id.clone()))
     }
 
     fn start_block(&mut self, stream: &Stream) {
@@ -150,7 +155,9 @@ impl Transcript {
         else {
             return;
         };
-        let Some(BlockState::Open(id)) = self.previews.message(&message).and_then(|known| known.blocks.get(&index)) else {
+        let Some(BlockState::Open(id)) =
+            self.previews.message(&message).and_then(|known| known.blocks.get(&index))
+        else {
             return;
         };
         let id = *id;
@@ -158,7 +165,9 @@ impl Transcript {
     }
 
     fn abandon_blocks(&mut self, stream: &Stream) {
-        let (Some(message), Some(abandoned)) = (self.message_id(stream), &stream.abandoned_blocks) else { return };
+        let (Some(message), Some(abandoned)) = (self.message_id(stream), &stream.abandoned_blocks) else {
+            return;
+        };
         let Some(known) = self.previews.message(&message) else { return };
         known.abandoned_from = abandoned.from_block_index;
         let mut dead = Vec::new();
@@ -183,7 +192,12 @@ impl Transcript {
     /// The preview that the next durable block of `message` seals, if it fits `body`.
     pub(super) fn sealed_preview(&mut self, message: &str, body: &ItemBody) -> Option<ItemId> {
         let (items, alive) = (&self.items, &self.alive);
-        let fits = |id: ItemId| alive.get(&id).and_then(|place| items.get(*place)).is_some_and(|item| same_block(&item.body, body));
+        let fits = |id: ItemId| {
+            alive
+                .get(&id)
+                .and_then(|place| items.get(*place))
+                .is_some_and(|item| same_block(&item.body, body))
+        };
         self.previews.message_or_new(message).seal_next(fits)
     }
 }
@@ -206,7 +220,8 @@ fn extend(body: &mut ItemBody, delta: &Delta) -> bool {
 /// Whether a preview and a finished block are the same block.
 fn same_block(preview: &ItemBody, sealed: &ItemBody) -> bool {
     match (preview, sealed) {
-        (ItemBody::Text { .. }, ItemBody::Text { .. }) | (ItemBody::Thinking { .. }, ItemBody::Thinking { .. }) => true,
+        (ItemBody::Text { .. }, ItemBody::Text { .. })
+        | (ItemBody::Thinking { .. }, ItemBody::Thinking { .. }) => true,
         (ItemBody::Tool(a), ItemBody::Tool(b)) => a.tool_use_id == b.tool_use_id,
         _ => false,
     }
