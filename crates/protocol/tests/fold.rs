@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
 use portcullis_protocol::RawJson;
-use portcullis_protocol::session::transcript::{Item, ItemBody, ToolInput, Transcript};
+use portcullis_protocol::session::transcript::{Change, Item, ItemBody, ToolInput, Transcript};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -159,6 +159,31 @@ fn no_prompt_is_shown_twice_or_lost() {
         unique.sort();
         unique.dedup();
         assert_eq!(unique.len(), shown.len(), "{name}: a prompt stands twice");
+    }
+}
+
+#[test]
+fn a_page_that_follows_the_changes_shows_the_same_order() {
+    for (name, events) in captures() {
+        let mut transcript = Transcript::new();
+        let mut page = Vec::new();
+        for (index, event) in events.iter().enumerate() {
+            if event.header().is_ok_and(|header| header.is_durable()) {
+                transcript.apply(index as u64 + 1, event);
+            } else {
+                transcript.apply_live(event);
+            }
+            for change in transcript.take_changes() {
+                match change {
+                    Change::Reset => page.clear(),
+                    Change::Inserted { index, id } => page.insert(index, id),
+                    Change::Removed { index, id } => assert_eq!(page.remove(index), id, "{name}"),
+                    Change::Updated { id } => assert!(page.contains(&id), "{name}"),
+                    Change::Queue | Change::Facts => {}
+                }
+            }
+            assert_eq!(page, transcript.order(), "{name}");
+        }
     }
 }
 

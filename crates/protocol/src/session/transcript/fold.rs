@@ -88,7 +88,7 @@ impl Transcript {
             let prompt = Prompt { uuid: uuid.clone(), text, attachments: 0, state: PromptState::Running };
             let id = self.push(seq, None, ItemBody::Prompt(prompt));
             self.prompts.insert(uuid, id);
-            self.running.push(id);
+            self.running.insert(id);
         }
     }
 
@@ -100,7 +100,7 @@ impl Transcript {
             self.queue_changed();
             let id = self.push(seq, None, ItemBody::Prompt(prompt));
             self.prompts.insert(uuid.to_owned(), id);
-            self.running.push(id);
+            self.running.insert(id);
             return true;
         }
         self.prompts.contains_key(uuid)
@@ -131,7 +131,7 @@ impl Transcript {
 
     fn prompt_state(&mut self, uuid: &str, state: PromptState) {
         let Some(id) = self.prompts.get(uuid).copied() else { return };
-        self.running.retain(|running| *running != id);
+        self.running.remove(&id);
         self.update(id, |body| set_prompt_state(body, state));
     }
 
@@ -203,7 +203,7 @@ impl Transcript {
         };
         if let Some(call) = call {
             self.tools.insert(call, id);
-            self.open_tools.push(id);
+            self.open_tools.insert(id);
         }
         id
     }
@@ -211,8 +211,11 @@ impl Transcript {
     /// Takes back what a line made.
     fn retract(&mut self, uuid: &str) {
         for id in self.lines.remove(uuid).unwrap_or_default() {
-            self.open_tools.retain(|open| *open != id);
-            self.tools.retain(|_, tool| *tool != id);
+            self.open_tools.remove(&id);
+            if let Some(ItemBody::Tool(call)) = self.get(id).map(|item| &item.body) {
+                let call = call.tool_use_id.clone();
+                self.tools.remove(&call);
+            }
             self.remove(id);
         }
     }
@@ -240,7 +243,7 @@ impl Transcript {
     }
 
     fn finish_tool(&mut self, id: super::ItemId, state: ToolState, output: Option<ToolOutput>) {
-        self.open_tools.retain(|open| *open != id);
+        self.open_tools.remove(&id);
         self.update(id, |body| match body {
             ItemBody::Tool(call) => {
                 call.state = state;

@@ -8,7 +8,7 @@ mod fold;
 mod item;
 mod preview;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 pub use item::{
     Item, ItemBody, ItemId, Notice, NoticeLevel, Prompt, PromptState, ToolCall, ToolInput, ToolOutput,
@@ -70,9 +70,9 @@ pub struct Transcript {
     previews: Previews,
     facts: Facts,
     /// Tool calls without a result yet.
-    open_tools: Vec<ItemId>,
+    open_tools: BTreeSet<ItemId>,
     /// Prompts the current turn works on.
-    running: Vec<ItemId>,
+    running: BTreeSet<ItemId>,
     changes: Vec<Change>,
 }
 

@@ -9,6 +9,9 @@ use crate::wire::agent::{Block, Delta, Stream};
 /// Messages whose blocks are remembered, so that a piece that comes late finds its block sealed.
 const MESSAGES_MAX: usize = 16;
 
+/// Blocks of one message that are previewed; further ones appear when they are sealed.
+const BLOCKS_MAX: usize = 1_024;
+
 /// The messages being made, newest last.
 #[derive(Debug, Default)]
 pub(super) struct Previews {
@@ -123,7 +126,11 @@ impl Transcript {
             return;
         };
         let known = self.previews.message_or_new(&message);
-        if known.blocks.contains_key(&index) || index < known.sealed || index >= known.abandoned_from {
+        if known.blocks.contains_key(&index)
+            || index < known.sealed
+            || index >= known.abandoned_from
+            || known.blocks.len() >= BLOCKS_MAX
+        {
             return;
         }
         let body = match Block::parse(raw) {
