@@ -1,0 +1,10 @@
+//! Whole-system tests: the real binary, a real browser, and nothing beyond loopback.
+//!
+//! `cargo xtask test browser` builds what they need and says where it is.
+
+pub mod browser;
+pub mod page;
+pub mod patience;
+pub mod processes;
+pub mod system;
+pub mod walk;

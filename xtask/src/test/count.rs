@@ -1,0 +1,106 @@
+//! How many tests passed and failed, read from what the runners print.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+/// Tests that passed and failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
+}
+
+impl Count {
+    /// A check that is one thing, and held.
+    pub(crate) fn success() -> Self {
+        Self { passed: 1, failed: 0 }
+    }
+
+    /// A check that is one thing, and did not hold.
+    pub(crate) fn failure() -> Self {
+        Self { passed: 0, failed: 1 }
+    }
+
+    /// Adds what a runner's line says, if it is the one that closes a binary: libtest's and wasm-bindgen's are alike.
+    pub(crate) fn take_line(&mut self, line: &str) {
+        if let Some(counted) = parse(line) {
+            *self += counted;
+        }
+    }
+
+    /// What a run of tests counts for: one that failed without saying so counts as one failed test, and so does one
+    /// that found no test at all.
+    #[must_use]
+    pub(crate) fn judged(self, success: bool) -> Self {
+        if success && self.passed > 0 { self } else { Self { failed: self.failed.max(1), ..self } }
+    }
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>5} passed, {:>3} failed", self.passed, self.failed)
+    }
+}
+
+fn parse(line: &str) -> Option<Count> {
+    let plain = without_colours(line);
+    let (_, counts) = plain.trim_start().strip_prefix("test result: ")?.split_once(". ")?;
+    let number = |word: &str| {
+        let part = counts.split(';').find_map(|part| part.trim().strip_suffix(word))?;
+        part.trim().parse().ok()
+    };
+    Some(Count { passed: number("passed")?, failed: number("failed")? })
+}
+
+fn without_colours(line: &str) -> String {
+    let mut pieces = line.split('\u{1b}');
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        plain += piece.split_once('m').map_or("", |(_, rest)| rest);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(lines: &str) -> Count {
+        let mut count = Count::default();
+        lines.lines().for_each(|line| count.take_line(line));
+        count
+    }
+
+    #[test]
+    fn adds_up_the_closing_lines_of_all_binaries() {
+        let lines = "running 3 tests\ntest a ... ok\n\
+            test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
+            test result: FAILED. 4 passed; 2 failed; 1 ignored; 0 filtered out; finished in 0.10s\n";
+        assert_eq!(counted(lines), Count { passed: 7, failed: 2 });
+    }
+
+    #[test]
+    fn reads_a_closing_line_in_colour() {
+        let line = "test result: \u{1b}[32mok\u{1b}[0m. 5 passed; 0 failed; 0 ignored; 0 filtered out";
+        assert_eq!(counted(line), Count { passed: 5, failed: 0 });
+    }
+
+    #[test]
+    fn a_run_that_fails_without_saying_so_counts_as_one_failed() {
+        assert_eq!(Count { passed: 5, failed: 0 }.judged(false), Count { passed: 5, failed: 1 });
+        assert_eq!(Count { passed: 5, failed: 2 }.judged(false), Count { passed: 5, failed: 2 });
+    }
+
+    #[test]
+    fn a_run_without_any_test_counts_as_one_failed() {
+        assert_eq!(Count::default().judged(true), Count::failure());
+        assert_eq!(Count { passed: 5, failed: 0 }.judged(true), Count { passed: 5, failed: 0 });
+    }
+}

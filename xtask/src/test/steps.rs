@@ -1,0 +1,149 @@
+//! What each step runs.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::browser::Browser;
+use crate::checkout::Checkout;
+use crate::group::{self, Group, Interrupt, Waited};
+use crate::test::count::Count;
+use crate::tidy;
+use crate::tools::Tools;
+
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+/// Clippy's settings for wasm32; the native ones are in the root, where clippy finds them itself.
+const WASM_CLIPPY_FOLDER: &str = ".cargo/clippy-wasm32";
+
+/// Runs steps in one checkout.
+#[derive(Debug)]
+pub(crate) struct Runner<'a> {
+    checkout: &'a Checkout,
+    interrupt: &'a Interrupt,
+    tools: Tools<'a>,
+}
+
+impl<'a> Runner<'a> {
+    pub(crate) fn new(checkout: &'a Checkout, interrupt: &'a Interrupt) -> Result<Self> {
+        Ok(Self { checkout, interrupt, tools: Tools::new(checkout, interrupt)? })
+    }
+
+    pub(crate) fn formatting(&self) -> Result<Count> {
+        self.tools.ensure_component("rustfmt", "fmt")?;
+        let mut command = self.checkout.cargo("fmt");
+        command.args(["--all", "--", "--check"]);
+        self.check(command)
+    }
+
+    pub(crate) fn layout_rules(&self) -> Result<Count> {
+        let findings = tidy::findings(self.checkout)?;
+        findings.iter().for_each(|finding| println!("{finding}"));
+        Ok(if findings.is_empty() { Count::success() } else { Count::failure() })
+    }
+
+    pub(crate) fn clippy_native(&self) -> Result<Count> {
+        self.tools.ensure_component("clippy", "clippy")?;
+        let mut command = self.checkout.cargo("clippy");
+        command.args(["--workspace", "--all-targets", "--", "--deny", "warnings"]);
+        self.check(command)
+    }
+
+    pub(crate) fn clippy_wasm(&self) -> Result<Count> {
+        self.tools.ensure_component("clippy", "clippy")?;
+        self.tools.ensure_wasm_target()?;
+        let mut command = self.checkout.cargo("clippy");
+        command.args([
+            "--target",
+            WASM_TARGET,
+            "--package",
+            "portcullis-protocol",
+            "--package",
+            "portcullis-web",
+        ]);
+        command.args(["--all-targets", "--", "--deny", "warnings"]);
+        command.env("CLIPPY_CONF_DIR", self.checkout.root().join(WASM_CLIPPY_FOLDER));
+        self.check(command)
+    }
+
+    pub(crate) fn native_tests(&self) -> Result<Count> {
+        let mut command = self.checkout.cargo("test");
+        command.args(["--workspace", "--exclude", "portcullis-tests", "--no-fail-fast"]);
+        self.count(command)
+    }
+
+    pub(crate) fn protocol_on_wasm(&self) -> Result<Count> {
+        self.wasm_tests("portcullis-protocol")
+    }
+
+    pub(crate) fn web_in_browser(&self) -> Result<Count> {
+        self.wasm_tests("portcullis-web")
+    }
+
+    pub(crate) fn system_build(&self) -> Result<Count> {
+        let mut binary = self.checkout.cargo("build");
+        binary.args(["--package", "portcullis"]);
+        group::run("cargo build", binary, self.interrupt)?;
+        let mut client = self.tools.for_wasm()?.trunk(self.checkout, "build")?;
+        client.arg("--dist").arg(self.client_folder()?);
+        self.check(client)
+    }
+
+    pub(crate) fn journey(&self) -> Result<Count> {
+        let binary = self.checkout.target().join("debug/portcullis");
+        let client = self.client_folder()?;
+        if !binary.is_file() || !client.join("index.html").is_file() {
+            bail!("there is no build of the system to walk through");
+        }
+        let mut command = self.checkout.cargo("test");
+        command.args(["--package", "portcullis-tests", "--no-fail-fast"]);
+        command.env("PORTCULLIS_BIN", binary).env("PORTCULLIS_WEB_ROOT", client);
+        command.env("PORTCULLIS_XTASK", std::env::current_exe().context("finding this program")?);
+        command.env("PORTCULLIS_SCREENSHOTS", self.checkout.target().join("journey"));
+        Browser::ensure(self.interrupt)?.tell(&mut command, self.checkout)?;
+        self.count(command)
+    }
+
+    fn wasm_tests(&self, package: &str) -> Result<Count> {
+        self.tools.ensure_wasm_target()?;
+        let runner = self.tools.wasm_bindgen()?.join("wasm-bindgen-test-runner");
+        let mut command = self.checkout.cargo("test");
+        command.args(["--target", WASM_TARGET, "--package", package, "--tests", "--no-fail-fast"]);
+        command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+        Browser::ensure(self.interrupt)?.tell(&mut command, self.checkout)?;
+        self.count(command)
+    }
+
+    fn client_folder(&self) -> Result<PathBuf> {
+        self.checkout.scratch("client")
+    }
+
+    /// Runs a command that is one check as a whole.
+    fn check(&self, command: Command) -> Result<Count> {
+        let mut group = Group::spawn("the check", command, self.interrupt)?;
+        match group.wait()? {
+            Waited::Exited(status) if status.success() => Ok(Count::success()),
+            Waited::Exited(_) => Ok(Count::failure()),
+            Waited::Interrupted => bail!("interrupted"),
+        }
+    }
+
+    /// Runs a command that runs tests, shows its output and counts along.
+    fn count(&self, command: Command) -> Result<Count> {
+        let (mut group, stdout) = Group::piped("the tests", command, self.interrupt)?;
+        let reader = std::thread::spawn(move || {
+            let mut count = Count::default();
+            for line in BufReader::new(stdout).split(b'\n').map_while(std::io::Result::ok) {
+                let line = String::from_utf8_lossy(&line);
+                println!("{line}");
+                count.take_line(&line);
+            }
+            count
+        });
+        let Waited::Exited(status) = group.wait()? else { bail!("interrupted") };
+        drop(group);
+        let count = reader.join().expect("counting lines does not panic");
+        Ok(count.judged(status.success()))
+    }
+}
