@@ -1,0 +1,176 @@
+//! Prompts that wait. A prompt is never refused while a turn runs; prompts that waited together are answered
+//! together, unless one asked for a turn of its own.
+
+use std::collections::VecDeque;
+
+use crate::wire::incoming::{Priority, Prompt};
+
+/// Prompts that may wait at once; beyond it something is out of hand, and a prompt is reported as cancelled.
+const PROMPTS_MAX: usize = 1_000;
+/// Uuids remembered to recognise a prompt that is sent twice, as on every ring of the wire.
+const SEEN_UUIDS_MAX: usize = 2_000;
+
+/// What became of a prompt that arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    Queued,
+    /// Its uuid was seen before: it must not run twice.
+    Repeated,
+    /// Too many wait.
+    Refused,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct PromptQueue {
+    waiting: VecDeque<Prompt>,
+    seen: VecDeque<String>,
+}
+
+impl PromptQueue {
+    pub(super) fn push(&mut self, prompt: Prompt) -> Arrival {
+        if let Some(uuid) = &prompt.uuid {
+            if self.seen.contains(uuid) {
+                return Arrival::Repeated;
+            }
+            if self.seen.len() == SEEN_UUIDS_MAX {
+                self.seen.pop_front();
+            }
+            self.seen.push_back(uuid.clone());
+        }
+        if self.waiting.len() == PROMPTS_MAX {
+            return Arrival::Refused;
+        }
+        self.waiting.push_back(prompt);
+        Arrival::Queued
+    }
+
+    /// The prompts of the next turn; empty if none wait.
+    pub(super) fn take_turn(&mut self) -> Vec<Prompt> {
+        let urgent = self.take(|prompt| prompt.priority == Priority::Now);
+        if !urgent.is_empty() {
+            return urgent;
+        }
+        if self.waiting.front().is_some_and(|prompt| !prompt.wants_answer) {
+            return self.waiting.pop_front().into_iter().collect();
+        }
+        let together = self.take_foldable();
+        if together.is_empty() { self.waiting.pop_front().into_iter().collect() } else { together }
+    }
+
+    /// The prompts that may join a running turn.
+    pub(super) fn take_foldable(&mut self) -> Vec<Prompt> {
+        self.take(|prompt| prompt.priority != Priority::Later && prompt.wants_answer)
+    }
+
+    /// Removes one prompt; false if it does not wait (any more).
+    pub(super) fn cancel(&mut self, uuid: &str) -> bool {
+        !self.take(|prompt| prompt.uuid.as_deref() == Some(uuid)).is_empty()
+    }
+
+    /// Removes all prompts and names them.
+    pub(super) fn cancel_all(&mut self) -> Vec<String> {
+        self.take(|_| true).into_iter().filter_map(|prompt| prompt.uuid).collect()
+    }
+
+    pub(super) fn uuids(&self) -> Vec<String> {
+        self.waiting.iter().filter_map(|prompt| prompt.uuid.clone()).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn take(&mut self, wanted: impl Fn(&Prompt) -> bool) -> Vec<Prompt> {
+        let all = std::mem::take(&mut self.waiting);
+        let (taken, left): (Vec<Prompt>, VecDeque<Prompt>) = {
+            let mut taken = Vec::new();
+            let mut left = VecDeque::new();
+            for prompt in all {
+                if wanted(&prompt) { taken.push(prompt) } else { left.push_back(prompt) }
+            }
+            (taken, left)
+        };
+        self.waiting = left;
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// `a` is an ordinary prompt, `a!` urgent, `a.` for later, `a-` wants no answer.
+    fn queue(script: &str) -> PromptQueue {
+        let mut queue = PromptQueue::default();
+        for word in script.split(' ') {
+            let priority = if word.ends_with('!') {
+                Priority::Now
+            } else if word.ends_with('.') {
+                Priority::Later
+            } else {
+                Priority::Next
+            };
+            let prompt = Prompt {
+                uuid: Some(word.to_owned()),
+                content: json!(word),
+                priority,
+                wants_answer: !word.ends_with('-'),
+            };
+            queue.push(prompt);
+        }
+        queue
+    }
+
+    fn turns(script: &str) -> String {
+        let mut queue = queue(script);
+        let mut turns = Vec::new();
+        while queue.len() > 0 {
+            let turn = queue.take_turn();
+            turns.push(turn.into_iter().filter_map(|prompt| prompt.uuid).collect::<Vec<_>>().join("+"));
+        }
+        turns.join(" ")
+    }
+
+    #[test]
+    fn merges_what_waited_together() {
+        assert_eq!(turns("a b c"), "a+b+c");
+        assert_eq!(turns("a. b c. d"), "b+d a. c.");
+        assert_eq!(turns("a b! c"), "b! a+c");
+        assert_eq!(turns("a- b c-"), "a- b c-");
+    }
+
+    #[test]
+    fn never_runs_a_uuid_twice() {
+        let mut queue = queue("a");
+        queue.take_turn();
+        let again = Prompt {
+            uuid: Some("a".to_owned()),
+            content: json!("a"),
+            priority: Priority::Next,
+            wants_answer: true,
+        };
+        assert_eq!(queue.push(again), Arrival::Repeated);
+    }
+
+    #[test]
+    fn cancels_one_or_all() {
+        let mut queue = queue("a b c");
+        assert!(queue.cancel("b"));
+        assert!(!queue.cancel("b"));
+        assert_eq!(queue.uuids(), ["a", "c"]);
+        assert_eq!(queue.cancel_all(), ["a", "c"]);
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn stays_within_its_bound() {
+        let mut queue = PromptQueue::default();
+        let prompt = Prompt { uuid: None, content: json!(""), priority: Priority::Next, wants_answer: true };
+        for _ in 0..PROMPTS_MAX {
+            assert_eq!(queue.push(prompt.clone()), Arrival::Queued);
+        }
+        assert_eq!(queue.push(prompt), Arrival::Refused);
+    }
+}
