@@ -155,10 +155,10 @@ pub struct Header {
     #[serde(default, rename = "isReplay", deserialize_with = "lenient_bool")]
     pub is_replay: bool,
     /// `request.subtype` of a control request.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient_nested")]
     pub request: Option<SubtypeOnly>,
     /// `response.subtype` and `response.request_id` of a control response.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient_nested")]
     pub response: Option<SubtypeOnly>,
 }
 
@@ -209,6 +209,20 @@ pub(crate) fn lenient_string<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
     }
     Ok(match Lenient::deserialize(deserializer)? {
         Lenient::Text(text) => Some(text.into_owned()),
+        Lenient::Other(_) => None,
+    })
+}
+
+/// Reads a nested discriminator, and anything else as "none".
+fn lenient_nested<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SubtypeOnly>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Lenient {
+        Nested(SubtypeOnly),
+        Other(serde::de::IgnoredAny),
+    }
+    Ok(match Lenient::deserialize(deserializer)? {
+        Lenient::Nested(nested) => Some(nested),
         Lenient::Other(_) => None,
     })
 }
@@ -350,6 +364,8 @@ mod tests {
             (header.kind.as_str(), header.uuid.as_deref(), header.correlation_id()),
             ("control_response", None, Some("R"))
         );
+        let odd = RawJson::parse(r#"{"type":"assistant","request":7,"response":"text"}"#).unwrap().header().unwrap();
+        assert_eq!((odd.request, odd.response), (None, None));
         assert_eq!(RawJson::parse("[1]").unwrap().header(), Err(JsonError::NoType));
         assert_eq!(RawJson::parse(r#"{"type":1}"#).unwrap().header(), Err(JsonError::NoType));
     }

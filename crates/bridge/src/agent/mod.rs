@@ -1,0 +1,97 @@
+//! Agents as programs: how one is called, what it sees of the environment, and the process it becomes.
+
+mod environment;
+mod process;
+pub mod shim;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+pub(crate) use process::{AgentEvent, AgentProcess, Kill};
+
+/// One agent this machine can run: any command that speaks stream-json on stdio.
+#[derive(Clone, Debug)]
+pub struct AgentSpec {
+    /// Its name, as clients choose it.
+    pub name: String,
+    /// Program and fixed arguments. Never goes through a shell.
+    pub argv: Vec<OsString>,
+    /// Names of environment variables it may see beside the common ones; a trailing `*` stands for any rest.
+    pub environment: Vec<String>,
+}
+
+impl AgentSpec {
+    /// Claude Code.
+    #[must_use]
+    pub fn claude(program: impl Into<OsString>) -> Self {
+        let environment = ["ANTHROPIC_*", "CLAUDE_CODE_*", "DISABLE_*"].map(str::to_owned).to_vec();
+        Self { name: "claude".into(), argv: vec![program.into()], environment }
+    }
+
+    /// The agent inside the binary `program`.
+    #[must_use]
+    pub fn builtin(program: impl Into<OsString>) -> Self {
+        Self { name: "builtin".into(), argv: vec![program.into(), "agent".into()], environment: Vec::new() }
+    }
+}
+
+/// Everything needed to start one agent process.
+#[derive(Clone, Debug)]
+pub(crate) struct AgentCommand {
+    pub(crate) argv: Vec<OsString>,
+    pub(crate) directory: PathBuf,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// Program and first arguments of the shim that ties the agent's life to this process; empty = none.
+    pub(crate) shim: Vec<OsString>,
+}
+
+impl AgentCommand {
+    /// The command for a session. Values go behind a `=`, so that none can become a flag.
+    pub(crate) fn new(
+        spec: &AgentSpec,
+        directory: &Path,
+        model: Option<&str>,
+        permission_mode: &str,
+        shim: &[OsString],
+    ) -> Self {
+        let mut argv = spec.argv.clone();
+        let flags = [
+            "--print",
+            "--input-format=stream-json",
+            "--output-format=stream-json",
+            "--replay-user-messages",
+            "--include-partial-messages",
+            "--permission-prompt-tool=stdio",
+            "--verbose",
+        ];
+        argv.extend(flags.map(OsString::from));
+        if let Some(model) = model {
+            argv.push(format!("--model={model}").into());
+        }
+        argv.push(format!("--permission-mode={permission_mode}").into());
+        Self {
+            argv,
+            directory: directory.to_owned(),
+            environment: environment::allowed(std::env::vars_os(), &spec.environment),
+            shim: shim.to_vec(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_chose_is_a_value_and_never_a_flag() {
+        let spec = AgentSpec { name: "x".into(), argv: vec!["x".into()], environment: Vec::new() };
+        let hostile = "--dangerously-skip-permissions";
+        let command = AgentCommand::new(&spec, Path::new("/"), Some(hostile), "plan", &[]);
+        let argv: Vec<&str> = command.argv.iter().map(|arg| arg.to_str().unwrap()).collect();
+        assert!(!argv.contains(&hostile));
+        assert!(
+            argv.contains(&"--model=--dangerously-skip-permissions")
+                && argv.contains(&"--permission-mode=plan")
+        );
+    }
+}

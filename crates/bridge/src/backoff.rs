@@ -1,0 +1,78 @@
+//! How long to wait before the next try: full jitter, so that many who lost the same server do not return at once.
+
+use std::time::{Duration, Instant};
+
+/// First bound, in ms.
+const BASE_MS: u64 = 500;
+/// Largest bound, in ms.
+const CAP_MS: u64 = 30_000;
+/// A gap between two tries longer than this means that the machine slept: nothing was wrong, start anew.
+const SLEPT: Duration = Duration::from_millis(2 * CAP_MS);
+
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    failures: u32,
+    last: Option<Instant>,
+    random: fn() -> u64,
+}
+
+impl Backoff {
+    pub(crate) fn new() -> Self {
+        Self { failures: 0, last: None, random: random_u64 }
+    }
+
+    /// The delay before the next try: `rand(0, min(30 s, 0.5 s · 2ⁿ))`.
+    pub(crate) fn next_delay(&mut self, now: Instant) -> Duration {
+        if self.last.is_some_and(|last| now.saturating_duration_since(last) > SLEPT) {
+            self.reset();
+        }
+        self.last = Some(now);
+        let bound = self.bound_ms();
+        self.failures = self.failures.saturating_add(1);
+        Duration::from_millis((self.random)() % (bound + 1))
+    }
+
+    fn bound_ms(&self) -> u64 {
+        BASE_MS.saturating_mul(1 << self.failures.min(16)).min(CAP_MS)
+    }
+
+    /// Something worked.
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
+        self.last = None;
+    }
+}
+
+fn random_u64() -> u64 {
+    // Without entropy the delay is the shortest: worse manners, same correctness.
+    getrandom::u64().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_doubles_up_to_its_cap() {
+        let start = Instant::now();
+        let mut backoff = Backoff { failures: 0, last: None, random: || 0 };
+        let bounds = std::array::from_fn::<u64, 9, _>(|_| {
+            let bound = backoff.bound_ms();
+            let _ = backoff.next_delay(start);
+            bound
+        });
+        assert_eq!(bounds, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
+    }
+
+    #[test]
+    fn a_delay_never_passes_its_bound_and_a_machine_that_slept_starts_anew() {
+        let start = Instant::now();
+        let mut backoff = Backoff { failures: 0, last: None, random: || 29_999 };
+        assert!(backoff.next_delay(start) <= Duration::from_millis(500));
+        for _ in 0..20 {
+            assert!(backoff.next_delay(start) <= Duration::from_millis(CAP_MS));
+        }
+        assert!(backoff.failures > 20);
+        assert!(backoff.next_delay(start + SLEPT + Duration::from_millis(1)) <= Duration::from_millis(500));
+    }
+}

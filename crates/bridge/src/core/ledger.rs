@@ -1,0 +1,109 @@
+//! The requests an agent waits for, by the exact bytes it asked with. Each is answered once; an id that was used is
+//! never used again.
+
+use portcullis_protocol::RawJson;
+use portcullis_protocol::limits::{PENDING_REQUESTS_MAX, UUID_RING_MAX};
+
+use super::ring::Ring;
+
+/// One request of the agent.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) request_id: String,
+    /// The `request` object as it was read: what a decision is bound to.
+    pub(crate) request: RawJson,
+    /// The whole `control_request`.
+    pub(crate) event: RawJson,
+    pub(crate) digest: String,
+    pub(crate) tool_use_id: Option<String>,
+    /// Whether a sub-agent asks: the end of the main turn does not end it.
+    pub(crate) by_sub_agent: bool,
+    pub(crate) progress: Progress,
+}
+
+/// How far the answer of a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Nobody decided.
+    Waiting,
+    /// The answer is on its way to the agent's stdin.
+    Answered,
+    /// The agent has it.
+    Delivered,
+}
+
+/// What became of a request that was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It waits for a person.
+    New,
+    /// The same one again.
+    Repeated,
+    /// Its id stands for other bytes already.
+    OtherBytes,
+    /// Too many wait.
+    Full,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    held: Vec<Held>,
+    used: Ring,
+}
+
+impl Ledger {
+    pub(crate) fn new() -> Self {
+        Self { held: Vec::new(), used: Ring::new(UUID_RING_MAX) }
+    }
+
+    /// Takes a request that was read from the agent.
+    pub(crate) fn admit(&mut self, held: Held) -> Admission {
+        if let Some(known) = self.get(&held.request_id) {
+            return if known.digest == held.digest { Admission::Repeated } else { Admission::OtherBytes };
+        }
+        if self.used.contains(&held.request_id) {
+            return Admission::OtherBytes;
+        }
+        if self.waiting() >= PENDING_REQUESTS_MAX {
+            return Admission::Full;
+        }
+        self.used.insert(held.request_id.clone());
+        self.held.push(held);
+        Admission::New
+    }
+
+    pub(crate) fn get(&self, request_id: &str) -> Option<&Held> {
+        self.held.iter().find(|held| held.request_id == request_id)
+    }
+
+    pub(crate) fn set_progress(&mut self, request_id: &str, progress: Progress) {
+        if let Some(held) = self.held.iter_mut().find(|held| held.request_id == request_id) {
+            held.progress = progress;
+        }
+    }
+
+    pub(crate) fn remove(&mut self, request_id: &str) -> Option<Held> {
+        let at = self.held.iter().position(|held| held.request_id == request_id)?;
+        Some(self.held.remove(at))
+    }
+
+    /// Ids of the requests `which` picks, oldest first.
+    pub(crate) fn ids(&self, which: impl Fn(&Held) -> bool) -> Vec<String> {
+        self.held.iter().filter(|held| which(held)).map(|held| held.request_id.clone()).collect()
+    }
+
+    /// How many wait for a person.
+    pub(crate) fn waiting(&self) -> usize {
+        self.held.iter().filter(|held| held.progress == Progress::Waiting).count()
+    }
+
+    /// The `control_request`s that wait for a person, oldest first.
+    pub(crate) fn waiting_events(&self) -> impl Iterator<Item = &RawJson> {
+        self.held.iter().filter(|held| held.progress == Progress::Waiting).map(|held| &held.event)
+    }
+
+    /// Forgets everything: the process is gone.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new();
+    }
+}

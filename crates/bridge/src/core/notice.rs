@@ -1,0 +1,64 @@
+//! Events the bridge itself puts into the log: what happened to the agent or to a message, in words for a person.
+
+use portcullis_protocol::RawJson;
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+/// Characters of an agent's text that are quoted in a notice.
+const QUOTE_CHARS_MAX: usize = 200;
+
+/// A `system/informational` event of level `warning`.
+pub(crate) fn warning(content: &str, uuid: &str, session_id: &str) -> RawJson {
+    RawJson::from_value(&json!({
+        "type": "system", "subtype": "informational", "level": "warning",
+        "content": content, "uuid": uuid, "session_id": session_id,
+    }))
+}
+
+/// Stands in for an event above the limit.
+pub(crate) fn event_too_large(stub: &TooLarge<'_>, uuid: &str, session_id: &str) -> RawJson {
+    RawJson::from_value(&json!({
+        "type": "system", "subtype": "event_too_large", "bytes": stub.bytes, "sha256": stub.sha256,
+        "original_type": stub.original_type, "uuid": uuid, "session_id": session_id,
+    }))
+}
+
+/// What is known of an event above the limit.
+#[derive(Debug, Serialize)]
+pub(crate) struct TooLarge<'a> {
+    pub(crate) bytes: usize,
+    pub(crate) sha256: Option<String>,
+    pub(crate) original_type: Option<&'a str>,
+}
+
+/// Nobody knows whether the agent read the prompt `message_uuid`.
+pub(crate) fn delivery_unknown(message_uuid: &str, content: &str, uuid: &str, session_id: &str) -> RawJson {
+    RawJson::from_value(&json!({
+        "type": "system", "subtype": "delivery_unknown", "level": "warning", "message_uuid": message_uuid,
+        "content": content, "uuid": uuid, "session_id": session_id,
+    }))
+}
+
+/// The agent process ended.
+pub(crate) fn agent_ended(content: &str, exit_code: Option<i32>, uuid: &str, session_id: &str) -> RawJson {
+    RawJson::from_value(&json!({
+        "type": "system", "subtype": "agent_ended", "level": "warning", "content": content,
+        "exit_code": exit_code, "uuid": uuid, "session_id": session_id,
+    }))
+}
+
+/// SHA-256 of `text` in lower-case hex.
+pub(crate) fn sha256_hex(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The start of `text` as it may stand in a notice: one line, nothing invisible.
+pub(crate) fn quote(text: &str) -> String {
+    let visible = |character: char| if character.is_control() { '\u{fffd}' } else { character };
+    let mut quoted: String = text.chars().take(QUOTE_CHARS_MAX).map(visible).collect();
+    if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
+        quoted.push('…');
+    }
+    quoted
+}

@@ -1,0 +1,208 @@
+//! What the agent asks. A tool request is held by its exact bytes until somebody decides; anything else is answered
+//! at once, so that no request is left hanging.
+
+use portcullis_protocol::RawJson;
+use portcullis_protocol::approval::{self, Decision, Verdict};
+use portcullis_protocol::json::Header;
+use portcullis_protocol::wire::control::{self, ToolRequest};
+use portcullis_protocol::wire::worker::{DecisionDown, RequestStep, WorkerItem};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::ledger::{Admission, Held, Progress};
+use super::{Output, Receipt, Relay, notice};
+use crate::journal::Entry;
+
+impl Relay {
+    pub(super) fn handle_request(&mut self, header: &Header, event: RawJson) {
+        self.close_requests(|held| held.progress == Progress::Delivered);
+        let request = match control::Request::parse(&event) {
+            Ok(request) => request,
+            Err(error) => {
+                self.complain(&format!("The agent asked something that cannot be read: {error}"));
+                let id = header.request_id.as_deref().unwrap_or_default();
+                return self.answer_error(id, "the request cannot be read", "invalid_request");
+            }
+        };
+        let request_id = request.request_id.as_deref().unwrap_or_default();
+        if request.subtype == "can_use_tool" && !request_id.is_empty() {
+            self.handle_tool_request(request_id, &request.request, event);
+        } else {
+            self.answer_at_once(request_id, &request.subtype);
+        }
+    }
+
+    fn handle_tool_request(&mut self, request_id: &str, request: &RawJson, event: RawJson) {
+        if event.has_duplicate_keys() {
+            return self
+                .turn_away(request_id, "The request names a key twice, so nobody can tell what would run.");
+        }
+        let Ok(tool) = request.read::<ToolRequest>() else {
+            return self.turn_away(request_id, "The request does not say which tool would run with what.");
+        };
+        let digest = approval::digest(request);
+        let bytes = event.byte_len();
+        let admission = self.ledger.admit(Held {
+            request_id: request_id.to_owned(),
+            request: request.clone(),
+            event: event.clone(),
+            digest: digest.clone(),
+            tool_use_id: tool.tool_use_id,
+            by_sub_agent: tool.agent_id.is_some(),
+            progress: Progress::Waiting,
+        });
+        match admission {
+            Admission::New => {
+                let request_id = request_id.to_owned();
+                self.lanes.control.push(bytes, |n| WorkerItem::Request { n, request_id, digest, event });
+            }
+            Admission::Repeated => {}
+            Admission::OtherBytes => self.refuse_other_bytes(request_id),
+            Admission::Full => self.turn_away(request_id, "Too many requests wait for a person already."),
+        }
+    }
+
+    /// One id for two bodies: neither is what a person saw, so both are denied.
+    fn refuse_other_bytes(&mut self, request_id: &str) {
+        const REASON: &str = "The same request id was used for something else.";
+        let was_waiting = self.ledger.get(request_id).is_some_and(|held| held.progress == Progress::Waiting);
+        if was_waiting {
+            self.ledger.remove(request_id);
+            self.step(request_id, RequestStep::Refused, Some(REASON));
+        }
+        self.turn_away(request_id, REASON);
+    }
+
+    /// Denies a request nobody was asked about, and says so.
+    fn turn_away(&mut self, request_id: &str, reason: &str) {
+        self.complain(&format!("A request of the agent was denied by the bridge: {reason}"));
+        self.deny(request_id, reason);
+    }
+
+    pub(super) fn deny(&mut self, request_id: &str, reason: &str) {
+        self.journal_answer(request_id, "deny");
+        self.stdin(approval::denial_line(request_id, reason), None);
+    }
+
+    fn journal_answer(&mut self, request_id: &str, behavior: &str) {
+        self.outputs.push_back(Output::Journal(Entry::Answered {
+            incarnation: self.incarnation.to_string(),
+            request_id: request_id.to_owned(),
+            behavior: behavior.to_owned(),
+        }));
+    }
+
+    pub(super) fn deny_oversized(&mut self, header: &Header) {
+        let id = header.request_id.as_deref().unwrap_or_default();
+        if header.request_subtype() == Some("can_use_tool") {
+            self.turn_away(id, "The request is larger than anything a person can be shown.");
+        } else {
+            self.answer_error(id, "the request is too large", "too_large");
+        }
+    }
+
+    fn answer_at_once(&mut self, request_id: &str, subtype: &str) {
+        let shown = notice::quote(subtype);
+        let payload = match subtype {
+            "elicitation" => json!({"action": "cancel"}),
+            "request_user_dialog" => json!({"behavior": "cancelled"}),
+            _ => {
+                self.complain(&format!(
+                    "The agent asked for `{shown}`, which is not supported here. It was told so."
+                ));
+                let text = format!("Unsupported control request subtype: {shown}");
+                return self.answer_error(request_id, &text, "unsupported_request");
+            }
+        };
+        self.complain(&format!(
+            "The agent asked for `{shown}`, which nobody can answer here. It was cancelled."
+        ));
+        let answer = control::success_response(request_id, Some(&RawJson::from_value(&payload)));
+        self.stdin(answer.as_str().to_owned(), None);
+    }
+
+    fn answer_error(&mut self, request_id: &str, text: &str, code: &str) {
+        let answer = control::error_response(request_id, text, Some(code));
+        self.stdin(answer.as_str().to_owned(), None);
+    }
+
+    pub(super) fn handle_cancel(&mut self, request_id: &str) {
+        self.close_requests(|held| held.request_id == request_id);
+    }
+
+    /// The agent went on without these, or with their answers.
+    pub(super) fn close_requests(&mut self, which: impl Fn(&Held) -> bool) {
+        for request_id in self.ledger.ids(which) {
+            let Some(held) = self.ledger.remove(&request_id) else { continue };
+            match held.progress {
+                Progress::Waiting => {
+                    self.lanes.control.push(request_id.len(), |n| WorkerItem::Cancel { n, request_id });
+                }
+                Progress::Answered => {
+                    self.step(&request_id, RequestStep::Delivered, None);
+                    self.step(&request_id, RequestStep::Settled, None);
+                }
+                Progress::Delivered => self.step(&request_id, RequestStep::Settled, None),
+            }
+        }
+    }
+
+    pub(super) fn handle_answer_written(&mut self, request_id: &str) {
+        if self.ledger.get(request_id).is_some_and(|held| held.progress == Progress::Answered) {
+            self.ledger.set_progress(request_id, Progress::Delivered);
+            self.step(request_id, RequestStep::Delivered, None);
+        }
+    }
+
+    /// A person decided: the agent is answered once, with the bytes that were shown or not at all.
+    pub(super) fn handle_decision(&mut self, down: &DecisionDown) {
+        let waiting = self.ledger.get(&down.request_id).filter(|held| held.progress == Progress::Waiting);
+        let Some(held) = waiting else {
+            tracing::debug!(request_id = down.request_id, "a decision came for a request that does not wait");
+            return;
+        };
+        match self.bound(&held.request, down) {
+            Ok((line, behavior)) => {
+                self.journal_answer(&down.request_id, behavior);
+                self.ledger.set_progress(&down.request_id, Progress::Answered);
+                self.stdin(line, Some(Receipt::Answer(down.request_id.clone())));
+            }
+            Err(reason) => {
+                self.ledger.remove(&down.request_id);
+                self.deny(&down.request_id, &format!("The decision was refused by the bridge: {reason}."));
+                self.step(&down.request_id, RequestStep::Refused, Some(&reason));
+            }
+        }
+    }
+
+    fn bound(&self, held: &RawJson, down: &DecisionDown) -> Result<(String, &'static str), String> {
+        let decision = Decision::parse(&down.event).map_err(|error| error.to_string())?;
+        if decision.request_id != down.request_id {
+            return Err("it names another request".into());
+        }
+        if let Verdict::Allow { updated_permissions, .. } = &decision.verdict {
+            for mode in updated_permissions.iter().filter_map(granted_mode) {
+                self.spec.policy.mode(&mode).map_err(|error| error.to_string())?;
+            }
+        }
+        let line = approval::bind(held, &decision).map_err(|error| error.to_string())?;
+        Ok((line, decision.behavior()))
+    }
+
+    fn step(&mut self, request_id: &str, step: RequestStep, reason: Option<&str>) {
+        let (request_id, reason) = (request_id.to_owned(), reason.map(str::to_owned));
+        self.lanes.control.push(request_id.len(), |n| WorkerItem::Step { n, request_id, step, reason });
+    }
+}
+
+/// The mode a permission update switches to.
+fn granted_mode(update: &RawJson) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Update {
+        #[serde(rename = "type")]
+        kind: String,
+        mode: Option<String>,
+    }
+    let update: Update = update.read().ok()?;
+    if update.kind == "setMode" { Some(update.mode.unwrap_or_default()) } else { None }
+}

@@ -1,0 +1,341 @@
+//! From the first prompt to the last word: links, prompts, lines, ends.
+
+use super::*;
+
+#[test]
+fn starts_an_agent_with_the_first_prompt_and_journals_before_it_writes() {
+    let mut machine = Machine::attached();
+    let shown = machine.deliver(1, "p1", "hi \"there\"\n");
+    let kinds: Vec<&str> = shown.iter().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(kinds, ["spawn", "stdin", "journal", "stdin"]);
+    assert_eq!(only(&shown, "journal "), [r#"{"prompt":{"seq":1,"uuid":"p1"}}"#]);
+    let lines = stdin(&shown);
+    assert_eq!(
+        lines[0],
+        json!({"type": "control_request", "request_id": "pc-1", "request": {"subtype": "initialize"}})
+    );
+    assert_eq!((&lines[1]["uuid"], &lines[1]["session_id"]), (&json!("p1"), &json!("")));
+    assert_eq!(machine.handle(Input::Written(Receipt::Prompt(1))), [r#"send {"type":"ack","seq":1}"#]);
+}
+
+#[test]
+fn a_prompt_is_one_line_whatever_its_json_looked_like() {
+    let mut machine = Machine::attached();
+    let text = "{\n \"type\": \"user\",\r\n \"uuid\":\"p1\",\n \"message\": {\"role\":\"user\",\n\"content\":\"a\\nb\"}\n}";
+    let event = RawJson::parse(text).unwrap();
+    let shown = machine.frame(WorkerDown::Deliver(Deliver { seq: 1, event }));
+    assert!(only(&shown, "stdin ").iter().all(|line| !line.contains(['\n', '\r'])));
+}
+
+#[test]
+fn a_prompt_that_would_end_the_agent_never_reaches_it() {
+    for bad in [
+        r#"{"type":"user","uuid":"p1","message":{"role":"assistant","content":"x"}}"#,
+        r#"{"type":"user","uuid":"p1"}"#,
+        r#"{"type":"control_response","uuid":"p1","message":{"role":"user","content":"x"}}"#,
+        r#"{"type":"user","uuid":"p1","isSynthetic":true,"message":{"role":"user","content":"x"}}"#,
+    ] {
+        let mut machine = Machine::attached();
+        let event = RawJson::parse(bad).unwrap();
+        let shown = machine.frame(WorkerDown::Deliver(Deliver { seq: 4, event }));
+        assert!(only(&shown, "stdin ").is_empty() && !shown.contains(&"spawn".to_owned()), "{bad}");
+        assert_eq!(only(&shown, "send "), [r#"{"type":"ack","seq":4}"#]);
+        assert_eq!(events(&shown)[0]["subtype"], "informational");
+    }
+}
+
+#[test]
+fn a_prompt_delivered_again_is_acknowledged_and_not_written_again() {
+    let mut machine = Machine::running();
+    assert_eq!(machine.deliver(1, "p1", "hi"), [r#"send {"type":"ack","seq":1}"#]);
+    machine.deliver(2, "p2", "more");
+    assert!(machine.deliver(2, "p2", "more").is_empty(), "still under way");
+    let shown = machine.deliver(3, "p2", "the same uuid in another row");
+    assert!(only(&shown, "stdin ").is_empty());
+}
+
+#[test]
+fn a_prompt_an_earlier_life_may_have_written_is_shown_as_unknown() {
+    let mut machine = Machine::with(|spec| {
+        spec.earlier_prompts.insert("p1".into());
+    });
+    machine.attach();
+    let shown = machine.deliver(1, "p1", "hi");
+    assert!(only(&shown, "stdin ").is_empty());
+    let event = &events(&shown)[0];
+    assert_eq!((&event["subtype"], &event["message_uuid"]), (&json!("delivery_unknown"), &json!("p1")));
+    assert_eq!(only(&shown, "send "), [r#"{"type":"ack","seq":1}"#]);
+}
+
+#[test]
+fn a_session_this_machine_refuses_says_so_to_every_prompt() {
+    let mut machine = Machine::with(|spec| spec.refusal = Some("Not here.".into()));
+    machine.attach();
+    for seq in [1, 2] {
+        let shown = machine.deliver(seq, &format!("p{seq}"), "hi");
+        assert!(!shown.contains(&"spawn".to_owned()));
+        assert_eq!(events(&shown)[0]["content"], "Not here.");
+        machine.settle();
+    }
+}
+
+#[test]
+fn says_nothing_before_the_ingress_knows_who_speaks() {
+    let mut machine = Machine::new();
+    assert!(machine.handle(Input::LinkDown).is_empty());
+    assert_eq!(machine.handle(Input::LinkUp), [r#"send {"type":"attach","incarnation":"inc_u1"}"#]);
+    let shown = machine.frame(WorkerDown::Hello(Hello { head_seq: 0, content_next_n: 0, control_next_n: 0 }));
+    assert_eq!(
+        posted(&shown),
+        [
+            json!({"state": {"n": 0, "state": {"status": "idle", "agent": "builtin", "permission_mode": "default", "directory": "/p"}}})
+        ]
+    );
+}
+
+#[test]
+fn a_new_link_goes_on_where_the_ingress_stands() {
+    let mut machine = Machine::running();
+    machine.line(json!({"type": "assistant", "uuid": "a"}));
+    machine.line(json!({"type": "assistant", "uuid": "b"}));
+    machine.line(json!({"type": "assistant", "uuid": "c"}));
+    machine.handle(Input::Posted(Lane::Content, PostOutcome::Accepted { next_n: 1 }));
+    machine.handle(Input::LinkDown);
+    machine.handle(Input::LinkUp);
+    // The POST with b and c reached the ingress, its answer did not reach us.
+    let shown = machine.frame(WorkerDown::Hello(Hello { head_seq: 9, content_next_n: 3, control_next_n: 1 }));
+    assert_eq!(only(&shown, "send "), [r#"{"type":"ack","seq":1}"#]);
+    let shown = machine.handle(Input::Posted(Lane::Content, PostOutcome::Position { expected_n: 2 }));
+    assert_eq!(posted(&shown), [json!({"event": {"n": 2, "event": {"type": "assistant", "uuid": "c"}}})]);
+}
+
+#[test]
+fn only_the_answer_to_the_last_attach_counts() {
+    let mut machine = Machine::new();
+    machine.handle(Input::LinkUp);
+    machine.handle(Input::LinkDown);
+    machine.handle(Input::LinkUp);
+    assert!(
+        !machine
+            .frame(WorkerDown::Hello(Hello { head_seq: 0, content_next_n: 0, control_next_n: 0 }))
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_hole_that_cannot_be_filled_ends_the_session_here() {
+    let mut machine = Machine::running();
+    machine.line(json!({"type": "assistant", "uuid": "a"}));
+    machine.settle();
+    machine.line(json!({"type": "assistant", "uuid": "b"}));
+    let shown = machine.handle(Input::Posted(Lane::Content, PostOutcome::Position { expected_n: 0 }));
+    assert!(shown[0].starts_with("finish Lost"), "{shown:?}");
+    assert!(machine.line(json!({"type": "assistant"})).is_empty());
+}
+
+#[test]
+fn garbage_becomes_a_word_for_the_person_and_the_session_goes_on() {
+    let mut machine = Machine::running();
+    let shown = machine.text("Segmentation\u{1b}[2J fault");
+    let event = &events(&shown)[0];
+    assert_eq!((&event["subtype"], &event["level"]), (&json!("informational"), &json!("warning")));
+    assert_eq!(event["content"], "The agent printed a line that is no event: Segmentation\u{fffd}[2J fault");
+    machine.settle();
+    for odd in ["[1,2]", r#"{"type":7}"#, "{\"type\":\"assistant\"", "\"text\""] {
+        assert_eq!(events(&machine.text(odd))[0]["subtype"], "informational", "{odd}");
+        machine.settle();
+    }
+    let shown = machine.handle(Input::Line(Line::NotUtf8 { bytes: 3 }));
+    assert_eq!(events(&shown)[0]["subtype"], "informational");
+    machine.settle();
+    assert_eq!(events(&machine.line(json!({"type": "assistant", "uuid": "a"})))[0]["uuid"], "a");
+}
+
+#[test]
+fn a_flood_of_garbage_is_said_a_few_times_per_turn() {
+    let mut machine = Machine::running();
+    let mut said = 0;
+    for _ in 0..1_000 {
+        machine.text("x");
+        said += events(&machine.drain()).len();
+        said += events(&machine.settle()).len();
+    }
+    let queued = machine.relay.lanes.content.bytes();
+    assert!(said <= 20 && queued < 10_000, "{said} said, {queued} bytes wait");
+    machine.line(json!({"type": "result", "subtype": "success"}));
+    machine.settle();
+    assert_eq!(events(&machine.text("x")).len(), 1);
+}
+
+#[test]
+fn an_event_above_the_limit_leaves_its_size_and_its_hash() {
+    let mut machine = Machine::running();
+    let big = json!({"type": "assistant", "text": "x".repeat(portcullis_protocol::limits::EVENT_BYTES_MAX)})
+        .to_string();
+    let event = events(&machine.text(&big)).remove(0);
+    assert_eq!(event["subtype"], "event_too_large");
+    assert_eq!((&event["bytes"], &event["original_type"]), (&json!(big.len()), &json!("assistant")));
+    assert_eq!(event["sha256"].as_str().unwrap().len(), 64);
+    machine.settle();
+    let event = events(&machine.handle(Input::Line(Line::TooLong { bytes: 1 << 30 }))).remove(0);
+    assert_eq!((&event["bytes"], &event["sha256"]), (&json!(1 << 30), &Value::Null));
+}
+
+#[test]
+fn the_same_event_twice_is_posted_once() {
+    let mut machine = Machine::running();
+    assert_eq!(events(&machine.line(json!({"type": "assistant", "uuid": "a"}))).len(), 1);
+    machine.settle();
+    assert!(machine.line(json!({"type": "assistant", "uuid": "a"})).is_empty());
+    assert_eq!(events(&machine.line(json!({"type": "assistant", "uuid": "a", "text": "other"}))).len(), 1);
+}
+
+#[test]
+fn previews_carry_their_stream_and_signs_of_life_are_dropped() {
+    let mut machine = Machine::running();
+    assert!(machine.line(json!({"type": "keep_alive"})).is_empty());
+    let shown = machine
+        .line(json!({"type": "stream_event", "event": {"type": "message_start", "message": {"id": "m1"}}}));
+    assert_eq!(posted(&shown)[0]["live"]["stream"], "m1");
+    assert_eq!(posted(&shown)[0]["live"]["n"], 0);
+}
+
+#[test]
+fn state_is_reported_only_when_it_changed() {
+    let mut machine = Machine::running();
+    let init = json!({"type": "system", "subtype": "init", "uuid": "i1", "model": "m", "permissionMode": "plan", "cwd": "/p/q"});
+    let shown = machine.line(init);
+    let state = posted(&shown).iter().find_map(|item| item.get("state").cloned()).unwrap();
+    assert_eq!(state["state"]["model"], "m");
+    assert_eq!(state["state"]["status"], "running");
+    machine.settle();
+    let again = machine.line(json!({"type": "system", "subtype": "init", "uuid": "i2", "model": "m", "permissionMode": "plan", "cwd": "/p/q"}));
+    assert!(posted(&again).iter().all(|item| item.get("state").is_none()));
+}
+
+#[test]
+fn an_agent_that_dies_mid_turn_leaves_a_notice_answers_and_its_end_in_that_order() {
+    let mut machine = Machine::running();
+    machine.ask("R1", "ls");
+    machine.settle();
+    machine.control(json!({"subtype": "get_usage"}));
+    let mut shown = machine.exit(3);
+    shown.extend(machine.settle());
+    let event = &events(&shown)[0];
+    assert_eq!(event["subtype"], "agent_ended");
+    assert_eq!(
+        (&event["content"], &event["exit_code"]),
+        (&json!("The agent ended (exit code 3): boom"), &json!(3))
+    );
+    let items = posted(&shown);
+    assert!(
+        items.iter().any(|item| item["reply"]["event"]["response"]["subtype"] == "error"),
+        "the asker is told"
+    );
+    assert!(items.last().unwrap().get("ended").is_some(), "{items:?}");
+    assert_eq!(machine.relay.ledger.waiting(), 0);
+}
+
+#[test]
+fn the_end_waits_until_all_content_was_taken() {
+    let mut machine = Machine::running();
+    machine.line(json!({"type": "assistant", "uuid": "a"}));
+    let shown = machine.exit(0);
+    assert!(posted(&shown).iter().all(|item| item.get("ended").is_none()));
+    let shown = machine.handle(Input::Posted(Lane::Content, PostOutcome::Accepted { next_n: 1 }));
+    assert!(posted(&shown).iter().all(|item| item.get("ended").is_none()), "the notice is still on its way");
+    let mut shown = machine.settle();
+    shown.extend(machine.settle());
+    assert!(posted(&shown).iter().any(|item| item.get("ended").is_some()));
+}
+
+#[test]
+fn the_next_prompt_starts_a_new_incarnation_after_the_last_word_of_the_old_one() {
+    let mut machine = Machine::running();
+    machine.exit(1);
+    let shown = machine.deliver(2, "p2", "again");
+    assert!(only(&shown, "stdin ").is_empty(), "the old one is not done speaking");
+    let mut shown = machine.settle();
+    shown.extend(machine.settle());
+    assert!(shown.contains(&"spawn".to_owned()), "{shown:?}");
+    let attach = only(&shown, "send ").into_iter().find(|frame| frame.contains("attach")).unwrap();
+    assert!(!attach.contains("inc_u1"), "{attach}");
+    assert_eq!(stdin(&shown).last().unwrap()["uuid"], "p2");
+    let shown = machine.frame(WorkerDown::Hello(Hello { head_seq: 9, content_next_n: 0, control_next_n: 0 }));
+    assert_eq!(posted(&shown)[0]["state"]["n"], 0);
+}
+
+#[test]
+fn prompts_the_agent_may_not_have_read_are_named_when_it_ends() {
+    let mut machine = Machine::running();
+    machine.line(json!({"type": "command_lifecycle", "command_uuid": "p1", "state": "started"}));
+    machine.deliver(2, "p2", "written, no sign of it");
+    machine.handle(Input::Written(Receipt::Prompt(2)));
+    machine.deliver(3, "p3", "not written");
+    machine.settle();
+    let mut shown = machine.exit(1);
+    shown.extend(machine.settle());
+    let unknown: Vec<Value> =
+        events(&shown).into_iter().filter(|event| event["subtype"] == "delivery_unknown").collect();
+    assert_eq!(unknown.iter().map(|event| event["message_uuid"].clone()).collect::<Vec<_>>(), ["p2", "p3"]);
+    assert!(only(&shown, "send ").contains(&r#"{"type":"ack","seq":3}"#));
+}
+
+#[test]
+fn an_agent_that_cannot_be_started_is_told_to_the_person() {
+    let mut machine = Machine::attached();
+    machine.deliver(1, "p1", "hi");
+    let shown = machine.handle(Input::SpawnFailed("no such file".into()));
+    assert_eq!(events(&shown)[0]["content"], "The agent could not be started: no such file");
+    assert_eq!(only(&shown, "send "), [r#"{"type":"ack","seq":1}"#]);
+}
+
+#[test]
+fn a_shutdown_ends_the_agent_delivers_its_last_words_and_then_finishes() {
+    let mut machine = Machine::running();
+    assert_eq!(machine.handle(Input::Shutdown), ["terminate"]);
+    assert!(machine.deliver(2, "p2", "too late").is_empty(), "left for the next bridge");
+    let mut shown = machine.exit(143);
+    shown.extend(machine.settle());
+    shown.extend(machine.settle());
+    assert_eq!(shown.last().unwrap(), "finish Done");
+}
+
+#[test]
+fn a_stopped_session_without_an_agent_finishes_at_once() {
+    let mut machine = Machine::attached();
+    let shown = machine.frame(WorkerDown::Stop(StopDown { reason: "archived".into() }));
+    assert_eq!(shown, ["finish Done"]);
+}
+
+#[test]
+fn an_event_the_ingress_refuses_does_not_stop_those_behind_it() {
+    let mut machine = Machine::running();
+    let refused = || PostOutcome::Refused { reason: "bad".into() };
+    machine.line(json!({"type": "assistant", "uuid": "a"}));
+    machine.line(json!({"type": "assistant", "uuid": "b"}));
+    let shown = machine.handle(Input::Posted(Lane::Content, refused()));
+    assert_eq!(events(&shown)[0]["content"], "An event of the agent was refused by the server: bad");
+    assert_eq!(posted(&shown)[0]["event"]["n"], 0);
+    let shown = machine.handle(Input::Posted(Lane::Content, PostOutcome::Accepted { next_n: 2 }));
+    assert!(posted(&shown).is_empty());
+}
+
+#[test]
+fn reads_no_further_when_too_much_waits_for_the_ingress() {
+    let mut machine = Machine::running();
+    let megabyte = "x".repeat(1 << 20);
+    for n in 0..40 {
+        machine.line(json!({"type": "assistant", "uuid": format!("a{n}"), "text": megabyte}));
+    }
+    assert!(machine.relay.is_congested());
+}
+
+#[test]
+fn an_agent_that_switches_to_a_forbidden_mode_is_ended() {
+    let mut machine = Machine::running();
+    let shown = machine.line(
+        json!({"type": "system", "subtype": "status", "status": null, "permissionMode": "bypassPermissions"}),
+    );
+    assert!(shown.contains(&"terminate".to_owned()), "{shown:?}");
+}

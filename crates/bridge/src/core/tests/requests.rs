@@ -1,0 +1,257 @@
+//! What the agent asks, and who answers what.
+
+use super::*;
+
+#[test]
+fn a_request_goes_up_with_the_digest_of_its_exact_bytes() {
+    let mut machine = Machine::running();
+    let line = r#"{"request":{"tool_name":"Bash","input":{"command":"ls","n":1.10},"subtype":"can_use_tool"},"request_id":"R1","type":"control_request"}"#;
+    let shown = machine.text(line);
+    let request = posted(&shown).into_iter().find_map(|item| item.get("request").cloned()).unwrap();
+    let raw =
+        RawJson::parse(r#"{"tool_name":"Bash","input":{"command":"ls","n":1.10},"subtype":"can_use_tool"}"#)
+            .unwrap();
+    assert_eq!(request["digest"], digest(&raw).as_str());
+    assert!(shown.iter().any(|item| item.contains(line)), "the line travels as it came");
+    assert!(
+        shown.iter().any(|item| item.contains("requires_action"))
+            || machine.settle().iter().any(|item| item.contains("requires_action"))
+    );
+}
+
+#[test]
+fn an_allowed_request_is_answered_once_with_the_held_bytes() {
+    let mut machine = Machine::running();
+    let request = tool_request("R1", "ls");
+    machine.line(request.clone());
+    machine.settle();
+    let shown = machine.decide("R1", &allow(&request, |_| {}));
+    assert_eq!(
+        only(&shown, "journal "),
+        [r#"{"answered":{"incarnation":"inc_u1","request_id":"R1","behavior":"allow"}}"#]
+    );
+    let line = &stdin(&shown)[0];
+    assert_eq!(line["response"]["request_id"], "R1");
+    assert_eq!(line["response"]["response"]["updatedInput"], json!({"command": "ls"}));
+    assert!(
+        shown.iter().position(|line| line.starts_with("journal"))
+            < shown.iter().position(|line| line.starts_with("stdin"))
+    );
+    assert!(stdin(&machine.decide("R1", &allow(&request, |_| {}))).is_empty(), "once");
+    let shown = machine.handle(Input::Written(Receipt::Answer("R1".into())));
+    let mut all = shown;
+    all.extend(machine.settle());
+    assert_eq!(steps(&all), [("R1".into(), "delivered".into())]);
+    let echo = json!({"type": "control_response", "response": {"subtype": "success", "request_id": "R1"}});
+    let mut all = machine.line(echo);
+    all.extend(machine.settle());
+    assert_eq!(steps(&all), [("R1".into(), "settled".into())]);
+}
+
+#[test]
+fn a_decision_that_does_not_fit_the_held_bytes_is_denied_and_refused() {
+    type Change = fn(&mut Value);
+    let changes: [(&str, Change); 5] = [
+        ("another digest", |event| event["digest"] = json!("0".repeat(64))),
+        ("no digest", |event| {
+            event.as_object_mut().unwrap().remove("digest");
+        }),
+        ("another input", |event| {
+            event["response"]["response"]["updatedInput"] = json!({"command": "rm -rf /"})
+        }),
+        ("not suggested", |event| {
+            event["response"]["response"]["updatedPermissions"] =
+                json!([{"type": "setMode", "mode": "auto", "destination": "session"}]);
+        }),
+        ("suggested, but against the policy", |event| {
+            event["response"]["response"]["updatedPermissions"] =
+                json!([{"type": "setMode", "mode": "bypassPermissions", "destination": "session"}]);
+        }),
+    ];
+    for (name, change) in changes {
+        let mut machine = Machine::running();
+        let request = tool_request("R1", "ls");
+        machine.line(request.clone());
+        machine.settle();
+        let mut shown = machine.decide("R1", &allow(&request, change));
+        assert_eq!(stdin(&shown)[0]["response"]["response"]["behavior"], "deny", "{name}");
+        shown.extend(machine.settle());
+        assert_eq!(steps(&shown), [("R1".into(), "refused".into())], "{name}");
+        assert!(machine.decide("R1", &allow(&request, |_| {})).is_empty(), "{name}: answered once");
+    }
+}
+
+#[test]
+fn a_decision_for_another_request_does_not_pass_for_this_one() {
+    let mut machine = Machine::running();
+    let (one, two) = (tool_request("R1", "ls"), tool_request("R2", "rm -rf /"));
+    machine.line(one.clone());
+    machine.line(two);
+    machine.settle();
+    let shown = machine.decide("R2", &allow(&one, |_| {}));
+    assert_eq!(stdin(&shown)[0]["response"]["response"]["behavior"], "deny");
+    assert!(machine.decide("R3", &allow(&one, |_| {})).is_empty(), "unknown");
+}
+
+#[test]
+fn a_request_that_names_a_key_twice_is_denied_and_nobody_is_asked() {
+    let mut machine = Machine::running();
+    let shown = machine.text(
+        r#"{"type":"control_request","request_id":"R1","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"ls","command":"rm"}}}"#,
+    );
+    assert_eq!(stdin(&shown)[0]["response"]["response"]["behavior"], "deny");
+    assert_eq!(events(&shown)[0]["subtype"], "informational");
+    assert!(posted(&shown).iter().all(|item| item.get("request").is_none()));
+}
+
+#[test]
+fn the_same_request_again_is_one_request() {
+    let mut machine = Machine::running();
+    machine.ask("R1", "ls");
+    machine.settle();
+    let shown = machine.ask("R1", "ls");
+    assert!(stdin(&shown).is_empty() && posted(&shown).is_empty());
+}
+
+#[test]
+fn one_id_with_two_bodies_is_refused_and_flagged() {
+    let mut machine = Machine::running();
+    machine.ask("R1", "ls");
+    machine.settle();
+    let mut shown = machine.ask("R1", "rm -rf /");
+    assert_eq!(stdin(&shown).len(), 1, "answered once");
+    assert_eq!(stdin(&shown)[0]["response"]["response"]["behavior"], "deny");
+    shown.extend(machine.settle());
+    assert_eq!(steps(&shown), [("R1".into(), "refused".into())]);
+    assert!(events(&shown).iter().any(|event| event["subtype"] == "informational"));
+    assert!(machine.decide("R1", &allow(&tool_request("R1", "ls"), |_| {})).is_empty());
+}
+
+#[test]
+fn an_answered_id_is_never_used_again() {
+    let mut machine = Machine::running();
+    let request = tool_request("R1", "ls");
+    machine.line(request.clone());
+    machine.decide("R1", &allow(&request, |_| {}));
+    machine.line(json!({"type": "result", "uuid": "r", "subtype": "success"}));
+    machine.settle();
+    let shown = machine.line(request);
+    assert_eq!(stdin(&shown)[0]["response"]["response"]["behavior"], "deny");
+    assert!(posted(&shown).iter().all(|item| item.get("request").is_none()));
+}
+
+#[test]
+fn more_requests_than_a_person_can_have_waiting_are_denied() {
+    let mut machine = Machine::running();
+    for n in 0..PENDING_REQUESTS_MAX {
+        assert!(stdin(&machine.ask(&format!("R{n}"), "ls")).is_empty());
+    }
+    assert_eq!(stdin(&machine.ask("one-more", "ls"))[0]["response"]["response"]["behavior"], "deny");
+}
+
+#[test]
+fn a_cancel_never_overtakes_its_request_and_ends_it() {
+    let mut machine = Machine::running();
+    let mut shown = machine.ask("R1", "ls");
+    shown.extend(machine.line(json!({"type": "control_cancel_request", "request_id": "R1"})));
+    shown.extend(machine.settle());
+    shown.extend(machine.settle());
+    let control: Vec<String> = posted(&shown)
+        .iter()
+        .filter_map(|item| item.as_object()?.keys().next().cloned())
+        .filter(|kind| kind == "request" || kind == "cancel")
+        .collect();
+    assert_eq!(control, ["request", "cancel"]);
+    assert!(machine.decide("R1", &allow(&tool_request("R1", "ls"), |_| {})).is_empty(), "too late");
+    assert!(
+        steps(&machine.line(json!({"type": "control_cancel_request", "request_id": "nobody"}))).is_empty()
+    );
+}
+
+#[test]
+fn a_tool_result_and_a_result_clear_what_the_agent_no_longer_waits_for() {
+    let mut machine = Machine::running();
+    machine.ask("R1", "ls");
+    machine.ask("R2", "ls");
+    let mut by_sub_agent = tool_request("R3", "ls");
+    by_sub_agent["request"]["agent_id"] = json!("task-1");
+    machine.line(by_sub_agent);
+    machine.settle();
+    let result = json!({"type": "user", "uuid": "tr", "message": {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t-R1"}]}});
+    let mut shown = machine.line(result);
+    shown.extend(machine.settle());
+    assert_eq!(steps(&shown), [("R1".into(), "cancel".into())]);
+    let mut shown = machine.line(json!({"type": "result", "uuid": "r", "subtype": "success"}));
+    shown.extend(machine.settle());
+    assert_eq!(steps(&shown), [("R2".into(), "cancel".into())]);
+    assert_eq!(machine.relay.ledger.waiting(), 1, "a sub-agent in the background still waits");
+}
+
+#[test]
+fn a_reaction_read_before_the_receipt_still_gives_every_step_in_order() {
+    let mut machine = Machine::running();
+    let request = tool_request("R1", "ls");
+    machine.line(request.clone());
+    machine.settle();
+    machine.decide("R1", &allow(&request, |_| {}));
+    machine.settle();
+    let mut shown = machine
+        .line(json!({"type": "control_response", "response": {"subtype": "success", "request_id": "R1"}}));
+    shown.extend(machine.settle());
+    shown.extend(machine.handle(Input::Written(Receipt::Answer("R1".into()))));
+    assert_eq!(steps(&shown), [("R1".into(), "delivered".into()), ("R1".into(), "settled".into())]);
+}
+
+#[test]
+fn a_request_nobody_can_answer_is_answered_at_once() {
+    for (subtype, expected) in [
+        ("hook_callback", json!({"subtype": "error", "error_code": "unsupported_request"})),
+        ("mcp_message", json!({"subtype": "error", "error_code": "unsupported_request"})),
+        ("from_the_future", json!({"subtype": "error", "error_code": "unsupported_request"})),
+        ("elicitation", json!({"subtype": "success", "response": {"action": "cancel"}})),
+        ("request_user_dialog", json!({"subtype": "success", "response": {"behavior": "cancelled"}})),
+    ] {
+        let mut machine = Machine::running();
+        let shown = machine
+            .line(json!({"type": "control_request", "request_id": "R1", "request": {"subtype": subtype}}));
+        let answer = &stdin(&shown)[0]["response"];
+        assert_eq!(answer["request_id"], "R1");
+        for (key, value) in expected.as_object().unwrap() {
+            assert_eq!(&answer[key], value, "{subtype}");
+        }
+        assert_eq!(events(&shown)[0]["subtype"], "informational", "{subtype}");
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_read_or_is_too_large_is_answered_too() {
+    let mut machine = Machine::running();
+    let shown = machine.line(json!({"type": "control_request", "request_id": "R1", "request": 7}));
+    assert_eq!(stdin(&shown)[0]["response"]["subtype"], "error");
+    let shown = machine
+        .line(json!({"type": "control_request", "request_id": "R2", "request": {"subtype": "can_use_tool"}}));
+    assert_eq!(stdin(&shown)[0]["response"]["response"]["behavior"], "deny");
+    let huge = tool_request("R3", &"x".repeat(portcullis_protocol::limits::EVENT_BYTES_MAX));
+    let shown = machine.line(huge);
+    let answer = &stdin(&shown)[0]["response"];
+    assert_eq!((&answer["request_id"], &answer["response"]["behavior"]), (&json!("R3"), &json!("deny")));
+}
+
+#[test]
+fn a_request_the_ingress_refuses_is_denied() {
+    let mut machine = Machine::running();
+    machine.ask("R1", "ls");
+    let mut shown = Vec::new();
+    for _ in 0..4 {
+        if machine.relay.lanes.control.is_posting() {
+            shown.extend(
+                machine.handle(Input::Posted(
+                    Lane::Control,
+                    PostOutcome::Refused { reason: "bad digest".into() },
+                )),
+            );
+        }
+    }
+    assert_eq!(stdin(&shown)[0]["response"]["response"]["behavior"], "deny");
+    assert_eq!(machine.relay.ledger.waiting(), 0);
+}

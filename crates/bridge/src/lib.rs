@@ -1,0 +1,28 @@
+//! Runs agents on a developer's machine and relays them to an ingress.
+//!
+//! [`run`] registers one directory and serves its sessions. Inside, the dispatcher takes work, each session has a
+//! worker, and what a worker says and hears is decided by a pure machine (`core`) that does no IO. Nothing reaches an
+//! agent's stdin that was not checked here, and no decision that does not fit the bytes the agent asked with.
+
+pub mod agent;
+mod api;
+mod backoff;
+mod config;
+mod core;
+mod device;
+mod dispatcher;
+mod journal;
+mod lease;
+mod link;
+mod login;
+mod place;
+mod policy;
+mod work;
+mod worker;
+
+pub use agent::AgentSpec;
+pub use config::{AGENT_GRACE, BridgeConfig, CAPACITY_DEFAULT, Device, Order};
+pub use device::{DeviceKey, DeviceKeyError};
+pub use dispatcher::{BridgeError, run};
+pub use login::{LoginError, Paired, pair, wait_until_confirmed};
+pub use policy::{Policy, PolicyError};

@@ -1,0 +1,122 @@
+//! What a bridge remembers and knows about its directory: the environment it was registered as, and its branch.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use portcullis_protocol::id::{DeviceId, EnvironmentId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Remembered directories; the oldest are forgotten.
+const PLACES_MAX: usize = 100;
+/// Characters of a branch's name that are reported.
+const BRANCH_CHARS_MAX: usize = 200;
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Place {
+    directory: PathBuf,
+    device_id: DeviceId,
+    environment_id: EnvironmentId,
+}
+
+/// The environment `directory` was registered as before. What cannot be read was not.
+pub(crate) fn environment_of(state_dir: &Path, directory: &Path, device: &DeviceId) -> Option<EnvironmentId> {
+    let mut places = read(state_dir);
+    places.retain(|place| place.directory == directory && place.device_id == *device);
+    places.pop().map(|place| place.environment_id)
+}
+
+/// Remembers the environment of `directory`.
+pub(crate) fn remember(
+    state_dir: &Path,
+    directory: &Path,
+    device: &DeviceId,
+    environment: &EnvironmentId,
+) -> std::io::Result<()> {
+    let mut places = read(state_dir);
+    places.retain(|place| place.directory != directory || place.device_id != *device);
+    places.push(Place {
+        directory: directory.to_owned(),
+        device_id: device.clone(),
+        environment_id: environment.clone(),
+    });
+    places.drain(..places.len().saturating_sub(PLACES_MAX));
+    let path = file(state_dir);
+    let fresh = path.with_extension("new");
+    std::fs::write(&fresh, serde_json::to_vec(&places)?)?;
+    std::fs::rename(fresh, path)
+}
+
+/// The right to serve `directory` with this state, as long as the file is open; nothing when somebody else has it.
+pub(crate) fn lock(state_dir: &Path, directory: &Path) -> std::io::Result<Option<File>> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let name: String =
+        Sha256::digest(directory.as_os_str().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let folder = state_dir.join("locks");
+    std::fs::create_dir_all(&folder)?;
+    let file = File::options().create(true).append(true).open(folder.join(name))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// The git branch that is checked out in `directory`.
+pub(crate) fn branch(directory: &Path) -> Option<String> {
+    let head = std::fs::read_to_string(directory.join(".git/HEAD")).ok()?;
+    let name = head.trim().strip_prefix("ref: refs/heads/")?;
+    Some(name.chars().filter(|character| !character.is_control()).take(BRANCH_CHARS_MAX).collect())
+}
+
+fn file(state_dir: &Path) -> PathBuf {
+    state_dir.join("environments.json")
+}
+
+fn read(state_dir: &Path) -> Vec<Place> {
+    std::fs::read(file(state_dir))
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_keeps_its_environment_per_device() {
+        let state = tempfile::tempdir().unwrap();
+        let (device, other) = (DeviceId::parse("d1").unwrap(), DeviceId::parse("d2").unwrap());
+        let environment = |name: &str| EnvironmentId::parse(name).unwrap();
+        let recall = |device: &DeviceId| environment_of(state.path(), Path::new("/p"), device);
+        assert_eq!(recall(&device), None);
+        remember(state.path(), Path::new("/p"), &device, &environment("e1")).unwrap();
+        remember(state.path(), Path::new("/p"), &other, &environment("e2")).unwrap();
+        remember(state.path(), Path::new("/p"), &device, &environment("e3")).unwrap();
+        assert_eq!((recall(&device), recall(&other)), (Some(environment("e3")), Some(environment("e2"))));
+        std::fs::write(file(state.path()), "garbage").unwrap();
+        assert_eq!(recall(&device), None);
+    }
+
+    #[test]
+    fn one_bridge_serves_a_directory_at_a_time() {
+        let state = tempfile::tempdir().unwrap();
+        let lock = |directory: &str| super::lock(state.path(), Path::new(directory)).unwrap();
+        let first = lock("/p");
+        assert!(first.is_some() && lock("/p").is_none() && lock("/q").is_some());
+        drop(first);
+        assert!(lock("/p").is_some());
+    }
+
+    #[test]
+    fn reads_the_branch_and_nothing_of_a_detached_head() {
+        let project = tempfile::tempdir().unwrap();
+        assert_eq!(branch(project.path()), None);
+        std::fs::create_dir(project.path().join(".git")).unwrap();
+        std::fs::write(project.path().join(".git/HEAD"), "ref: refs/heads/feature/x;rm\n").unwrap();
+        assert_eq!(branch(project.path()).as_deref(), Some("feature/x;rm"));
+        std::fs::write(project.path().join(".git/HEAD"), "0123abc\n").unwrap();
+        assert_eq!(branch(project.path()), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! From a work item to a worker: reads the secret, holds the wish against the policy, opens the journal.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use portcullis_protocol::id::SessionId;
+use portcullis_protocol::role::PermissionMode;
+use portcullis_protocol::wire::worker::{SessionSpec, WORK_SECRET_VERSION, WorkItem, WorkSecret};
+use tokio::sync::watch;
+
+use crate::agent::{AgentCommand, AgentSpec};
+use crate::config::BridgeConfig;
+use crate::core::{Relay, RelaySpec};
+use crate::journal::{Journal, JournalError};
+use crate::policy::PolicyError;
+use crate::worker::Worker;
+
+/// Bytes of a model's name: it becomes an argument.
+const MODEL_BYTES_MAX: usize = 256;
+
+/// Why a work item cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SecretError {
+    #[error("it is not about a session")]
+    Kind,
+    #[error("it has no secret, or one that cannot be read")]
+    Shape,
+    #[error("its secret has a version this bridge does not know")]
+    Version,
+    #[error("its secret has no token")]
+    Token,
+}
+
+/// The secret of `item`.
+pub(crate) fn read_secret(item: &WorkItem) -> Result<WorkSecret, SecretError> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    if item.data.kind != "session" {
+        return Err(SecretError::Kind);
+    }
+    let text = item.secret.as_deref().ok_or(SecretError::Shape)?;
+    let bytes =
+        URL_SAFE_NO_PAD.decode(text).or_else(|_| URL_SAFE.decode(text)).map_err(|_| SecretError::Shape)?;
+    let Versioned { version } = serde_json::from_slice(&bytes).map_err(|_| SecretError::Shape)?;
+    if version != WORK_SECRET_VERSION {
+        return Err(SecretError::Version);
+    }
+    let secret: WorkSecret = serde_json::from_slice(&bytes).map_err(|_| SecretError::Shape)?;
+    if secret.session_ingress_token.is_empty() { Err(SecretError::Token) } else { Ok(secret) }
+}
+
+/// Agents that may run here, the default first.
+pub(crate) fn agents(config: &BridgeConfig) -> impl Iterator<Item = &AgentSpec> {
+    config.agents.iter().filter(|agent| config.policy.allows_agent(&agent.name))
+}
+
+/// A worker for `session`. What the policy forbids becomes a worker that says so.
+pub(crate) fn worker(
+    config: &BridgeConfig,
+    session: &SessionId,
+    wish: &SessionSpec,
+) -> Result<Worker, JournalError> {
+    let mut journal = Journal::open(&config.state_dir, session)?;
+    let allowed = Allowed::check(config, wish);
+    let (agent, directory, permission_mode, command, refusal) = match allowed {
+        Ok(allowed) => {
+            let mode = allowed.permission_mode.as_str();
+            let command = AgentCommand::new(
+                allowed.agent,
+                &allowed.directory,
+                wish.model.as_deref(),
+                mode,
+                &config.shim,
+            );
+            let directory = allowed.directory.display().to_string();
+            (allowed.agent.name.clone(), directory, mode.to_owned(), Some(command), None)
+        }
+        Err(error) => {
+            let refusal = format!("This session cannot run: {error}.");
+            let agent = wish.agent.clone().unwrap_or_default();
+            let directory = wish.directory.clone().unwrap_or_default();
+            (agent, directory, PermissionMode::Default.as_str().to_owned(), None, Some(refusal))
+        }
+    };
+    let spec = RelaySpec {
+        agent,
+        directory,
+        model: wish.model.clone(),
+        permission_mode,
+        policy: config.policy.clone(),
+        refusal,
+        earlier_prompts: journal.take_earlier_prompts(),
+    };
+    let relay = Relay::new(spec, Box::new(|| uuid::Uuid::new_v4().to_string()));
+    let (agent_grace, has_agent) = (config.agent_grace, watch::Sender::new(false));
+    Ok(Worker { session: session.clone(), relay, journal, command, agent_grace, has_agent })
+}
+
+struct Allowed<'a> {
+    agent: &'a AgentSpec,
+    directory: std::path::PathBuf,
+    permission_mode: PermissionMode,
+}
+
+impl<'a> Allowed<'a> {
+    fn check(config: &'a BridgeConfig, wish: &SessionSpec) -> Result<Self, PolicyError> {
+        let directory = config.policy.directory(wish.directory.as_deref(), &config.directory)?;
+        let mode = wish.permission_mode.as_deref().unwrap_or(PermissionMode::Default.as_str());
+        let permission_mode = config.policy.mode(mode)?;
+        let wanted = wish.agent.as_deref().filter(|name| !name.is_empty());
+        let agent = agents(config)
+            .find(|agent| wanted.is_none_or(|name| agent.name == name))
+            .ok_or_else(|| PolicyError::Agent(wanted.unwrap_or_default().to_owned()))?;
+        if let Some(model) = wish.model.as_deref().filter(|model| !is_model(model)) {
+            return Err(PolicyError::Model(model.chars().take(MODEL_BYTES_MAX).collect()));
+        }
+        Ok(Self { agent, directory, permission_mode })
+    }
+}
+
+fn is_model(name: &str) -> bool {
+    (1..=MODEL_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_protocol::id::DeviceId;
+
+    use super::*;
+    use crate::config::{AGENT_GRACE, Device};
+    use crate::device::DeviceKey;
+    use crate::policy::Policy;
+
+    fn item(secret: Option<&str>) -> WorkItem {
+        let item = serde_json::json!({
+            "type": "work", "id": "w1", "environment_id": "e1", "data": {"type": "session", "id": "s1"},
+            "state": "queued", "secret": secret.map(|text| URL_SAFE_NO_PAD.encode(text)),
+        });
+        serde_json::from_value(item).unwrap()
+    }
+
+    #[test]
+    fn takes_a_secret_of_the_one_known_version() {
+        let secret = |version: u32, token: &str| {
+            format!(
+                r#"{{"version":{version},"session_ingress_token":"{token}","api_base_url":"","session":{{}}}}"#
+            )
+        };
+        assert_eq!(read_secret(&item(Some(&secret(1, "t")))).unwrap().session_ingress_token, "t");
+        assert_eq!(read_secret(&item(Some(&secret(2, "t")))).unwrap_err(), SecretError::Version);
+        assert_eq!(
+            read_secret(&item(Some(r#"{"version":2,"other":true}"#))).unwrap_err(),
+            SecretError::Version
+        );
+        assert_eq!(read_secret(&item(Some(&secret(1, "")))).unwrap_err(), SecretError::Token);
+        assert_eq!(read_secret(&item(Some("x"))).unwrap_err(), SecretError::Shape);
+        assert_eq!(read_secret(&item(None)).unwrap_err(), SecretError::Shape);
+    }
+
+    #[test]
+    fn a_wish_the_policy_forbids_becomes_a_worker_without_an_agent() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = BridgeConfig {
+            ingress_url: "http://127.0.0.1:1".into(),
+            directory: folder.path().to_owned(),
+            machine_name: "m".into(),
+            device: Device { id: DeviceId::parse("d1").unwrap(), key: DeviceKey::generate().unwrap() },
+            policy: Policy::for_directory(folder.path().to_owned()),
+            capacity: 1,
+            agents: vec![AgentSpec::builtin("portcullis")],
+            state_dir: folder.path().join("state"),
+            shim: Vec::new(),
+            agent_grace: AGENT_GRACE,
+        };
+        let session = SessionId::parse("s1").unwrap();
+        let serves = |wish: &str| {
+            let wish: SessionSpec = serde_json::from_str(wish).unwrap();
+            worker(&config, &session, &wish).unwrap().command.is_some()
+        };
+        assert!(serves("{}"));
+        assert!(serves(r#"{"agent":"builtin","permission_mode":"plan","model":"scripted"}"#));
+        for bad in [
+            r#"{"directory":"/"}"#,
+            r#"{"directory":"relative"}"#,
+            r#"{"permission_mode":"bypassPermissions"}"#,
+            r#"{"agent":"--help"}"#,
+            r#"{"model":"a\u0000b"}"#,
+            r#"{"model":""}"#,
+        ] {
+            assert!(!serves(bad), "{bad}");
+        }
+    }
+}

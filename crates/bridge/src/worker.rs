@@ -1,0 +1,225 @@
+//! The shell around one session's [`Relay`]: it owns the agent process, the socket and the POST queues, moves what
+//! they say into the machine and does what the machine orders, in its order.
+
+use std::time::Duration;
+
+use portcullis_protocol::Tick;
+use portcullis_protocol::id::SessionId;
+use portcullis_protocol::wire::worker::{Lane, WorkerPost, WorkerUp};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::agent::{AgentCommand, AgentEvent, AgentProcess, Kill};
+use crate::api::Api;
+use crate::config::Order;
+use crate::core::{End, Input, Output, PostOutcome, Receipt, Relay};
+use crate::journal::Journal;
+use crate::lease::Credential;
+use crate::link::{SocketEvent, run_lane, run_socket};
+
+/// Events of one kind that wait for the machine.
+const EVENTS_MAX: usize = 64;
+/// Time for the last words to reach the ingress after the agent ended.
+const FLUSH_TIME: Duration = Duration::from_secs(5);
+/// Time for a killed process to be collected.
+const BURIAL_TIME: Duration = Duration::from_secs(5);
+/// When nothing is due.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
+
+/// What one session needs.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) session: SessionId,
+    pub(crate) relay: Relay,
+    pub(crate) journal: Journal,
+    /// Absent when the session cannot be served here: the relay says why and never starts one.
+    pub(crate) command: Option<AgentCommand>,
+    pub(crate) agent_grace: Duration,
+    /// Whether a process runs: without one the session can move away and back at no cost.
+    pub(crate) has_agent: watch::Sender<bool>,
+}
+
+/// The ways between the machine and the rest.
+struct Ways {
+    agent: Option<AgentProcess>,
+    link: Option<mpsc::Sender<WorkerUp>>,
+    content: mpsc::Sender<WorkerPost>,
+    control: mpsc::Sender<WorkerPost>,
+    receipts: mpsc::Sender<Receipt>,
+}
+
+impl Worker {
+    /// Serves the session until it is over or `orders` end it.
+    pub(crate) async fn run(
+        mut self,
+        api: Api,
+        base: String,
+        credential: watch::Receiver<Credential>,
+        mut orders: watch::Receiver<Order>,
+    ) -> End {
+        let (socket_in, mut socket) = mpsc::channel(EVENTS_MAX);
+        let (outcomes_in, mut outcomes) = mpsc::channel(EVENTS_MAX);
+        let (receipts_in, mut receipts) = mpsc::channel(EVENTS_MAX);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(run_socket(base, self.session.clone(), credential.clone(), socket_in));
+        let mut lane = |outcomes: &mpsc::Sender<(Lane, PostOutcome)>| {
+            let (posts_in, posts) = mpsc::channel(1);
+            tasks.spawn(run_lane(
+                api.clone(),
+                self.session.clone(),
+                credential.clone(),
+                posts,
+                outcomes.clone(),
+            ));
+            posts_in
+        };
+        let (content, control) = (lane(&outcomes_in), lane(&outcomes_in));
+        let mut ways = Ways { agent: None, link: None, content, control, receipts: receipts_in };
+        let start = Instant::now();
+        let mut deadline = None;
+        let end = loop {
+            if let Some(end) = self.perform_all(&mut ways) {
+                break end;
+            }
+            let due =
+                self.relay.poll_timeout().map_or(start.max(Instant::now()) + NEVER, |tick| at(start, tick));
+            let give_up = deadline.unwrap_or_else(|| Instant::now() + NEVER);
+            let input = tokio::select! {
+                biased;
+                changed = orders.changed() => {
+                    let order = if changed.is_ok() { *orders.borrow_and_update() } else { Order::Abandon };
+                    match order {
+                        Order::Serve => continue,
+                        Order::Drain => {
+                            deadline = Some(Instant::now() + self.agent_grace + FLUSH_TIME);
+                            Input::Shutdown
+                        }
+                        Order::Abandon => break End::Lost("the bridge was told to give it up".into()),
+                    }
+                }
+                () = sleep_until(give_up) => break End::Lost("the ingress did not take the last words in time".into()),
+                Some((lane, outcome)) = outcomes.recv() => Input::Posted(lane, outcome),
+                Some(receipt) = receipts.recv() => Input::Written(receipt),
+                Some(event) = socket.recv() => match event {
+                    SocketEvent::Up(sender) => {
+                        ways.link = Some(sender);
+                        Input::LinkUp
+                    }
+                    SocketEvent::Down => {
+                        ways.link = None;
+                        Input::LinkDown
+                    }
+                    SocketEvent::Frame(frame) => Input::Frame(frame),
+                    SocketEvent::Gone => break End::Lost("the ingress says that the session is gone".into()),
+                },
+                event = next_of(&mut ways.agent), if !self.relay.is_congested() => match event {
+                    AgentEvent::Line(line) => Input::Line(line),
+                    AgentEvent::Exited(exit) => {
+                        ways.agent = None;
+                        self.has_agent.send_replace(false);
+                        Input::AgentExited(exit)
+                    }
+                },
+                () = sleep_until(due) => Input::Tick,
+            };
+            self.relay.handle(tick(start), input);
+        };
+        bury(ways.agent).await;
+        end
+    }
+
+    /// Does everything the machine ordered.
+    fn perform_all(&mut self, ways: &mut Ways) -> Option<End> {
+        while let Some(output) = self.relay.poll_output() {
+            match output {
+                Output::Finish(end) => return Some(end),
+                Output::Journal(entry) => {
+                    if let Err(error) = self.journal.append(&entry) {
+                        tracing::error!(session = %self.session, %error, "the session is given up");
+                        return Some(End::Lost(error.to_string()));
+                    }
+                }
+                Output::Spawn => self.spawn(ways),
+                Output::Send(_) | Output::Post(_) | Output::Stdin { .. } | Output::Terminate => {
+                    self.perform(output, ways);
+                }
+            }
+        }
+        None
+    }
+
+    fn spawn(&mut self, ways: &mut Ways) {
+        let spawned = match &self.command {
+            Some(command) => {
+                AgentProcess::spawn(command, ways.receipts.clone()).map_err(|error| error.to_string())
+            }
+            None => Err("this session has no agent".to_owned()),
+        };
+        match spawned {
+            Ok(agent) => {
+                tracing::info!(session = %self.session, "the agent started");
+                ways.agent = Some(agent);
+                self.has_agent.send_replace(true);
+            }
+            // The machine reads no time from this input.
+            Err(reason) => self.relay.handle(Tick::default(), Input::SpawnFailed(reason)),
+        }
+    }
+
+    fn perform(&self, output: Output, ways: &mut Ways) {
+        match output {
+            Output::Send(frame) => {
+                // A socket that does not take frames is closed; what matters is said again on the next one.
+                if ways.link.as_ref().is_some_and(|link| link.try_send(frame).is_err()) {
+                    ways.link = None;
+                }
+            }
+            Output::Post(post) => {
+                let lane = if post.lane == Lane::Content { &ways.content } else { &ways.control };
+                if lane.try_send(post).is_err() {
+                    tracing::error!(session = %self.session, "a lane was given two POSTs at once");
+                }
+            }
+            Output::Stdin { line, receipt } => {
+                if let Some(agent) = &ways.agent
+                    && agent.write(line, receipt).is_err()
+                {
+                    tracing::warn!(session = %self.session, "the agent does not read its input any more");
+                    agent.kill(Kill::Now);
+                }
+            }
+            Output::Terminate => {
+                if let Some(agent) = &ways.agent {
+                    agent.kill(Kill::Within(self.agent_grace));
+                }
+            }
+            Output::Spawn | Output::Journal(_) | Output::Finish(_) => {}
+        }
+    }
+}
+
+async fn next_of(agent: &mut Option<AgentProcess>) -> AgentEvent {
+    match agent {
+        Some(agent) => agent.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Makes sure that the process is gone before anybody else may start one.
+async fn bury(agent: Option<AgentProcess>) {
+    let Some(mut agent) = agent else { return };
+    agent.kill(Kill::Now);
+    let gone = async { while let AgentEvent::Line(_) = agent.next().await {} };
+    if timeout(BURIAL_TIME, gone).await.is_err() {
+        tracing::warn!("a killed agent is still there");
+    }
+}
+
+fn tick(start: Instant) -> Tick {
+    Tick(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX))
+}
+
+fn at(start: Instant, tick: Tick) -> Instant {
+    start + Duration::from_millis(tick.0)
+}

@@ -1,0 +1,82 @@
+//! The accept loop: bounded connections, headers that have to arrive in time, and an orderly end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt as _;
+
+/// Connections at once; the next one waits in the kernel's queue.
+const CONNECTIONS_MAX: usize = 1_024;
+/// Headers of a request have to be here within this time.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after an accept that failed for want of something (descriptors, memory).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Serves until `leaving` turns true; then no connection takes a further request.
+pub(crate) async fn serve(listener: TcpListener, router: Router, mut leaving: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = left(&mut leaving) => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let (router, leaving) = (router.clone(), leaving.clone());
+                tokio::spawn(async move {
+                    connection(stream, peer, router, leaving).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut leaving: watch::Receiver<bool>) {
+    let _ = stream.set_nodelay(true);
+    let service = router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.map(axum::body::Body::new)
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .with_upgrades();
+    let mut served = std::pin::pin!(served);
+    let finished = tokio::select! {
+        outcome = served.as_mut() => Some(outcome),
+        () = left(&mut leaving) => None,
+    };
+    let outcome = match finished {
+        Some(outcome) => outcome,
+        None => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+async fn left(leaving: &mut watch::Receiver<bool>) {
+    let _ = leaving.wait_for(|leaving| *leaving).await;
+}

@@ -1,0 +1,247 @@
+//! The work queue as bridges see it: poll, take, keep, stop.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis_protocol::RawJson;
+use portcullis_protocol::id::{EnvironmentId, LeaseId, SessionId, WorkId};
+use portcullis_protocol::limits::{LEASE_TTL_S, POLL_BLOCK_MAX_MS, WORKER_TOKEN_TTL_S};
+use portcullis_protocol::role::Role;
+use portcullis_protocol::wire::worker::{WORK_SECRET_VERSION, WorkData, WorkHeartbeat, WorkItem, WorkSecret};
+use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::error::{ApiError, ApiResult};
+use super::extract::{Bearer, Ids, MaybeBody, require};
+use super::sessions::fresh_work;
+use super::{App, Shared};
+use crate::auth::signer::WorkerClaims;
+use crate::seam::{mint, sha256};
+use crate::store::{Beat, EnvironmentRow, SessionRow, WorkRow};
+
+/// The queue is looked at this often even if nobody rang: an item handed out and never taken comes back by time.
+const POLL_FLOOR: Duration = Duration::from_secs(2);
+/// A bridge's last call is written down at most this often, in ms.
+const SEEN_EVERY_MS: u64 = 30_000;
+
+/// `?block_ms=`.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct PollQuery {
+    block_ms: Option<u64>,
+}
+
+/// `?expected_last_heartbeat=`, or the same in the body.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct BeatQuery {
+    expected_last_heartbeat: Option<String>,
+}
+
+/// Body of `reconnect`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reconnect {
+    session_id: SessionId,
+}
+
+type Query_<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
+
+/// `GET …/work/poll`: one item, or `null` when none came in time.
+pub(super) async fn poll(
+    State(app): State<Shared>,
+    Bearer(secret): Bearer,
+    Ids(id): Ids<EnvironmentId>,
+    query: Query_<PollQuery>,
+) -> ApiResult<Json<Option<WorkItem>>> {
+    let Query(query) = query.map_err(|error| ApiError::invalid(error.body_text()))?;
+    let environment = admit(&app, &id, &secret).await?;
+    let block = Duration::from_millis(query.block_ms.unwrap_or(0).min(POLL_BLOCK_MAX_MS));
+    let deadline = Instant::now() + block;
+    let presence = Presence { app: &app, id: &id, is_done: false };
+    let mut bell = app.hub.work_bell();
+    let mut leaving = app.leaving.clone();
+    let answer = loop {
+        bell.mark_unchanged();
+        // The secret may have been renewed while this call was waiting: only the newest process gets work.
+        if app.store.environment_by_secret(&id, &sha256(&secret)).await?.is_none() {
+            return Err(ApiError::unauthorized("this environment was registered again by another process"));
+        }
+        let lease =
+            LeaseId::parse(mint(&*app.entropy, "lease_")).map_err(|e| ApiError::invalid(e.to_string()))?;
+        if let Some((work, session)) = app.store.claim(id.clone(), lease, app.clock.now_ms()).await? {
+            tracing::info!(session = %session.id, work = %work.id, environment = %environment.id, "work handed out");
+            break Some(item(&app, work, &session)?);
+        }
+        if Instant::now() >= deadline || *leaving.borrow() {
+            break None;
+        }
+        let until = deadline.min(Instant::now() + POLL_FLOOR);
+        tokio::select! {
+            _ = timeout_at(until, bell.changed()) => {}
+            _ = leaving.changed() => break None,
+        }
+    };
+    presence.done(environment.last_seen_at_ms).await?;
+    Ok(Json(answer))
+}
+
+/// A poll that is cut off in the middle says that its bridge is gone; one that was answered, that it is there.
+struct Presence<'a> {
+    app: &'a App,
+    id: &'a EnvironmentId,
+    is_done: bool,
+}
+
+impl Presence<'_> {
+    async fn done(mut self, written_at_ms: u64) -> ApiResult<()> {
+        self.is_done = true;
+        let now_ms = self.app.clock.now_ms();
+        self.app.hub.saw_bridge(self.id, now_ms);
+        if now_ms.saturating_sub(written_at_ms) > SEEN_EVERY_MS {
+            self.app.store.touch_environment(self.id.clone(), now_ms).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Presence<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.app.hub.lost_bridge(self.id);
+        }
+    }
+}
+
+/// `POST …/work/{id}/ack`.
+pub(super) async fn take(
+    State(app): State<Shared>,
+    Bearer(secret): Bearer,
+    Ids((id, work)): Ids<(EnvironmentId, WorkId)>,
+) -> ApiResult<Json<WorkItem>> {
+    admit(&app, &id, &secret).await?;
+    let taken = app.store.take_work(id, work, app.clock.now_ms()).await?;
+    let taken = taken.ok_or_else(|| ApiError::gone("this work is over, or was handed to somebody else"))?;
+    Ok(Json(shown(taken)))
+}
+
+/// `POST …/work/{id}/heartbeat`, with the session's token: keeps the lease, and renews the token.
+pub(super) async fn heartbeat(
+    State(app): State<Shared>,
+    Bearer(token): Bearer,
+    Ids((id, work)): Ids<(EnvironmentId, WorkId)>,
+    query: Query_<BeatQuery>,
+    MaybeBody(body): MaybeBody<BeatQuery>,
+) -> ApiResult<Json<WorkHeartbeat>> {
+    let Query(query) = query.map_err(|error| ApiError::invalid(error.body_text()))?;
+    let claims = verify(&app, &token)?;
+    if claims.environment_id != id {
+        return Err(ApiError::forbidden("this token is for another environment"));
+    }
+    let now_ms = app.clock.now_ms();
+    let expected = query.expected_last_heartbeat.or(body.and_then(|body| body.expected_last_heartbeat));
+    let expected = expected.unwrap_or_else(|| "NO_HEARTBEAT".into());
+    let fresh = mint(&*app.entropy, "hb_");
+    let lost = |state: &str| {
+        let message =
+            format!("heartbeat_precondition_failed: another holds this work, or it is over (state: {state})");
+        ApiError::lease_lost(StatusCode::PRECONDITION_FAILED, message)
+    };
+    if app.store.lease(&claims.session_id).await?.is_none_or(|(held, _)| held.id != work) {
+        return Err(lost("stopped"));
+    }
+    match app.store.beat(work, claims.lease_id.clone(), expected, fresh, now_ms).await? {
+        Beat::Extended(row) => {
+            app.hub.saw_bridge(&id, now_ms);
+            let exp = now_ms / 1000 + WORKER_TOKEN_TTL_S;
+            let renewed = WorkerClaims::new(claims.session_id, claims.environment_id, claims.lease_id, exp);
+            Ok(Json(WorkHeartbeat {
+                kind: "work_heartbeat".into(),
+                last_heartbeat: row.last_heartbeat.unwrap_or_default(),
+                lease_extended: true,
+                state: row.state.as_str().into(),
+                ttl_seconds: LEASE_TTL_S,
+                session_ingress_token: app.gate.key.sign_worker(&renewed),
+            }))
+        }
+        Beat::Lost(row) => Err(lost(row.map_or("stopped", |row| row.state.as_str()))),
+    }
+}
+
+/// `POST …/work/{id}/stop`.
+pub(super) async fn stop(
+    State(app): State<Shared>,
+    Bearer(secret): Bearer,
+    Ids((id, work)): Ids<(EnvironmentId, WorkId)>,
+) -> ApiResult<Json<WorkItem>> {
+    admit(&app, &id, &secret).await?;
+    let stopped = app.store.stop_work(id, work, fresh_work(&app)?, app.clock.now_ms()).await?;
+    let stopped = stopped.ok_or_else(|| ApiError::not_found("there is no such work"))?;
+    app.hub.ring_work();
+    Ok(Json(shown(stopped)))
+}
+
+/// `POST …/bridge/reconnect {session_id}`: the session goes back into the queue under a fresh lease.
+pub(super) async fn reconnect(
+    State(app): State<Shared>,
+    Bearer(token): Bearer,
+    Ids(id): Ids<EnvironmentId>,
+    super::extract::JsonBody(body): super::extract::JsonBody<Reconnect>,
+) -> ApiResult<StatusCode> {
+    if app.store.environment_by_secret(&id, &sha256(&token)).await?.is_none() {
+        let caller = app.gate.authenticate(&token).await?;
+        require(caller.device.role, Role::Bridge)?;
+        if app.store.environment(&id).await?.is_none_or(|row| row.device_id != caller.device.id) {
+            return Err(ApiError::not_found("there is no such environment"));
+        }
+    }
+    if !app.store.requeue(id, body.session_id, fresh_work(&app)?, app.clock.now_ms()).await? {
+        return Err(ApiError::not_found("there is no such session in this environment, or it was archived"));
+    }
+    app.hub.ring_work();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The claims of a worker's token.
+pub(super) fn verify(app: &App, token: &str) -> ApiResult<WorkerClaims> {
+    app.gate.key.verify_worker(token, app.clock.now_ms()).map_err(|error| {
+        app.metrics.refused();
+        ApiError::unauthorized(error.to_string())
+    })
+}
+
+async fn admit(app: &App, id: &EnvironmentId, secret: &str) -> ApiResult<EnvironmentRow> {
+    let environment = app.store.environment_by_secret(id, &sha256(secret)).await?;
+    if environment.is_none() {
+        app.metrics.refused();
+    }
+    environment
+        .ok_or_else(|| ApiError::unauthorized("this is not the secret of that environment: register again"))
+}
+
+fn item(app: &App, work: WorkRow, session: &SessionRow) -> ApiResult<WorkItem> {
+    let lease =
+        work.lease_id.clone().ok_or_else(|| ApiError::unavailable("the work has no lease: try again"))?;
+    let exp = app.clock.now_ms() / 1000 + WORKER_TOKEN_TTL_S;
+    let claims = WorkerClaims::new(session.id.clone(), work.environment_id.clone(), lease, exp);
+    let secret = WorkSecret {
+        version: WORK_SECRET_VERSION,
+        session_ingress_token: app.gate.key.sign_worker(&claims),
+        api_base_url: app.base_url.clone(),
+        session: session.spec.clone(),
+    };
+    let secret = URL_SAFE_NO_PAD.encode(RawJson::from_value(&secret).as_str());
+    Ok(WorkItem { secret: Some(secret), ..shown(work) })
+}
+
+fn shown(work: WorkRow) -> WorkItem {
+    WorkItem {
+        kind: "work".into(),
+        id: work.id,
+        environment_id: work.environment_id,
+        data: WorkData { kind: "session".into(), id: work.session_id },
+        state: work.state.as_str().into(),
+        secret: None,
+    }
+}

@@ -1,0 +1,12 @@
+//! The ingress over real sockets on loopback: who gets in, what is kept, who hears about it.
+
+mod approvals;
+mod auth;
+mod guard;
+mod lifecycle;
+mod log;
+mod plain;
+mod roles;
+mod subscribe;
+mod support;
+mod worker;

@@ -1,0 +1,69 @@
+//! `portcullis agent`: the built-in agent on stdio.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use portcullis_agent::{AgentOptions, Invocation, parse_args, run_stdio};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::outcome;
+
+const EXIT_FAILED: i32 = 1;
+const EXIT_USAGE: i32 = 2;
+/// As shells report a process that SIGTERM ended.
+const EXIT_TERMINATED: i32 = 143;
+
+/// Runs the agent with the words behind `agent`.
+pub(crate) fn run(words: &[OsString]) -> ExitCode {
+    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let code = match parse_args(&words) {
+        Ok(Invocation::Version) => {
+            let version = writeln!(std::io::stdout(), "{} (Portcullis)", env!("CARGO_PKG_VERSION"));
+            if version.is_ok() { 0 } else { EXIT_FAILED }
+        }
+        Ok(Invocation::Run { options, warnings }) => {
+            for warning in warnings {
+                say(&warning);
+            }
+            converse(*options)
+        }
+        Err(error) => {
+            say(&error.to_string());
+            EXIT_USAGE
+        }
+    };
+    outcome::exit_code(code)
+}
+
+fn converse(options: AgentOptions) -> i32 {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&error.to_string());
+            return EXIT_FAILED;
+        }
+    };
+    let code = runtime.block_on(async {
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return EXIT_FAILED };
+        tokio::select! {
+            report = run_stdio(options, tokio::io::stdin(), tokio::io::stdout()) => match report {
+                Ok(report) => i32::from(report.exit_code()),
+                Err(error) => {
+                    say(&error.to_string());
+                    EXIT_FAILED
+                }
+            },
+            // Dropping the conversation ends what its turn started.
+            _ = terminate.recv() => EXIT_TERMINATED,
+        }
+    });
+    // A read of stdin cannot be cancelled, and must not be waited for.
+    runtime.shutdown_background();
+    code
+}
+
+fn say(text: &str) {
+    // Nobody reads it if this fails.
+    let _ = writeln!(std::io::stderr(), "portcullis agent: {text}");
+}

@@ -1,0 +1,217 @@
+//! More than one machine: an ingress alone, a bridge alone that logged in to it, and what happens when one of them
+//! goes away for a while.
+
+use std::path::{Path, PathBuf};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Client, Decision, Process, data_dir_of, pair, processes_in, ready, run, wait_until};
+
+/// Two machines, played by two folders.
+struct Machines {
+    folder: tempfile::TempDir,
+    ingress: Process,
+    url: String,
+    owner: Client,
+}
+
+impl Machines {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["server", "laptop/project"] {
+            std::fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        let mut ingress = serve(&folder.path().join("server"), "127.0.0.1:0");
+        let ready = ready(&mut ingress).await;
+        let url = ready["url"].as_str().unwrap().to_owned();
+        Self { ingress, url, owner: pair(&ready).await, folder }
+    }
+
+    fn server(&self) -> PathBuf {
+        self.folder.path().join("server")
+    }
+
+    fn laptop(&self) -> PathBuf {
+        self.folder.path().join("laptop")
+    }
+
+    fn project(&self) -> PathBuf {
+        self.laptop().join("project").canonicalize().unwrap()
+    }
+
+    /// `login` on the laptop, confirmed by the owner.
+    async fn log_in(&self) {
+        let (_, line) = run(&["pair", "--json"], &self.server());
+        let code = serde_json::from_str::<Value>(&line).unwrap()["pair_code"].as_str().unwrap().to_owned();
+        let words = ["login", &self.url, &code, &data_dir_of(&self.laptop())];
+        let mut login = Process::start(&words, &self.laptop(), "login");
+        let line = login.first_line().await;
+        let devices = self.owner.get("/v1/auth/devices").await;
+        let waiting =
+            devices["data"].as_array().unwrap().iter().find(|device| device["confirm_code"].is_string());
+        let waiting = waiting.unwrap_or_else(|| panic!("{devices}"));
+        assert!(line.contains(waiting["confirm_code"].as_str().unwrap()), "both sides show the code: {line}");
+        let path = format!("/v1/auth/devices/{}", waiting["id"].as_str().unwrap());
+        self.owner.call(Method::PATCH, &path, Some(&json!({"confirm": true, "role": "bridge"}))).await;
+        assert_eq!(login.exit().await, Some(0), "{}", login.log());
+    }
+
+    /// `remote-control` on the laptop, with the built-in agent alone.
+    async fn control(&self) -> Process {
+        self.control_with("--capacity=8").await
+    }
+
+    async fn control_with(&self, flag: &str) -> Process {
+        let policy = self.laptop().join("policy.json");
+        std::fs::write(&policy, json!({"directories": [self.project()], "agents": ["builtin"]}).to_string())
+            .unwrap();
+        let words = [
+            "remote-control".to_owned(),
+            self.project().display().to_string(),
+            format!("--policy={}", policy.display()),
+            flag.to_owned(),
+            data_dir_of(&self.laptop()),
+        ];
+        let bridge = Process::start(&words, &self.laptop(), "bridge");
+        self.online(true).await;
+        bridge
+    }
+
+    /// Waits until the bridge is there, or not.
+    async fn online(&self, wanted: bool) {
+        let deadline = tokio::time::Instant::now() + crate::support::PATIENCE;
+        loop {
+            let environments = self.owner.get("/v1/environments").await;
+            let online = environments["data"].as_array().unwrap().iter().any(|row| row["online"] == true);
+            if online == wanted {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{environments}");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn serve(folder: &Path, listen: &str) -> Process {
+    let words = ["serve", "--json", "--no-open", &format!("--listen={listen}"), &data_dir_of(folder)];
+    Process::start(&words, folder, "ingress")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_logged_in_serves_sessions_and_leaves_in_order() {
+    let mut machines = Machines::start().await;
+    machines.log_in().await;
+    let mut bridge = machines.control().await;
+    let mut session = machines.owner.new_session().await;
+    session.prompt("@say from the laptop").await;
+    session
+        .event(|event| event["type"] == "assistant" && event.to_string().contains("from the laptop"))
+        .await;
+    assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
+    assert_eq!(processes_in(&machines.project()), Vec::<String>::new());
+    machines.online(false).await;
+    assert_eq!(machines.ingress.interrupt().await, Some(0), "{}", machines.ingress.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ingress_that_was_killed_and_started_again_has_lost_nothing() {
+    let mut machines = Machines::start().await;
+    machines.log_in().await;
+    let mut bridge = machines.control().await;
+    let mut session = machines.owner.new_session().await;
+    session.prompt("@bash touch made.txt\n@say went on").await;
+    session.permission("pending").await;
+    machines.ingress.kill();
+    let address = machines.url.strip_prefix("http://").unwrap().to_owned();
+    machines.ingress = serve(&machines.server(), &address);
+    ready(&mut machines.ingress).await;
+    let mut session = machines.owner.open(&session.id).await;
+    let request = session.permission("pending").await;
+    session.decide(&request, &Decision::Allow).await;
+    assert_eq!(session.permission("settled").await["request_id"], request["request_id"]);
+    session.event(|event| event["type"] == "assistant" && event.to_string().contains("went on")).await;
+    assert!(machines.project().join("made.txt").exists());
+    assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_that_was_killed_comes_back_to_its_sessions_and_its_old_requests_are_orphaned() {
+    let machines = Machines::start().await;
+    machines.log_in().await;
+    let mut bridge = machines.control().await;
+    let mut session = machines.owner.new_session().await;
+    session.prompt("@bash touch made.txt").await;
+    let request = session.permission("pending").await;
+    bridge.kill();
+    wait_until("its agent is gone", || processes_in(&machines.project()).is_empty()).await;
+    let mut bridge = machines.control().await;
+    session.prompt("@say back").await;
+    session.event(|event| event["type"] == "assistant" && event.to_string().contains("back")).await;
+    assert_eq!(session.permission("orphaned").await["request_id"], request["request_id"]);
+    assert!(!machines.project().join("made.txt").exists());
+    assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_waits_for_an_ingress_that_is_not_there_and_says_so() {
+    let mut machines = Machines::start().await;
+    machines.log_in().await;
+    assert_eq!(machines.ingress.interrupt().await, Some(0));
+    let words = [
+        "remote-control".to_owned(),
+        machines.project().display().to_string(),
+        data_dir_of(&machines.laptop()),
+    ];
+    let mut bridge = Process::start(&words, &machines.laptop(), "bridge");
+    wait_until("it says so", || bridge.log().contains("the ingress is not there")).await;
+    let address = machines.url.strip_prefix("http://").unwrap().to_owned();
+    machines.ingress = serve(&machines.server(), &address);
+    ready(&mut machines.ingress).await;
+    machines.online(true).await;
+    assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_machine_makes_room_where_no_agent_runs_and_otherwise_lets_work_wait() {
+    let machines = Machines::start().await;
+    machines.log_in().await;
+    let mut bridge = machines.control_with("--capacity=1").await;
+    let mut quiet = machines.owner.new_session().await;
+    let mut busy = machines.owner.new_session().await;
+    busy.prompt("@say busy").await;
+    busy.event(|event| event["type"] == "result").await;
+    quiet.prompt("@say my turn").await;
+    wait_until("it says that it is full", || bridge.log().contains("the session waits")).await;
+    machines.owner.post(&format!("/v1/sessions/{}/archive", busy.id), &json!({})).await;
+    quiet.event(|event| event["type"] == "assistant" && event.to_string().contains("my turn")).await;
+    assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_is_served_by_one_bridge_at_a_time() {
+    let machines = Machines::start().await;
+    machines.log_in().await;
+    let mut bridge = machines.control().await;
+    let words = [
+        "remote-control".to_owned(),
+        machines.project().display().to_string(),
+        data_dir_of(&machines.laptop()),
+    ];
+    let mut second = Process::start(&words, &machines.laptop(), "second");
+    assert_eq!(second.exit().await, Some(1), "{}", second.log());
+    assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_serves_the_directory_it_was_started_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["up", "--json", "--no-open", "--listen=127.0.0.1:0", &data_dir_of(folder.path())];
+    let mut process = Process::start(&words, folder.path(), "up");
+    let owner = pair(&ready(&mut process).await).await;
+    let environments = owner.get("/v1/environments").await;
+    let here = folder.path().canonicalize().unwrap();
+    assert_eq!(environments["data"][0]["directory"], here.display().to_string());
+    assert_eq!(environments["data"][0]["online"], true);
+    assert_eq!(process.interrupt().await, Some(0), "{}", process.log());
+}

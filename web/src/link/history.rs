@@ -1,0 +1,48 @@
+//! The address bar: places as paths, "back" as everywhere, and a pairing code that is gone before anything else runs.
+
+use portcullis_protocol::id::SessionId;
+use wasm_bindgen::JsValue;
+
+use super::browser::window;
+use crate::state::route::{Route, pairing_code};
+
+/// The place the address names.
+pub(super) fn current() -> Route {
+    Route::parse(&window().location().pathname().unwrap_or_default())
+}
+
+/// Reads the pairing code and removes it from the address, so that it is in no history, share or screenshot.
+pub(super) fn take_pairing_code() -> Option<String> {
+    let fragment = window().location().hash().unwrap_or_default();
+    let code = pairing_code(&fragment);
+    if !fragment.is_empty() {
+        replace(&current());
+    }
+    code
+}
+
+/// Goes to `route`, as a new entry unless it is where we are.
+pub(super) fn go(route: &Route) {
+    if current() == *route {
+        return replace(route);
+    }
+    if let Ok(history) = window().history() {
+        let _ = history.push_state_with_url(&JsValue::NULL, "", Some(&route.path()));
+    }
+}
+
+/// The address of a session's socket.
+pub(super) fn socket_url(session: &SessionId) -> String {
+    let location = window().location();
+    let secure = location.protocol().is_ok_and(|protocol| protocol == "https:");
+    let scheme = if secure { "wss" } else { "ws" };
+    let host = location.host().unwrap_or_default();
+    let dialect = portcullis_protocol::wire::client::DIALECT;
+    format!("{scheme}://{host}/v1/sessions/ws/{session}/subscribe?dialect={dialect}")
+}
+
+fn replace(route: &Route) {
+    if let Ok(history) = window().history() {
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&route.path()));
+    }
+}

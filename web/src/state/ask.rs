@@ -1,0 +1,331 @@
+//! One open request as the gate shows it: what is asked in plain words, the exact text, what stands out, and which
+//! answers there are.
+
+use portcullis_protocol::RawJson;
+use portcullis_protocol::wire::control::ToolRequest;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::exact::{Exact, literal};
+
+/// What an agent asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The agent's id of the request.
+    pub request_id: String,
+    /// Digest of the bytes that are shown.
+    pub digest: String,
+    /// When it was asked, ms since the Unix epoch.
+    pub asked_at_ms: u64,
+    /// Name of the tool.
+    pub tool: String,
+    /// What it comes to, in plain words.
+    pub what: String,
+    /// The agent's remark beside the request.
+    pub remark: Option<String>,
+    /// The sub-agent that asks.
+    pub sub_agent: Option<String>,
+    /// What stands out; hints, never a verdict.
+    pub hints: Vec<String>,
+    /// The exact text.
+    pub exact: Exact,
+    /// The held input.
+    pub input: RawJson,
+    /// What the agent offers beside a plain "allow".
+    pub suggestions: Vec<Suggestion>,
+    /// How it is answered.
+    pub form: Form,
+    /// Why it can only be denied, if so.
+    pub denial_only: Option<&'static str>,
+}
+
+/// One offer of the agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suggestion {
+    /// As the agent wrote it.
+    pub raw: RawJson,
+    /// The literal rule, for a person.
+    pub literal: String,
+}
+
+/// How a request is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Allow or deny.
+    Permission,
+    /// Choose.
+    Questions(Vec<Question>),
+    /// Approve a plan, as markdown.
+    Plan(String),
+}
+
+/// One question.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Question {
+    pub question: String,
+    #[serde(default)]
+    pub header: String,
+    #[serde(default)]
+    pub multi_select: bool,
+    #[serde(default)]
+    pub options: Vec<Choice>,
+}
+
+/// One answer to choose.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Choice {
+    pub label: String,
+    #[serde(default)]
+    pub description: String,
+}
+
+impl Ask {
+    /// Reads the `request` object of a control request. `mismatch` says that the server recorded other bytes.
+    #[must_use]
+    pub fn read(request_id: &str, digest: &str, request: &RawJson, mismatch: bool, asked_at_ms: u64) -> Self {
+        let tool = request.read::<ToolRequest>();
+        let known = tool.is_ok();
+        let tool = tool.unwrap_or_else(|_| unreadable(request));
+        let denial_only = if mismatch {
+            Some("What arrived here is not what the server recorded. It can only be denied.")
+        } else if request.has_duplicate_keys() {
+            Some("A field stands twice in this request. It can only be denied.")
+        } else if known {
+            None
+        } else {
+            Some("This client cannot read this kind of request. It can only be denied.")
+        };
+        let exact = Exact::of(&tool.tool_name, &tool.input);
+        Self {
+            request_id: request_id.to_owned(),
+            digest: digest.to_owned(),
+            asked_at_ms,
+            what: what(&tool.tool_name),
+            remark: tool.description.as_deref().filter(|text| !text.is_empty() && !repeats(&tool, text)).map(literal),
+            sub_agent: tool.agent_id.as_deref().map(literal),
+            hints: hints(&tool, &exact),
+            suggestions: suggestions(&tool),
+            form: form(&tool),
+            denial_only,
+            exact,
+            tool: literal(&tool.tool_name),
+            input: tool.input,
+        }
+    }
+
+    /// The input with `answers` put in, the rest as it came.
+    #[must_use]
+    pub fn answered(&self, answers: &[(String, String)]) -> RawJson {
+        let answers: Map<String, Value> = answers.iter().map(|(q, a)| (q.clone(), Value::String(a.clone()))).collect();
+        let text = self.input.as_str().trim_end();
+        let Some(open) = text.strip_suffix('}') else { return self.input.clone() };
+        let comma = if open.trim_end().ends_with('{') { "" } else { "," };
+        let text = format!("{open}{comma}\"answers\":{}}}", RawJson::from_value(&answers).as_str());
+        RawJson::parse(&text).unwrap_or_else(|_| self.input.clone())
+    }
+}
+
+/// Whether the remark stands in the input too, where it is shown as the agent's words already.
+fn repeats(tool: &ToolRequest, remark: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Described {
+        description: String,
+    }
+    tool.input.read::<Described>().is_ok_and(|input| input.description == remark)
+}
+
+fn unreadable(request: &RawJson) -> ToolRequest {
+    ToolRequest {
+        tool_name: String::new(),
+        input: request.clone(),
+        tool_use_id: None,
+        description: None,
+        permission_suggestions: None,
+        blocked_path: None,
+        decision_reason: None,
+        agent_id: None,
+        requires_user_interaction: false,
+    }
+}
+
+fn what(tool: &str) -> String {
+    match tool {
+        "Bash" => "Run a command".into(),
+        "Write" => "Write a file".into(),
+        "Edit" | "MultiEdit" => "Change a file".into(),
+        "NotebookEdit" => "Change a notebook".into(),
+        "Read" => "Read a file".into(),
+        "Glob" => "List files".into(),
+        "Grep" => "Search in files".into(),
+        "WebFetch" => "Fetch a page".into(),
+        "WebSearch" => "Search the web".into(),
+        "AskUserQuestion" => "A question for you".into(),
+        "ExitPlanMode" => "A plan for you to approve".into(),
+        "" => "A request this client does not know".into(),
+        other => match other.strip_prefix("mcp__").and_then(|rest| rest.split_once("__")) {
+            Some((server, tool)) => format!("Use {} of {}", literal(tool), literal(server)),
+            None => format!("Use the tool {}", literal(other)),
+        },
+    }
+}
+
+fn hints(tool: &ToolRequest, exact: &Exact) -> Vec<String> {
+    let mut hints = Vec::new();
+    if exact.hidden > 0 {
+        hints.push(format!("Holds invisible or misleading characters: {} of them, each shown as ⟨U+…⟩.", exact.hidden));
+    }
+    if exact.mixed_scripts {
+        hints.push("A word mixes letters of several scripts that look alike.".into());
+    }
+    if let Some(path) = &tool.blocked_path {
+        hints.push(format!("Touches a path outside what is allowed: {}", literal(path)));
+    }
+    if let Some(reason) = tool.decision_reason.as_deref().filter(|reason| !reason.trim().is_empty()) {
+        hints.push(format!("Why it asks: {}", literal(reason)));
+    }
+    hints
+}
+
+fn suggestions(tool: &ToolRequest) -> Vec<Suggestion> {
+    let offers = tool.permission_suggestions.as_deref().unwrap_or_default();
+    offers.iter().map(|raw| Suggestion { literal: rule(raw), raw: raw.clone() }).collect()
+}
+
+/// A permission update word for word.
+fn rule(raw: &RawJson) -> String {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Update {
+        #[serde(rename = "type")]
+        kind: String,
+        #[serde(default)]
+        rules: Vec<Rule>,
+        #[serde(default)]
+        behavior: String,
+        #[serde(default)]
+        mode: String,
+        #[serde(default)]
+        directories: Vec<String>,
+        #[serde(default)]
+        destination: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Rule {
+        tool_name: String,
+        rule_content: Option<String>,
+    }
+    let Ok(update) = raw.read::<Update>() else { return literal(raw.as_str()) };
+    let place = match update.destination.as_str() {
+        "session" => "for this session".to_owned(),
+        "localSettings" => "in this project, on this machine".to_owned(),
+        "projectSettings" => "in the project's settings".to_owned(),
+        "userSettings" => "in all projects".to_owned(),
+        other => format!("in {}", literal(other)),
+    };
+    let rules = || {
+        let each = update.rules.iter().map(|rule| match &rule.rule_content {
+            Some(content) => format!("{}({})", literal(&rule.tool_name), literal(content)),
+            None => literal(&rule.tool_name),
+        });
+        each.collect::<Vec<_>>().join(", ")
+    };
+    match update.kind.as_str() {
+        "addRules" if update.behavior == "allow" => format!("always allow {} {place}", rules()),
+        "addRules" => format!("always {} {} {place}", literal(&update.behavior), rules()),
+        "setMode" => format!("switch to the mode {} {place}", literal(&update.mode)),
+        "addDirectories" => {
+            let directories: Vec<String> = update.directories.iter().map(|path| literal(path)).collect();
+            format!("open the directory {} {place}", directories.join(", "))
+        }
+        _ => literal(raw.as_str()),
+    }
+}
+
+fn form(tool: &ToolRequest) -> Form {
+    #[derive(Deserialize)]
+    struct Questions {
+        questions: Vec<Question>,
+    }
+    #[derive(Deserialize)]
+    struct Plan {
+        plan: String,
+    }
+    match tool.tool_name.as_str() {
+        "AskUserQuestion" => match tool.input.read::<Questions>() {
+            Ok(form) if !form.questions.is_empty() => Form::Questions(form.questions),
+            Ok(_) | Err(_) => Form::Permission,
+        },
+        "ExitPlanMode" => tool.input.read::<Plan>().map_or(Form::Permission, |form| Form::Plan(form.plan)),
+        _ => Form::Permission,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(request: &str) -> Ask {
+        Ask::read("R", "d", &RawJson::parse(request).unwrap(), false, 0)
+    }
+
+    #[test]
+    fn a_command_is_named_in_plain_words_with_each_offer_by_itself() {
+        let got = ask(
+            r#"{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"touch a"},"description":"Create","permission_suggestions":[{"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a"}],"behavior":"allow","destination":"localSettings"},{"type":"setMode","mode":"acceptEdits","destination":"session"},{"type":"novel","x":1}]}"#,
+        );
+        assert_eq!((got.what.as_str(), got.remark.as_deref(), got.denial_only), ("Run a command", Some("Create"), None));
+        let literals: Vec<&str> = got.suggestions.iter().map(|offer| offer.literal.as_str()).collect();
+        assert_eq!(
+            literals,
+            [
+                "always allow Bash(touch a) in this project, on this machine",
+                "switch to the mode acceptEdits for this session",
+                r#"{"type":"novel","x":1}"#
+            ]
+        );
+    }
+
+    #[test]
+    fn bytes_the_server_did_not_record_can_only_be_denied() {
+        let request = RawJson::parse(r#"{"subtype":"can_use_tool","tool_name":"Bash","input":{}}"#).unwrap();
+        assert!(Ask::read("R", "d", &request, true, 0).denial_only.is_some());
+        assert!(Ask::read("R", "d", &request, false, 0).denial_only.is_none());
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_and_an_unknown_kind_can_only_be_denied() {
+        assert!(ask(r#"{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"a","command":"b"}}"#).denial_only.is_some());
+        let odd = ask(r#"{"subtype":"later_kind","payload":1}"#);
+        assert!(odd.denial_only.is_some() && odd.exact.fields.len() == 2);
+    }
+
+    #[test]
+    fn answers_are_put_into_the_held_bytes() {
+        let got = ask(
+            r#"{"subtype":"can_use_tool","tool_name":"AskUserQuestion","input":{"questions":[{"question":"Which?","header":"H","multiSelect":true,"options":[{"label":"A"},{"label":"B","description":"b"}]}], "n":1.0}}"#,
+        );
+        let Form::Questions(questions) = &got.form else { panic!("no form") };
+        assert!(questions[0].multi_select && questions[0].options.len() == 2);
+        assert_eq!(
+            got.answered(&[("Which?".into(), "A, \"B\"".into())]).as_str(),
+            r#"{"questions":[{"question":"Which?","header":"H","multiSelect":true,"options":[{"label":"A"},{"label":"B","description":"b"}]}], "n":1.0,"answers":{"Which?":"A, \"B\""}}"#
+        );
+    }
+
+    #[test]
+    fn a_remark_that_stands_in_the_input_is_not_said_twice() {
+        let remark = |input: &str| {
+            ask(&format!(r#"{{"subtype":"can_use_tool","tool_name":"Bash","input":{input},"description":"List"}}"#)).remark
+        };
+        assert_eq!(remark(r#"{"command":"ls","description":"List"}"#), None);
+        assert_eq!(remark(r#"{"command":"ls","description":"Other"}"#).as_deref(), Some("List"));
+    }
+
+    #[test]
+    fn what_hides_in_a_tool_name_or_a_remark_is_named() {
+        let got = ask(r#"{"subtype":"can_use_tool","tool_name":"mcp__a__b\u202e","input":{},"description":"x\u200b"}"#);
+        assert_eq!((got.what.as_str(), got.remark.as_deref()), ("Use b⟨U+202E⟩ of a", Some("x⟨U+200B⟩")));
+    }
+}

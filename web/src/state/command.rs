@@ -1,0 +1,34 @@
+//! What a person asks for. Views send commands and know nothing of sockets; `link` carries them out.
+
+use portcullis_protocol::id::DeviceId;
+use portcullis_protocol::session::Choice;
+use portcullis_protocol::wire::rest::CreateSession;
+
+use super::route::Route;
+
+/// One thing a person asked for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Show another place.
+    Go(Route),
+    /// Pair this browser with a code.
+    Pair(String),
+    /// Ask the server again, now.
+    Retry,
+    /// Connect the open session now.
+    Reconnect,
+    /// Start a session.
+    Start(Box<CreateSession>),
+    /// Say something in the open session.
+    Prompt(String),
+    /// Throw a refused prompt away.
+    Discard(String),
+    /// Take a queued prompt back from the agent.
+    TakeBack(String),
+    /// Stop what runs.
+    Interrupt,
+    /// Answer a request.
+    Decide { request_id: String, choice: Choice },
+    /// Admit a device that waits, or turn it away.
+    Admit { device_id: DeviceId, admit: bool },
+}

@@ -1,0 +1,16 @@
+//! What the page knows: the pure part decides, the signals are what views read.
+
+pub mod arming;
+pub mod ask;
+pub mod command;
+pub mod dirty;
+pub mod exact;
+pub mod groups;
+pub mod route;
+pub mod tool;
+pub mod window;
+
+#[cfg(target_arch = "wasm32")]
+pub mod app;
+#[cfg(target_arch = "wasm32")]
+pub mod session;

@@ -1,0 +1,8 @@
+//! What happens to text before it is drawn. Pure functions, so that their tests run natively.
+
+pub mod ansi;
+pub mod diff;
+pub mod links;
+pub mod markdown;
+pub mod seal;
+pub mod words;

@@ -1,0 +1,100 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use leptos::html::Div;
+use leptos::prelude::*;
+
+use super::card::ArmingSignal;
+use super::spans;
+use crate::state::ask::Ask;
+use crate::state::exact::{Body, Field};
+use crate::text::words;
+
+/// This close to the end counts as scrolled through, in px.
+const END_PX: i32 = 4;
+
+/// The exact text, field by field. The middle of what is long is folded; opening one fold opens all.
+#[component]
+pub(crate) fn ExactView(ask: Arc<Ask>, arming: ArmingSignal) -> impl IntoView {
+    let scroller = NodeRef::<Div>::new();
+    let look = move || {
+        if let Some(element) = scroller.get_untracked()
+            && element.client_height() > 0
+            && element.scroll_height() - element.scroll_top() - element.client_height() <= END_PX
+        {
+            arming.reach_end();
+        }
+    };
+    // What fits without scrolling is seen as soon as it is unfolded.
+    Effect::new(move |_| {
+        let _ = (scroller.get(), arming.is_unfolded());
+        request_animation_frame(look);
+    });
+    let fields = ask.exact.fields.clone();
+    let only = fields.len() == 1;
+    view! {
+        <div class="exact" data-testid="gate-exact" tabindex="0" role="group" aria-label="Exactly this"
+            node_ref=scroller on:scroll=move |_| look()>
+            {fields.into_iter().map(|field| view! { <FieldView field only arming/> }).collect_view()}
+        </div>
+        <button class="button unfold" data-testid="gate-unfold" hidden=move || !ask.exact.needs_reading || arming.is_unfolded()
+            on:click=move |_| arming.unfold()>
+            "Show all of it"
+        </button>
+    }
+}
+
+#[component]
+fn FieldView(field: Field, only: bool, arming: ArmingSignal) -> impl IntoView {
+    let Field { name, remark, body } = field;
+    let note = remark.then(|| view! { <span class="exact-note">" (the agent's words)"</span> });
+    let name = crate::state::exact::literal(&name);
+    view! {
+        <div class="exact-field">
+            <p class="exact-name" hidden=only && name == "command">{name.clone()}{note}</p>
+            {match body {
+                Body::Text(text) => {
+                    let rows = text.lines.iter().map(|line| Row { number: line.number as u64, sign: None, content: spans(&line.spans, line.broken) });
+                    view! { <Rows rows=rows.collect() fold=text.fold.clone() arming/> }
+                }
+                Body::Change { rows, fold } => {
+                    let rows = rows.iter().map(|row| Row {
+                        number: row.number,
+                        sign: Some((row.sign.name(), row.sign.mark())),
+                        content: spans(&row.spans, row.broken),
+                    });
+                    view! { <Rows rows=rows.collect() fold arming/> }
+                }
+            }}
+        </div>
+    }
+}
+
+struct Row {
+    number: u64,
+    sign: Option<(&'static str, &'static str)>,
+    content: AnyView,
+}
+
+#[component]
+fn Rows(rows: Vec<Row>, fold: Option<Range<usize>>, arming: ArmingSignal) -> impl IntoView {
+    let fold = fold.unwrap_or(0..0);
+    let folded = fold.len();
+    let single = rows.len() == 1;
+    let drawn = rows.into_iter().enumerate().map(|(at, row)| {
+        let inside = fold.contains(&at);
+        let gap = (folded > 0 && at == fold.start).then(|| {
+            view! { <p class="exact-gap" hidden=move || arming.is_unfolded()>{words::count(folded, "line is folded here", "lines are folded here")}</p> }
+        });
+        let (name, mark) = row.sign.unwrap_or(("same", ""));
+        view! {
+            {gap}
+            <p class="exact-line" data-sign=name data-single=single hidden=move || inside && !arming.is_unfolded()>
+                <span class="exact-number" aria-hidden="true">{(!single).then_some(row.number)}</span>
+                <span class="exact-sign">{mark}</span>
+                <code class="exact-text">{row.content}</code>
+            </p>
+        }
+    });
+    drawn.collect_view()
+}

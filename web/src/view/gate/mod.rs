@@ -1,0 +1,21 @@
+//! The gate: one request at a time, its exact text, and the ways to answer it.
+
+mod actions;
+mod card;
+mod exact;
+mod panel;
+mod plan;
+mod questions;
+mod spans;
+mod strip;
+mod ticks;
+
+pub(crate) use actions::Actions;
+pub(crate) use card::Card;
+pub(crate) use exact::ExactView;
+pub use panel::Gate;
+pub(crate) use plan::PlanForm;
+pub(crate) use questions::{Answer, QuestionForm, texts};
+pub(crate) use spans::spans;
+pub(crate) use strip::Strip;
+pub(crate) use ticks::Ticks;

@@ -1,0 +1,84 @@
+use leptos::prelude::*;
+use portcullis_protocol::session::Click;
+use portcullis_protocol::wire::client::{PermissionState, Presence};
+
+use crate::state::app::App;
+use crate::state::session::AskEntry;
+
+/// After the click: the server has it, the agent has it, the agent went on. Or why it came to nothing.
+#[component]
+pub(crate) fn Ticks(entry: Memo<Option<AskEntry>>) -> impl IntoView {
+    let worker = App::here().session.worker;
+    let reached = Memo::new(move |_| entry.with(|entry| entry.as_ref().map_or(0, reached)));
+    let name = move || match reached.get() {
+        0 => None,
+        1 => Some("accepted"),
+        2 => Some("delivered"),
+        _ => Some("settled"),
+    };
+    let said = move || entry.with(|entry| entry.as_ref().map(|entry| said(entry, worker.with(|worker| worker.state))).unwrap_or_default());
+    let shown = move || entry.with(|entry| entry.as_ref().is_some_and(|entry| entry.state != PermissionState::Pending || entry.click != Click::None));
+    let step = move |number: u8, words: &'static str| {
+        let mark = move || if reached.get() < number { "no" } else { "yes" };
+        view! {
+            <li class="tick" data-reached=mark>
+                <i class="mark" aria-hidden="true"></i>{words}
+            </li>
+        }
+    };
+    view! {
+        <div class="outcome" role="status" hidden=move || !shown()>
+            <p class="outcome-said">{said}</p>
+            <ol class="ticks" data-testid="gate-ticks" data-tick=name>
+                {step(1, "accepted")}
+                {step(2, "delivered")}
+                {step(3, "settled")}
+            </ol>
+        </div>
+    }
+}
+
+fn reached(entry: &AskEntry) -> u8 {
+    match entry.state {
+        PermissionState::Settled => 3,
+        PermissionState::Delivered => 2,
+        PermissionState::Decided => 1,
+        PermissionState::Pending => u8::from(matches!(entry.click, Click::Accepted { .. })),
+        PermissionState::Cancelled | PermissionState::Orphaned | PermissionState::Refused | PermissionState::Expired => 0,
+    }
+}
+
+fn said(entry: &AskEntry, worker: Presence) -> String {
+    let because = |text: &str| match &entry.reason {
+        Some(reason) => format!("{text}: {reason}"),
+        None => format!("{text}."),
+    };
+    match (entry.state, &entry.click) {
+        (PermissionState::Cancelled, _) => because("Too late, it did not run: the agent withdrew it"),
+        (PermissionState::Orphaned, _) => because("Too late, it did not run: the process that asked is gone"),
+        (PermissionState::Refused, _) => because("The bridge refused the decision, it did not run"),
+        (PermissionState::Expired, _) => "Nobody decided in time. It did not run.".into(),
+        (PermissionState::Pending, Click::Failed { message }) => message.clone(),
+        (PermissionState::Pending, Click::None) => String::new(),
+        (PermissionState::Pending, Click::Sending { allow }) => format!("{}, sending.", verdict(*allow)),
+        (PermissionState::Pending | PermissionState::Decided, _) if worker == Presence::Offline => {
+            format!("{}, not delivered yet: the machine is offline.", decided(entry))
+        }
+        (PermissionState::Pending | PermissionState::Decided | PermissionState::Delivered | PermissionState::Settled, _) => {
+            format!("{}.", decided(entry))
+        }
+    }
+}
+
+fn decided(entry: &AskEntry) -> String {
+    match (&entry.click, entry.behavior.as_deref(), &entry.decided_by) {
+        (Click::Accepted { allow }, _, _) => verdict(*allow).to_owned(),
+        (_, Some(behavior), Some(by)) => format!("{} by {by}", verdict(behavior == "allow")),
+        (_, Some(behavior), None) => verdict(behavior == "allow").to_owned(),
+        (_, None, _) => "Decided".to_owned(),
+    }
+}
+
+fn verdict(allow: bool) -> &'static str {
+    if allow { "Allowed" } else { "Denied" }
+}

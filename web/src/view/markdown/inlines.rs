@@ -1,0 +1,40 @@
+use leptos::prelude::*;
+
+use crate::text::links::Link;
+use crate::text::markdown::{Inline, plain};
+
+/// Draws `content`.
+pub(crate) fn inlines(content: &[Inline]) -> AnyView {
+    content.iter().map(inline).collect_view().into_any()
+}
+
+fn inline(inline: &Inline) -> AnyView {
+    match inline {
+        Inline::Text(text) => text.clone().into_any(),
+        Inline::Code(text) => view! { <code>{text.clone()}</code> }.into_any(),
+        Inline::Emphasis(inner) => view! { <em>{inlines(inner)}</em> }.into_any(),
+        Inline::Strong(inner) => view! { <strong>{inlines(inner)}</strong> }.into_any(),
+        Inline::Strike(inner) => view! { <s>{inlines(inner)}</s> }.into_any(),
+        Inline::Link { link, content } => link_view(link, inlines(content), &plain(content)),
+        Inline::Image { link, alt } => {
+            let words = if alt.is_empty() { "image".to_owned() } else { format!("image: {alt}") };
+            link_view(link, words.clone().into_any(), &words)
+        }
+        Inline::Break => view! { <br/> }.into_any(),
+    }
+}
+
+/// A link says where it leads; what may not be followed is its text and its address.
+fn link_view(link: &Link, content: AnyView, shown: &str) -> AnyView {
+    match link {
+        Link::Safe { href, host } => view! {
+            <a href=href.clone() target="_blank" rel="noopener noreferrer nofollow">{content}</a>
+            {host.clone().map(|host| view! { <span class="host">" (" {host} ")"</span> })}
+        }
+        .into_any(),
+        Link::Text { url } => {
+            let address = (url != shown).then(|| view! { <code class="host">{url.clone()}</code> });
+            view! { {content} " " {address} }.into_any()
+        }
+    }
+}

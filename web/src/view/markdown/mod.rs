@@ -1,0 +1,9 @@
+//! Markdown as nodes: a tree of plain values becomes elements, never HTML.
+
+mod blocks;
+mod inlines;
+mod prose;
+
+pub(crate) use blocks::blocks;
+pub(crate) use inlines::inlines;
+pub(crate) use prose::Prose;

@@ -1,0 +1,16 @@
+//! What a person sees. Components read signals and send commands; none of them knows a socket, a key or a clock of
+//! its own.
+
+#![expect(unreachable_pub, reason = "what the component macro generates is public whatever the component is")]
+
+mod gate;
+mod markdown;
+mod pair;
+mod session;
+mod shell;
+mod side;
+mod start;
+
+pub use gate::Gate;
+pub use session::{Composer, Transcript};
+pub use shell::{Page, PageProps, install_crash_page};

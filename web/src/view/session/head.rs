@@ -1,0 +1,36 @@
+use leptos::prelude::*;
+
+use crate::state::app::App;
+use crate::state::command::Command;
+use crate::state::route::Route;
+use crate::text::words;
+use crate::view::shell::LinkMark;
+
+/// Title, place, and on phones the way back.
+#[component]
+pub(crate) fn Head() -> impl IntoView {
+    let app = App::here();
+    let current = Memo::new(move |_| app.current());
+    let title = move || {
+        let own = current.with(|info| info.as_ref().map(|info| info.title.clone()).filter(|title| !title.is_empty()));
+        own.or_else(|| app.session.facts.with(|facts| facts.title.clone())).unwrap_or_else(|| "Session".into())
+    };
+    let place = move || {
+        let info = current.get()?;
+        let machine = app.environment(&info).map(|one| one.machine_name);
+        let directory = words::short_path(&info.directory);
+        Some(machine.map_or(directory.clone(), |machine| format!("{machine} · {directory}")))
+    };
+    let back = move |event: leptos::ev::MouseEvent| {
+        event.prevent_default();
+        app.send(Command::Go(Route::Home));
+    };
+    view! {
+        <header class="head">
+            <a class="head-back" href="/" aria-label="All sessions" on:click=back>"‹"</a>
+            <h1 class="head-title">{title}</h1>
+            <span class="head-place">{place}</span>
+            <span class="head-link"><LinkMark/></span>
+        </header>
+    }
+}

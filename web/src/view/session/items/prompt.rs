@@ -1,0 +1,50 @@
+use leptos::prelude::*;
+use portcullis_protocol::session::transcript::{Item, ItemBody, Prompt, PromptState};
+
+use crate::state::app::App;
+use crate::state::command::Command;
+use crate::text::words;
+
+/// What a person said. A turn starts here, so it is a heading for those who jump from turn to turn.
+#[component]
+pub(crate) fn PromptView(item: ArcRwSignal<Item>) -> impl IntoView {
+    let app = App::here();
+    let prompt = Memo::new(move |_| item.with(|item| prompt(&item.body)));
+    let text = move || prompt.with(|prompt| prompt.as_ref().map(|prompt| prompt.text.clone()).unwrap_or_default());
+    let state = move || prompt.with(|prompt| prompt.as_ref().map(|prompt| prompt.state));
+    let attached = move || prompt.with(|prompt| prompt.as_ref().map_or(0, |prompt| prompt.attachments));
+    let again = move |_| app.send(Command::Prompt(text()));
+    view! {
+        <h2 class="unseen">"You"</h2>
+        <p class="said">{text}</p>
+        <p class="said-attached" hidden=move || attached() == 0>{move || words::count(attached(), "attachment", "attachments")}</p>
+        <p class="said-state" hidden=move || state().and_then(remark).is_none()>
+            {move || state().and_then(remark)}
+            <Show when=move || state() == Some(PromptState::Unknown)>
+                <button class="link" on:click=again>"Send again"</button>
+            </Show>
+        </p>
+    }
+}
+
+fn prompt(body: &ItemBody) -> Option<Prompt> {
+    match body {
+        ItemBody::Prompt(prompt) => Some(prompt.clone()),
+        ItemBody::Text { .. } | ItemBody::Thinking { .. } | ItemBody::Tool(_) | ItemBody::Notice(_) | ItemBody::TurnEnd(_) => None,
+    }
+}
+
+/// Only what is out of the ordinary is said.
+fn remark(state: PromptState) -> Option<&'static str> {
+    match state {
+        PromptState::Cancelled => Some("Stopped."),
+        PromptState::Unknown => Some("It may or may not have reached the agent: the bridge went down meanwhile."),
+        PromptState::Refused => Some("The server refused it."),
+        PromptState::Waiting
+        | PromptState::Sent
+        | PromptState::Stored
+        | PromptState::Delivered
+        | PromptState::Running
+        | PromptState::Answered => None,
+    }
+}

@@ -1,0 +1,23 @@
+//! The open session: its head, its transcript, what is on its way to it, and the composer.
+
+mod composer;
+mod facts;
+mod head;
+mod item;
+mod items;
+mod place;
+mod prompt_field;
+mod queue;
+mod scroll;
+mod tool;
+mod transcript;
+
+pub use composer::Composer;
+pub(crate) use facts::Facts;
+pub(crate) use head::Head;
+pub(crate) use item::ItemView;
+pub(crate) use place::SessionPlace;
+pub(crate) use prompt_field::PromptField;
+pub(crate) use queue::Queue;
+pub(crate) use scroll::Scroll;
+pub use transcript::Transcript;

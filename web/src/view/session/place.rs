@@ -1,0 +1,26 @@
+use leptos::prelude::*;
+use portcullis_protocol::id::SessionId;
+
+use super::{Composer, Facts, Head, Queue, Transcript};
+use crate::state::app::App;
+use crate::view::gate::Gate;
+
+/// Everything about one session.
+#[component]
+pub(crate) fn SessionPlace(id: SessionId) -> impl IntoView {
+    let app = App::here();
+    let asks = Memo::new(move |_| app.session.asks.with(|asks| !asks.is_empty()));
+    view! {
+        <div class="session">
+            <Head/>
+            <Transcript/>
+            <aside class="rail" aria-label="What waits for you" data-waits=move || if asks.get() { "yes" } else { "no" }>
+                {move || if asks.get() { view! { <Gate/> }.into_any() } else { view! { <Facts/> }.into_any() }}
+            </aside>
+            <footer class="foot">
+                <Queue/>
+                <Composer draft=id.to_string()/>
+            </footer>
+        </div>
+    }
+}

@@ -1,0 +1,11 @@
+//! Tool calls: one line each, open in place.
+
+mod change;
+mod detail;
+mod output;
+mod tool_view;
+
+pub(crate) use change::ChangeTable;
+pub(crate) use detail::DetailView;
+pub(crate) use output::OutputView;
+pub(crate) use tool_view::ToolView;

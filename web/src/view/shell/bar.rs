@@ -1,0 +1,45 @@
+use leptos::prelude::*;
+use portcullis_protocol::session::{LinkView, StopReason};
+
+use crate::state::app::App;
+use crate::state::command::Command;
+
+/// A thin bar that says what is wrong with the connection, when it will be tried again, and lets nobody wait for it.
+#[component]
+pub(crate) fn Bar() -> impl IntoView {
+    let app = App::here();
+    let trouble = Memo::new(move |_| trouble(app));
+    let now = move |_| app.send(Command::Reconnect);
+    view! {
+        <div class="bar" role="status" aria-live="polite" hidden=move || trouble.with(Option::is_none)>
+            <span>{move || trouble.get().map(|(text, _)| text)}</span>
+            <Show when=move || trouble.get().is_some_and(|(_, again)| again)>
+                <button class="bar-now" on:click=now>"Connect now"</button>
+            </Show>
+        </div>
+    }
+}
+
+/// What to say, and whether trying again makes sense.
+fn trouble(app: App) -> Option<(String, bool)> {
+    let lists = app.lists.error.get();
+    if app.route.with(|route| route.session().is_none()) {
+        return lists.map(|text| (text, false));
+    }
+    match app.session.link.get() {
+        LinkView::Online => None,
+        // A first connection is no trouble; the mark beside the title says that it is made.
+        LinkView::Connecting => None,
+        LinkView::Waiting { until } => {
+            let seconds = until.since(app.tick.get()).div_ceil(1_000).min(60);
+            Some((format!("Not connected. What is shown may be old. Next try in {seconds} s."), true))
+        }
+        LinkView::Stopped(StopReason::NotStarted) => None,
+        LinkView::Stopped(StopReason::SessionMissing) => Some(("The server does not have this session.".into(), true)),
+        LinkView::Stopped(StopReason::Refused) => Some(("The server refused this browser.".into(), true)),
+        LinkView::Stopped(StopReason::Outdated) => {
+            Some(("This page is older than the server. Reload it.".into(), false))
+        }
+        LinkView::Stopped(StopReason::Archived) => Some(("This session is archived: it can be read, not continued.".into(), false)),
+    }
+}

@@ -1,0 +1,41 @@
+//! Never a dead page: a panic shows what happened and a way back. What was typed is kept, see `draft`.
+
+use web_sys::Document;
+
+/// Shows the crash page when the client panics. Nothing of the client runs after that, so the page is plain nodes and
+/// "reload" is a link.
+pub fn install_crash_page() {
+    std::panic::set_hook(Box::new(|info| {
+        web_sys::console::error_1(&info.to_string().into());
+        if let Some(document) = web_sys::window().and_then(|window| window.document()) {
+            let _ = show(&document, &info.to_string());
+        }
+    }));
+}
+
+fn show(document: &Document, detail: &str) -> Result<(), wasm_bindgen::JsValue> {
+    let Some(body) = document.body() else { return Ok(()) };
+    if document.get_element_by_id("crash").is_some() {
+        return Ok(());
+    }
+    let page = document.create_element("div")?;
+    page.set_id("crash");
+    page.set_class_name("crash");
+    page.set_attribute("role", "alert")?;
+    for (tag, class, text) in [
+        ("h1", "", "The page stopped working."),
+        ("p", "", "The agents go on, nothing they did is lost, and what you typed is kept. Reload to continue."),
+        ("a", "button", "Reload"),
+        ("pre", "crash-detail", detail),
+    ] {
+        let element = document.create_element(tag)?;
+        element.set_class_name(class);
+        element.set_text_content(Some(text));
+        if tag == "a" {
+            element.set_attribute("href", "")?;
+        }
+        page.append_child(&element)?;
+    }
+    body.append_child(&page)?;
+    Ok(())
+}

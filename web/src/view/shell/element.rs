@@ -1,0 +1,24 @@
+//! Small things that only the page itself can do.
+
+use leptos::prelude::*;
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen::prelude::Closure;
+use web_sys::{Element, HtmlElement, ResizeObserver};
+
+/// Moves the focus to the first element that matches.
+pub(crate) fn focus(selector: &str) {
+    if let Ok(Some(element)) = document().query_selector(selector)
+        && let Some(element) = element.dyn_ref::<HtmlElement>()
+    {
+        let _ = element.focus();
+    }
+}
+
+/// Calls `then` whenever the size of `element` changes, until the component is gone.
+pub(crate) fn watch_size(element: &Element, then: impl Fn() + 'static) {
+    let callback = Closure::<dyn Fn()>::new(then);
+    let Ok(observer) = ResizeObserver::new(callback.as_ref().unchecked_ref()) else { return };
+    observer.observe(element);
+    let kept = StoredValue::new_local((observer, callback));
+    on_cleanup(move || kept.with_value(|(observer, _)| observer.disconnect()));
+}

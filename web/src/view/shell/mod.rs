@@ -1,0 +1,21 @@
+//! The frame around everything: which page is shown, the bar of a lost connection, keys, and the page of a crash.
+
+mod announcer;
+mod bar;
+mod crash;
+mod draft;
+mod element;
+mod frame;
+mod keys;
+mod link_state;
+mod page;
+
+pub(crate) use announcer::Announcer;
+pub(crate) use bar::Bar;
+pub use crash::install_crash_page;
+pub(crate) use draft::{keep_draft, kept_draft};
+pub(crate) use element::{focus, watch_size};
+pub(crate) use frame::Frame;
+pub(crate) use keys::install_keys;
+pub(crate) use link_state::LinkMark;
+pub use page::{Page, PageProps};

@@ -1,0 +1,13 @@
+//! The sessions, in the order of what they want, and the machines they run on.
+
+mod environment_card;
+mod session_group;
+mod session_row;
+mod side_column;
+mod waiting_device;
+
+pub(crate) use environment_card::EnvironmentCard;
+pub(crate) use session_group::SessionGroup;
+pub(crate) use session_row::SessionRow;
+pub(crate) use side_column::Side;
+pub(crate) use waiting_device::WaitingDevices;
