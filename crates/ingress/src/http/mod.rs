@@ -105,6 +105,6 @@ pub(crate) fn router(app: Shared) -> Router {
         .fallback_service(site)
         // Every body is read by an extractor that knows its own bound.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(Arc::clone(&app), site::harden))
-        .layer(from_fn_with_state(app, guard::check))
+        .layer(from_fn_with_state(Arc::clone(&app), guard::check))
+        .layer(from_fn_with_state(app, site::harden))
 }

@@ -8,10 +8,12 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use portcullis_protocol::RawJson;
+use portcullis_protocol::approval::digest;
 use portcullis_protocol::json::Header;
 use portcullis_protocol::limits::{FRAME_BYTES_MAX, FRAME_EVENTS_MAX, HEARTBEAT_MS};
 use portcullis_protocol::wire::client::{ClientFrame, PermissionState};
 use portcullis_protocol::wire::close;
+use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -42,6 +44,9 @@ pub(super) async fn run(
     let mut seat =
         joined.map_err(|_| Some(Closing::new(close::TOO_MANY, "this device has too many sockets here")))?;
     let session = app.store.session(&session.id).await.map_err(broke)?.unwrap_or_else(|| session.clone());
+    if session.archived {
+        return Err(Some(Closing::new(close::ARCHIVED, "the session was archived")));
+    }
     room.advance(session.head_seq);
     let open = app.store.open_requests(&session.id).await.map_err(broke)?;
     let mut flow = Outflow::new(session.head_seq);
@@ -67,8 +72,8 @@ struct Reader<'a> {
     flow: Outflow,
     session: SessionRow,
     caller: Caller,
-    /// Requests that were written to this socket and wait, as they were written.
-    shown: HashMap<String, RawJson>,
+    /// Requests that were written to this socket and wait, with the digest of what was written.
+    shown: HashMap<String, String>,
     /// Requests that were over before their line came, or that this socket answered.
     over: HashSet<String>,
 }
@@ -115,7 +120,7 @@ impl Reader<'_> {
         if self.shown.len() >= REQUESTS_MAX {
             self.shown.clear();
         }
-        self.shown.insert(request_id, event);
+        self.shown.insert(request_id, digest_of(&event));
         Ok(())
     }
 
@@ -139,7 +144,7 @@ impl Reader<'_> {
 
     async fn request(&mut self, request_id: String, event: RawJson) -> Result<(), Ending> {
         let is_over = self.over.contains(&request_id);
-        if is_over || self.shown.get(&request_id) == Some(&event) {
+        if is_over || self.shown.get(&request_id) == Some(&digest_of(&event)) {
             return Ok(());
         }
         self.show(request_id, event).await
@@ -202,7 +207,11 @@ impl Reader<'_> {
         // Read again: the role may have changed since the socket was opened.
         let device = self.app.store.device(&self.caller.device.id).await.map_err(broke)?;
         let device = device.ok_or(Some(Closing::new(close::REFUSED, "this device is no longer let in")))?;
-        let source = Source::Plain { shown: &self.shown };
+        let shown = match header.correlation_id().filter(|_| header.kind == "control_response") {
+            Some(request_id) => self.written(request_id).await?,
+            None => None,
+        };
+        let source = Source::Plain { shown };
         let taken = uplink::take(self.app, &device, &self.session.id, vec![event], &source).await;
         match (taken, header.correlation_id()) {
             (Ok(_), Some(request_id)) if header.kind == "control_response" => {
@@ -212,6 +221,13 @@ impl Reader<'_> {
             (Ok(_), _) => Ok(()),
             (Err(error), request_id) => self.refuse(error, &header, request_id).await,
         }
+    }
+
+    /// The request of that id as it was written to this very socket.
+    async fn written(&mut self, request_id: &str) -> Result<Option<RawJson>, Ending> {
+        let Some(digest) = self.shown.get(request_id) else { return Ok(None) };
+        let row = self.app.store.request(&self.session.id, request_id).await.map_err(broke)?;
+        Ok(row.filter(|row| row.digest == *digest).map(|row| row.event))
     }
 
     async fn refuse(
@@ -235,4 +251,13 @@ impl Reader<'_> {
         };
         self.line(&json!({ "type": "control_response", "response": response }).to_string()).await
     }
+}
+
+/// The digest of a request's bytes; of a line that is no request, one that no row has.
+fn digest_of(event: &RawJson) -> String {
+    #[derive(Deserialize)]
+    struct Asked {
+        request: RawJson,
+    }
+    event.read::<Asked>().map(|asked| digest(&asked.request)).unwrap_or_default()
 }

@@ -35,12 +35,12 @@ const CREATE_BYTES_MAX: usize = 1024 * 1024;
 pub(super) struct ListQuery {
     limit: Option<u32>,
     after_id: Option<SessionId>,
-    state: Option<State_>,
+    state: Option<Wanted>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum State_ {
+enum Wanted {
     Active,
     Archived,
     All,
@@ -55,9 +55,9 @@ pub(super) async fn list(
     caller.at_least(Role::Viewer)?;
     let Query(query) = query.map_err(|error| ApiError::invalid(error.body_text()))?;
     let filter = match query.state {
-        None | Some(State_::Active) => SessionFilter::Active,
-        Some(State_::Archived) => SessionFilter::Archived,
-        Some(State_::All) => SessionFilter::All,
+        Some(Wanted::Active) => SessionFilter::Active,
+        Some(Wanted::Archived) => SessionFilter::Archived,
+        None | Some(Wanted::All) => SessionFilter::All,
     };
     let limit = query.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
     let (rows, has_more) = app.store.sessions(filter, query.after_id.as_ref(), limit).await?;

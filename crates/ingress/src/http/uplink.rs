@@ -1,8 +1,6 @@
 //! What clients send: prompts, decisions and control requests, by POST or over a socket of the plain dialect. Each
 //! event is checked before any is taken; a POST is taken whole or not at all.
 
-use std::collections::HashMap;
-
 use portcullis_protocol::RawJson;
 use portcullis_protocol::approval::Decision;
 use portcullis_protocol::id::SessionId;
@@ -25,11 +23,11 @@ use crate::store::{AppendOutcome, Appended, Decided, DeviceRow, Prompt, Ruling, 
 
 /// Where an event came from.
 #[derive(Debug)]
-pub(super) enum Source<'a> {
+pub(super) enum Source {
     /// A POST: a decision carries the digest of what was shown.
     Post,
-    /// A socket of the plain dialect, with the requests that were written to it.
-    Plain { shown: &'a HashMap<String, RawJson> },
+    /// A socket of the plain dialect; for a decision, with the request that was written to it.
+    Plain { shown: Option<RawJson> },
 }
 
 /// One event, checked.
@@ -60,7 +58,7 @@ pub(super) async fn take(
     device: &DeviceRow,
     id: &SessionId,
     events: Vec<RawJson>,
-    source: &Source<'_>,
+    source: &Source,
 ) -> ApiResult<Vec<Posted>> {
     require(device.role, Role::Viewer)?;
     let session = sessions::find(app, id).await?;
@@ -98,7 +96,7 @@ struct Reader<'a> {
     app: &'a App,
     device: &'a DeviceRow,
     session: &'a SessionRow,
-    source: &'a Source<'a>,
+    source: &'a Source,
 }
 
 impl Reader<'_> {
@@ -158,9 +156,8 @@ impl Reader<'_> {
             let why = "this device may not answer requests over the plain dialect: an owner can grant it";
             return Err(ApiError::forbidden(why));
         }
-        let request_id = header.correlation_id().unwrap_or_default();
-        let shown = shown.get(request_id);
-        let shown = shown.ok_or_else(|| ApiError::not_found("that request was not shown on this socket"))?;
+        let shown =
+            shown.as_ref().ok_or_else(|| ApiError::not_found("that request was not shown on this socket"))?;
         let uuid = header.uuid.clone().unwrap_or_else(|| format!("plain-{}", sha256(event.as_str())));
         let decision = approvals::bind_plain(&event, shown, uuid);
         let decision = decision.map_err(|error| ApiError::invalid(error.to_string()))?;

@@ -117,6 +117,7 @@ impl Reader<'_> {
             let can_send =
                 self.flow.window().is_some() && *self.seat.head.borrow_and_update() > self.flow.sent_seq();
             let expiry = Instant::now() + self.token_life();
+            let is_all = self.session.archived && !can_send && !self.flow.is_waiting();
             tokio::select! {
                 biased;
                 note = self.seat.notes.recv() => self.note(note).await?,
@@ -127,6 +128,10 @@ impl Reader<'_> {
                 _ = beat.tick() => self.heartbeat().await?,
                 Some(live) = self.seat.live.recv() => self.flow.hold(live),
                 () = std::future::ready(()), if can_send => self.content().await?,
+                // Nothing follows in an archived session: whoever has read it all is told so.
+                () = std::future::ready(()), if is_all => {
+                    return Err(Some(Closing::new(close::ARCHIVED, "the session was archived")));
+                }
                 () = sleep_until(flush_at), if self.flow.has_live() => {
                     let events = self.flow.take_live();
                     self.wire.send(ServerFrame::Live(Live { events }).to_text()).await?;

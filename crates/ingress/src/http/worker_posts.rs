@@ -10,7 +10,7 @@ use portcullis_protocol::json::JsonError;
 use portcullis_protocol::limits::{FOREIGN_ID_BYTES_MAX, POST_BYTES_MAX};
 use portcullis_protocol::wire::client::PermissionState;
 use portcullis_protocol::wire::worker::{
-    DecisionDown, Lane, RequestStep, WorkerDown, WorkerItem, WorkerPost, WorkerPosted,
+    DecisionDown, Lane, RequestStep, WorkerDown, WorkerItem, WorkerPost, WorkerPosted, WorkerState,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -163,10 +163,10 @@ fn read(item: WorkerItem) -> ApiResult<(Option<WorkerWrite>, Say)> {
             outcome(WorkerWrite::Step { request_id, state, reason: reason.map(|reason| cut(&reason)) })
         }
         WorkerItem::Reply { device_id, request_id, event, .. } => {
-            let event = addressed(event, &request_id);
+            let event = addressed(readable(event), &request_id);
             Ok((Some(WorkerWrite::Passing), Say::Reply { device: device_id, request_id, event }))
         }
-        WorkerItem::State { state, .. } => outcome(WorkerWrite::State(state)),
+        WorkerItem::State { state, .. } => outcome(WorkerWrite::State(bounded(state))),
         WorkerItem::Ended { reason, .. } => outcome(WorkerWrite::Ended { reason: cut(&reason) }),
     }
 }
@@ -180,6 +180,26 @@ fn check_text(name: &str, text: &str, bytes_max: usize) -> ApiResult<()> {
 
 fn cut(text: &str) -> String {
     text.char_indices().take_while(|(at, _)| *at < TEXT_BYTES_MAX).map(|(_, c)| c).collect()
+}
+
+/// The state without what no badge could show.
+fn bounded(state: WorkerState) -> WorkerState {
+    let cut = |text: Option<String>| text.map(|text| cut(&text));
+    WorkerState {
+        agent: cut(state.agent),
+        model: cut(state.model),
+        permission_mode: cut(state.permission_mode),
+        directory: cut(state.directory),
+        title: cut(state.title),
+        ..state
+    }
+}
+
+/// The reply, or an error in its place when it breaks a limit: the asking device waits for one.
+fn readable(event: RawJson) -> RawJson {
+    let Err(error) = RawJson::parse(event.as_str()) else { return event };
+    let response = serde_json::json!({ "subtype": "error", "error": error.to_string() });
+    RawJson::from_value(&serde_json::json!({ "type": "control_response", "response": response }))
 }
 
 /// A request is what its digest says, and is called what its item says.

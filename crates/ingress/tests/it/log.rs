@@ -14,7 +14,7 @@ async fn a_session_is_created_listed_renamed_and_archived() {
         (&session["title"], &session["status"], &session["head_seq"]),
         (&json!("hello"), &json!("idle"), &json!(1))
     );
-    assert_eq!(session["directory"], "/work/project");
+    assert_eq!(session["directory"], "/home/user/project");
     let (_, renamed) = stage.owner.patch(&path, &json!({ "title": " Better " })).await;
     assert_eq!(renamed["title"], "Better");
     let (_, list) = stage.owner.get("/v1/sessions").await;
@@ -33,7 +33,7 @@ async fn a_session_is_created_listed_renamed_and_archived() {
     let count = async |query: &str| {
         stage.owner.get(&format!("/v1/sessions{query}")).await.1["data"].as_array().unwrap().len()
     };
-    assert_eq!((count("").await, count("?state=archived").await, count("?state=all").await), (0, 1, 1));
+    assert_eq!((count("?state=active").await, count("?state=archived").await, count("").await), (0, 1, 1));
 }
 
 #[tokio::test]

@@ -303,18 +303,22 @@ impl Ws {
 
     /// The next frame of that type; others are passed over.
     pub(crate) async fn next_of(&mut self, kind: &str) -> Value {
-        loop {
-            let frame = self.next().await;
-            if frame["type"] == kind {
-                return frame;
+        let found = tokio::time::timeout(DEADLINE, async {
+            loop {
+                let frame = self.next().await;
+                if frame["type"] == kind {
+                    return frame;
+                }
             }
-        }
+        });
+        // Heartbeats go on for ever: a frame that never comes has to fail the test.
+        found.await.unwrap_or_else(|_| panic!("no `{kind}` came"))
     }
 
-    /// Acknowledges events until `seq` came, and returns the seqs in the order they came.
+    /// Acknowledges events until `seq` or more came, and returns the seqs in the order they came.
     pub(crate) async fn read_to(&mut self, seq: u64) -> Vec<u64> {
         let mut seqs = Vec::new();
-        while seqs.last() != Some(&seq) {
+        while seqs.last().is_none_or(|last| *last < seq) {
             let frame = self.next_of("events").await;
             seqs.extend(seqs_of(&frame));
             self.send(&json!({ "type": "ack", "seq": seqs.last() })).await;
@@ -358,7 +362,7 @@ pub(crate) struct Bridge {
 
 pub(crate) fn registration() -> Value {
     json!({
-        "machine_name": "box", "directory": "/work/project", "max_sessions": 4, "agents": ["builtin"],
+        "machine_name": "box", "directory": "/home/user/project", "max_sessions": 4, "agents": ["builtin"],
         "permission_modes": ["plan", "default", "acceptEdits"],
     })
 }

@@ -14,7 +14,7 @@ async fn a_created_session_is_handed_to_its_bridge_with_all_it_needs() {
     assert_eq!(lease.session, stage.session);
     assert_eq!(
         (&lease.secret["version"], &lease.secret["session"]["directory"]),
-        (&json!(1), &json!("/work/project"))
+        (&json!(1), &json!("/home/user/project"))
     );
     assert_eq!(lease.secret["api_base_url"], json!(stage.server.url("")));
     assert_eq!(stage.bridge.poll(0).await.1, Value::Null, "it is handed out once");
