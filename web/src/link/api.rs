@@ -63,11 +63,21 @@ pub(super) async fn post_open<B: Serialize>(path: &str, body: &B) -> Result<Answ
 }
 
 /// Calls `path` with a token and a body that is JSON already.
-pub(super) async fn send(method: Method, path: &str, token: &str, body: Option<String>) -> Result<Answer, Failure> {
+pub(super) async fn send(
+    method: Method,
+    path: &str,
+    token: &str,
+    body: Option<String>,
+) -> Result<Answer, Failure> {
     call(method, path, Some(token), body).await
 }
 
-async fn call(method: Method, path: &str, token: Option<&str>, body: Option<String>) -> Result<Answer, Failure> {
+async fn call(
+    method: Method,
+    path: &str,
+    token: Option<&str>,
+    body: Option<String>,
+) -> Result<Answer, Failure> {
     let mut request = RequestBuilder::new(path)
         .method(method)
         .cache(RequestCache::NoStore)
@@ -88,10 +98,11 @@ async fn call(method: Method, path: &str, token: Option<&str>, body: Option<Stri
 
 /// The server's own words, or what the status says when something else answered in its place.
 fn refusal(status: u16, body: &str) -> Failure {
-    let detail = serde_json::from_str::<ErrorBody>(body).map(|body| body.error).unwrap_or_else(|_| ErrorDetail {
-        kind: "unavailable".into(),
-        message: format!("the server answered with status {status}"),
-        ..ErrorDetail::default()
-    });
+    let detail =
+        serde_json::from_str::<ErrorBody>(body).map(|body| body.error).unwrap_or_else(|_| ErrorDetail {
+            kind: "unavailable".into(),
+            message: format!("the server answered with status {status}"),
+            ..ErrorDetail::default()
+        });
     Failure::Refused { status, detail }
 }

@@ -76,7 +76,11 @@ pub(super) async fn pause(ms: u64) {
 }
 
 fn whole(ms: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a browser's clock is positive and far below 2^53")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a browser's clock is positive and far below 2^53"
+    )]
     let whole = ms.max(0.0) as u64;
     whole
 }

@@ -111,7 +111,9 @@ impl Client {
             self.code.replace(None);
         }
         match paired {
-            Ok(Paired::Granted(identity, granted)) => self.ready(Tokens::with_granted(identity, &granted)).await,
+            Ok(Paired::Granted(identity, granted)) => {
+                self.ready(Tokens::with_granted(identity, &granted)).await
+            }
             Ok(Paired::Pending(identity)) => {
                 let code = identity.confirm_code.clone().unwrap_or_default();
                 self.wait_for_owner(Tokens::new(identity), code).await;
@@ -179,7 +181,8 @@ impl Client {
             Some(online) => (Rc::clone(&online.tokens), Rc::clone(&online.lister)),
             None => return,
         };
-        let driver = Driver::start(id.clone(), self.app, tokens, Rc::clone(&self.vault), move || lister.stir());
+        let driver =
+            Driver::start(id.clone(), self.app, tokens, Rc::clone(&self.vault), move || lister.stir());
         self.driver.replace(Some(driver));
     }
 
@@ -231,7 +234,9 @@ impl Client {
     }
 
     fn create(self: &Rc<Self>, create: CreateSession) {
-        let Some(tokens) = self.online.borrow().as_ref().map(|online| Rc::clone(&online.tokens)) else { return };
+        let Some(tokens) = self.online.borrow().as_ref().map(|online| Rc::clone(&online.tokens)) else {
+            return;
+        };
         self.app.starting.set(Starting::Busy);
         let client = Rc::clone(self);
         spawn_local(async move {
@@ -268,7 +273,7 @@ fn listen(client: &Rc<Client>) {
     for event in ["online", "pageshow", "visibilitychange"] {
         on(event, client, |client| {
             if browser::is_hidden() {
-                return client.feed(Input::Hidden);
+                return client.driver.borrow().iter().for_each(|driver| driver.hide());
             }
             client.feed(Input::Wake);
             client.app.clock_ms.set(browser::wall_ms());

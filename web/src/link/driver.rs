@@ -21,6 +21,9 @@ use super::vault::{Kept, Vault};
 use crate::state::app::App;
 use crate::state::dirty::Dirty;
 
+/// Between two paints of a hidden tab, in ms.
+const HIDDEN_PAINT_MS: u64 = 500;
+
 /// The driver of one session.
 pub(super) struct Driver {
     pub(super) id: SessionId,
@@ -144,7 +147,9 @@ impl Driver {
     fn connect(&self, number: u64, token: String, renew_at: Tick) {
         let me = self.me.clone();
         let opened = Socket::open(&history::socket_url(&self.id), move |heard| {
-            let Some(driver) = me.upgrade().filter(|driver| driver.socket_number.get() == number) else { return };
+            let Some(driver) = me.upgrade().filter(|driver| driver.socket_number.get() == number) else {
+                return;
+            };
             match heard {
                 Heard::Opened => {
                     driver.feed(Input::Opened { token: token.clone() });
@@ -167,7 +172,9 @@ impl Driver {
     fn renew_at(&self, number: u64, at: Tick) {
         let me = self.me.clone();
         let timer = Timer::after(at.since(browser::now()), move || {
-            let Some(driver) = me.upgrade().filter(|driver| driver.socket_number.get() == number) else { return };
+            let Some(driver) = me.upgrade().filter(|driver| driver.socket_number.get() == number) else {
+                return;
+            };
             spawn_local(async move {
                 let token = driver.tokens.fresh().await;
                 if let (Ok(token), true) = (token, driver.socket_number.get() == number) {
@@ -185,7 +192,9 @@ impl Driver {
             let path = format!("/v1/sessions/{}/events", driver.id);
             let outcome = match deliver(&driver.tokens, &path, body).await {
                 Ok(()) => PostOutcome::Accepted,
-                Err(Failure::Refused { detail, status }) if status < 500 && status != 429 => PostOutcome::Refused(detail),
+                Err(Failure::Refused { detail, status }) if status < 500 && status != 429 => {
+                    PostOutcome::Refused(detail)
+                }
                 Err(_) => PostOutcome::Failed,
             };
             driver.feed(Input::Posted { post, outcome });
@@ -212,11 +221,23 @@ impl Driver {
             return;
         }
         let me = self.me.clone();
-        request_animation_frame(move || {
+        let paint = move || {
             if let Some(driver) = me.upgrade() {
                 driver.paint();
             }
-        });
+        };
+        // A hidden tab gets no frames, but its title still says what waits.
+        if browser::is_hidden() {
+            set_timeout(paint, std::time::Duration::from_millis(HIDDEN_PAINT_MS));
+        } else {
+            request_animation_frame(paint);
+        }
+    }
+
+    /// The tab was hidden: the frame that was asked for will not come.
+    pub(super) fn hide(&self) {
+        self.feed(Input::Hidden);
+        self.paint();
     }
 
     fn paint(&self) {

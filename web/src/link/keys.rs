@@ -14,7 +14,9 @@ use super::browser;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum KeyError {
     /// WebCrypto exists only on secure origins.
-    #[error("this page has no access to the browser's cryptography; open it by https or on this machine by 127.0.0.1")]
+    #[error(
+        "this page has no access to the browser's cryptography; open it by https or on this machine by 127.0.0.1"
+    )]
     Insecure,
     /// The browser said no.
     #[error("the browser refused to make or use a key: {0}")]
@@ -65,7 +67,8 @@ pub async fn generate() -> Result<KeyPair, KeyError> {
 /// [`KeyError`] when the browser refuses.
 pub async fn sign(key: &CryptoKey, text: &str) -> Result<String, KeyError> {
     let parameters = object(&SignParameters { name: "ECDSA", hash: "SHA-256" })?;
-    let signature = subtle()?.sign_with_object_and_u8_array(&parameters, key, text.as_bytes()).map_err(refused)?;
+    let signature =
+        subtle()?.sign_with_object_and_u8_array(&parameters, key, text.as_bytes()).map_err(refused)?;
     let signature = js_sys::Uint8Array::new(&JsFuture::from(signature).await.map_err(refused)?).to_vec();
     Ok(URL_SAFE_NO_PAD.encode(signature))
 }

@@ -29,6 +29,8 @@ pub(super) struct Lister {
     tokens: Rc<Tokens>,
     timer: RefCell<Option<Timer>>,
     busy: Cell<bool>,
+    /// Something stirred while the lists were read.
+    again: Cell<bool>,
     /// Told when the server does not know this device any more.
     disowned: Box<dyn Fn()>,
 }
@@ -40,6 +42,7 @@ impl Lister {
             tokens,
             timer: RefCell::new(None),
             busy: Cell::new(false),
+            again: Cell::new(false),
             disowned: Box::new(disowned),
         });
         lister.after(0);
@@ -48,6 +51,7 @@ impl Lister {
 
     /// Something may have changed.
     pub(super) fn stir(self: &Rc<Self>) {
+        self.again.set(true);
         if !self.busy.get() {
             self.after(STIR_MS);
         }
@@ -68,10 +72,11 @@ impl Lister {
                 return lister.after(PERIOD_MS);
             }
             lister.busy.set(true);
+            lister.again.set(false);
             spawn_local(async move {
                 lister.read().await;
                 lister.busy.set(false);
-                lister.after(PERIOD_MS);
+                lister.after(if lister.again.get() { STIR_MS } else { PERIOD_MS });
             });
         });
         self.timer.replace(Some(timer));
@@ -95,7 +100,10 @@ impl Lister {
         }
         if self.app.role.get_untracked().is_some_and(|role| role.covers(Role::Owner)) {
             let devices = self.page::<Device>("/v1/auth/devices").await.unwrap_or_default();
-            set_if_changed(lists.devices, devices.into_iter().filter(|device| device.confirm_code.is_some()).collect());
+            set_if_changed(
+                lists.devices,
+                devices.into_iter().filter(|device| device.confirm_code.is_some()).collect(),
+            );
         }
     }
 

@@ -40,7 +40,8 @@ pub(super) async fn pair(vault: &Vault, code: &str) -> Result<Paired, PairError>
         Paired::Pending(Identity { device_id, confirm_code: Some(confirm_code), key: pair.private })
     } else {
         let granted: Granted = answer.read().map_err(refused)?;
-        let identity = Identity { device_id: granted.device_id.clone(), confirm_code: None, key: pair.private };
+        let identity =
+            Identity { device_id: granted.device_id.clone(), confirm_code: None, key: pair.private };
         Paired::Granted(identity, granted)
     };
     let (Paired::Granted(identity, _) | Paired::Pending(identity)) = &paired;

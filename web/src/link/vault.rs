@@ -60,7 +60,9 @@ impl Vault {
 
     /// This device, if it was paired.
     pub async fn identity(&self) -> Option<Identity> {
-        let Ok(store) = self.store(DEVICE, IdbTransactionMode::Readonly) else { return self.memory.borrow().clone() };
+        let Ok(store) = self.store(DEVICE, IdbTransactionMode::Readonly) else {
+            return self.memory.borrow().clone();
+        };
         let row = done(&store.get(&THIS_DEVICE.into()).ok()?).await.ok()?;
         serde_wasm_bindgen::from_value(row).ok()
     }
@@ -110,7 +112,8 @@ impl Vault {
         let Ok(store) = self.store(OUTBOX, IdbTransactionMode::Readonly) else { return Vec::new() };
         let Ok(request) = store.get_all() else { return Vec::new() };
         let rows = done(&request).await.ok();
-        let rows: Vec<Kept> = rows.and_then(|rows| serde_wasm_bindgen::from_value(rows).ok()).unwrap_or_default();
+        let rows: Vec<Kept> =
+            rows.and_then(|rows| serde_wasm_bindgen::from_value(rows).ok()).unwrap_or_default();
         let mut rows: Vec<Kept> = rows.into_iter().filter(|row| row.session == session.as_str()).collect();
         rows.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
         rows.into_iter().map(|row| (row.uuid, row.text)).collect()
@@ -127,7 +130,9 @@ async fn open() -> Result<IdbDatabase, JsValue> {
     let request: IdbOpenDbRequest = factory.open_with_u32(DATABASE, VERSION)?;
     let upgrading = request.clone();
     let upgrade = Closure::once(move || {
-        let Ok(database) = upgrading.result().map(|result| result.unchecked_into::<IdbDatabase>()) else { return };
+        let Ok(database) = upgrading.result().map(|result| result.unchecked_into::<IdbDatabase>()) else {
+            return;
+        };
         for store in [DEVICE, OUTBOX] {
             let _ = database.create_object_store(store);
         }

@@ -102,7 +102,11 @@ impl Ask {
             digest: digest.to_owned(),
             asked_at_ms,
             what: what(&tool.tool_name),
-            remark: tool.description.as_deref().filter(|text| !text.is_empty() && !repeats(&tool, text)).map(literal),
+            remark: tool
+                .description
+                .as_deref()
+                .filter(|text| !text.is_empty() && !repeats(&tool, text))
+                .map(literal),
             sub_agent: tool.agent_id.as_deref().map(literal),
             hints: hints(&tool, &exact),
             suggestions: suggestions(&tool),
@@ -117,7 +121,8 @@ impl Ask {
     /// The input with `answers` put in, the rest as it came.
     #[must_use]
     pub fn answered(&self, answers: &[(String, String)]) -> RawJson {
-        let answers: Map<String, Value> = answers.iter().map(|(q, a)| (q.clone(), Value::String(a.clone()))).collect();
+        let answers: Map<String, Value> =
+            answers.iter().map(|(q, a)| (q.clone(), Value::String(a.clone()))).collect();
         let text = self.input.as_str().trim_end();
         let Some(open) = text.strip_suffix('}') else { return self.input.clone() };
         let comma = if open.trim_end().ends_with('{') { "" } else { "," };
@@ -173,7 +178,10 @@ fn what(tool: &str) -> String {
 fn hints(tool: &ToolRequest, exact: &Exact) -> Vec<String> {
     let mut hints = Vec::new();
     if exact.hidden > 0 {
-        hints.push(format!("Holds invisible or misleading characters: {} of them, each shown as ⟨U+…⟩.", exact.hidden));
+        hints.push(format!(
+            "Holds invisible or misleading characters: {} of them, each shown as ⟨U+…⟩.",
+            exact.hidden
+        ));
     }
     if exact.mixed_scripts {
         hints.push("A word mixes letters of several scripts that look alike.".into());
@@ -275,7 +283,10 @@ mod tests {
         let got = ask(
             r#"{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"touch a"},"description":"Create","permission_suggestions":[{"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a"}],"behavior":"allow","destination":"localSettings"},{"type":"setMode","mode":"acceptEdits","destination":"session"},{"type":"novel","x":1}]}"#,
         );
-        assert_eq!((got.what.as_str(), got.remark.as_deref(), got.denial_only), ("Run a command", Some("Create"), None));
+        assert_eq!(
+            (got.what.as_str(), got.remark.as_deref(), got.denial_only),
+            ("Run a command", Some("Create"), None)
+        );
         let literals: Vec<&str> = got.suggestions.iter().map(|offer| offer.literal.as_str()).collect();
         assert_eq!(
             literals,
@@ -296,7 +307,11 @@ mod tests {
 
     #[test]
     fn a_field_that_stands_twice_and_an_unknown_kind_can_only_be_denied() {
-        assert!(ask(r#"{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"a","command":"b"}}"#).denial_only.is_some());
+        assert!(
+            ask(r#"{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"a","command":"b"}}"#)
+                .denial_only
+                .is_some()
+        );
         let odd = ask(r#"{"subtype":"later_kind","payload":1}"#);
         assert!(odd.denial_only.is_some() && odd.exact.fields.len() == 2);
     }
@@ -317,7 +332,10 @@ mod tests {
     #[test]
     fn a_remark_that_stands_in_the_input_is_not_said_twice() {
         let remark = |input: &str| {
-            ask(&format!(r#"{{"subtype":"can_use_tool","tool_name":"Bash","input":{input},"description":"List"}}"#)).remark
+            ask(&format!(
+                r#"{{"subtype":"can_use_tool","tool_name":"Bash","input":{input},"description":"List"}}"#
+            ))
+            .remark
         };
         assert_eq!(remark(r#"{"command":"ls","description":"List"}"#), None);
         assert_eq!(remark(r#"{"command":"ls","description":"Other"}"#).as_deref(), Some("List"));
@@ -325,7 +343,9 @@ mod tests {
 
     #[test]
     fn what_hides_in_a_tool_name_or_a_remark_is_named() {
-        let got = ask(r#"{"subtype":"can_use_tool","tool_name":"mcp__a__b\u202e","input":{},"description":"x\u200b"}"#);
+        let got = ask(
+            r#"{"subtype":"can_use_tool","tool_name":"mcp__a__b\u202e","input":{},"description":"x\u200b"}"#,
+        );
         assert_eq!((got.what.as_str(), got.remark.as_deref()), ("Use b⟨U+202E⟩ of a", Some("x⟨U+200B⟩")));
     }
 }

@@ -6,8 +6,8 @@ use std::fmt;
 use portcullis_protocol::RawJson;
 use portcullis_protocol::approval::reveal::{self, Revealed, Span};
 use portcullis_protocol::limits::{APPROVAL_FOLD_BYTES, APPROVAL_FOLD_LINES, APPROVAL_TEXT_BYTES_MAX};
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 
 use crate::text::diff::{self, Sign};
 
@@ -57,7 +57,9 @@ impl Exact {
     #[must_use]
     pub fn of(tool: &str, input: &RawJson) -> Self {
         let fields = match input.read::<Ordered>() {
-            Ok(Ordered(fields)) => fields.iter().map(|(name, value)| (name.clone(), readable(value))).collect(),
+            Ok(Ordered(fields)) => {
+                fields.iter().map(|(name, value)| (name.clone(), readable(value))).collect()
+            }
             Err(_) => vec![("input".to_owned(), input.as_str().to_owned())],
         };
         let bytes: usize = fields.iter().map(|(name, text)| name.len() + text.len()).sum();
@@ -137,11 +139,11 @@ fn readable(value: &RawJson) -> String {
 }
 
 fn shown(tool: &str, mut fields: Vec<(String, String)>) -> Vec<Field> {
-    let mut change = None;
+    let mut swap = None;
     if matches!(tool, "Edit" | "MultiEdit") {
         let find = |name: &str| fields.iter().position(|(key, _)| key == name);
         if let (Some(old), Some(new)) = (find("old_string"), find("new_string")) {
-            change = Some((old.min(new), changed(&fields[old].1, &fields[new].1)));
+            swap = Some((old.min(new), change(&fields[old].1, &fields[new].1)));
             fields.retain(|(key, _)| key != "old_string" && key != "new_string");
         }
     }
@@ -153,14 +155,16 @@ fn shown(tool: &str, mut fields: Vec<(String, String)>) -> Vec<Field> {
             name,
         })
         .collect();
-    if let Some((at, body)) = change {
+    if let Some((at, body)) = swap {
         let at = at.min(shown.len());
         shown.insert(at, Field { name: "old_string → new_string".into(), remark: false, body });
     }
     shown
 }
 
-fn changed(old: &str, new: &str) -> Body {
+/// What goes and what comes between two texts.
+#[must_use]
+pub fn change(old: &str, new: &str) -> Body {
     let rows: Vec<ChangeRow> = diff::between(old, new)
         .into_iter()
         .map(|row| ChangeRow {
@@ -187,7 +191,24 @@ fn mixes_scripts(word: &str) -> bool {
 }
 
 /// An object's fields in their order, values as raw text.
-struct Ordered(Vec<(String, RawJson)>);
+pub(super) struct Ordered(Vec<(String, RawJson)>);
+
+impl Ordered {
+    /// The text of the field `name`, if it is one.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.0.iter().find(|(key, _)| key == name)?.1.read().ok()
+    }
+
+    /// The object with another value for `name`, everything else as it came.
+    pub(super) fn with(&self, name: &str, value: RawJson) -> RawJson {
+        let fields = self.0.iter().map(|(key, old)| {
+            let raw = if key == name { &value } else { old };
+            format!("{}:{}", RawJson::from_value(key).as_str(), raw.as_str())
+        });
+        let text = format!("{{{}}}", fields.collect::<Vec<_>>().join(","));
+        RawJson::parse(&text).unwrap_or(value)
+    }
+}
 
 impl<'de> Deserialize<'de> for Ordered {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -237,10 +258,16 @@ mod tests {
 
     #[test]
     fn an_edit_is_shown_as_what_goes_and_what_comes() {
-        let got = exact("Edit", r#"{"file_path":"a.rs","old_string":"x\ny","new_string":"x\nz\u200b","replace_all":false}"#);
+        let got = exact(
+            "Edit",
+            r#"{"file_path":"a.rs","old_string":"x\ny","new_string":"x\nz\u200b","replace_all":false}"#,
+        );
         assert_eq!(names(&got), ["file_path", "old_string → new_string", "replace_all"]);
         let Body::Change { rows, .. } = &got.fields[1].body else { panic!("no change") };
-        assert_eq!(rows.iter().map(|row| row.sign).collect::<Vec<_>>(), [Sign::Same, Sign::Removed, Sign::Added]);
+        assert_eq!(
+            rows.iter().map(|row| row.sign).collect::<Vec<_>>(),
+            [Sign::Same, Sign::Removed, Sign::Added]
+        );
         assert_eq!(got.hidden, 1);
     }
 

@@ -4,6 +4,7 @@ pub mod arming;
 pub mod ask;
 pub mod command;
 pub mod dirty;
+pub mod edit;
 pub mod exact;
 pub mod groups;
 pub mod route;

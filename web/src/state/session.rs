@@ -146,7 +146,8 @@ impl SessionSignals {
     fn paint_asks(&self, session: &Session) {
         let known = self.asks.get_untracked();
         let asks = session.ledger().entries().iter().map(|entry| {
-            let same = |old: &&AskEntry| old.ask.request_id == entry.request_id && old.ask.digest == entry.digest;
+            let same =
+                |old: &&AskEntry| old.ask.request_id == entry.request_id && old.ask.digest == entry.digest;
             let ask = known.iter().find(same).filter(|_| !entry.mismatch).map(|old| Arc::clone(&old.ask));
             AskEntry::new(entry, ask.unwrap_or_else(|| Arc::new(read(entry))))
         });
@@ -174,7 +175,8 @@ impl AskEntry {
     /// Whether a person still has to answer.
     #[must_use]
     pub fn waits(&self) -> bool {
-        self.state == PermissionState::Pending && !matches!(self.click, Click::Sending { .. } | Click::Accepted { .. })
+        self.state == PermissionState::Pending
+            && !matches!(self.click, Click::Sending { .. } | Click::Accepted { .. })
     }
 }
 
@@ -197,7 +199,8 @@ fn read(entry: &Entry) -> Ask {
 }
 
 fn queued(session: &Session) -> Vec<Queued> {
-    let waiting = session.transcript().queue().iter().map(|prompt| Queued { prompt: prompt.clone(), error: None });
+    let waiting =
+        session.transcript().queue().iter().map(|prompt| Queued { prompt: prompt.clone(), error: None });
     let known: Vec<Queued> = waiting.collect();
     let outbox = session.outbox().entries().iter();
     let outbox = outbox.filter(|entry| !known.iter().any(|queued| queued.prompt.uuid == entry.prompt.uuid));

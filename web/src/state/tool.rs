@@ -126,10 +126,9 @@ fn object(tool: &str, input: &Value) -> String {
         "WebFetch" => field("url"),
         "WebSearch" => field("query"),
         "Agent" | "Task" => field("description"),
-        "AskUserQuestion" => input
-            .pointer("/questions/0/question")
-            .and_then(Value::as_str)
-            .unwrap_or_default(),
+        "AskUserQuestion" => {
+            input.pointer("/questions/0/question").and_then(Value::as_str).unwrap_or_default()
+        }
         _ => "",
     };
     words::first_line(text, OBJECT_CHARS_MAX)
@@ -161,10 +160,12 @@ fn change(call: &ToolCall, input: &Value) -> Vec<Row> {
         structured_patch: Vec<Hunk>,
     }
     let reported = call.output.as_ref().and_then(|output| output.result.as_ref()?.read::<Reported>().ok());
-    if let Some(hunks) = reported.map(|reported| reported.structured_patch).filter(|hunks| !hunks.is_empty()) {
+    if let Some(hunks) = reported.map(|reported| reported.structured_patch).filter(|hunks| !hunks.is_empty())
+    {
         return diff::from_hunks(&hunks);
     }
-    let field = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let field =
+        |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let edit = |edit: &Value| diff::between(&field(edit, "old_string"), &field(edit, "new_string"));
     match call.name.as_str() {
         "Write" => diff::between("", &field(input, "content")),
@@ -179,9 +180,11 @@ fn change(call: &ToolCall, input: &Value) -> Vec<Row> {
 fn plain(call: &ToolCall, output: &str) -> Detail {
     let input = match &call.input {
         ToolInput::Partial(text) => text.clone(),
-        ToolInput::Whole(raw) => {
-            raw.read::<Value>().ok().and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_default()
-        }
+        ToolInput::Whole(raw) => raw
+            .read::<Value>()
+            .ok()
+            .and_then(|value| serde_json::to_string_pretty(&value).ok())
+            .unwrap_or_default(),
     };
     Detail::Plain { input: if input == "{}" { String::new() } else { input }, output: output.to_owned() }
 }
@@ -201,7 +204,8 @@ fn result(call: &ToolCall, detail: &Detail, output: &str) -> String {
         }
         Detail::Command { .. } | Detail::Plan(_) | Detail::Plain { .. } => {
             let lines = output.trim_end().lines().count();
-            let counted = matches!(call.name.as_str(), "Read" | "Glob" | "Grep") && call.state == ToolState::Done;
+            let counted =
+                matches!(call.name.as_str(), "Read" | "Glob" | "Grep") && call.state == ToolState::Done;
             if counted { words::count(lines, "line", "lines") } else { String::new() }
         }
     }
@@ -234,7 +238,9 @@ mod tests {
 
     #[test]
     fn a_call_is_a_sentence() {
-        let bash = |state| call("Bash", r#"{"command":"cargo test\necho done"}"#, state, Some(("Exit code 1", None)));
+        let bash = |state| {
+            call("Bash", r#"{"command":"cargo test\necho done"}"#, state, Some(("Exit code 1", None)))
+        };
         assert_eq!(line(&bash(ToolState::Running)), "Running cargo test");
         assert_eq!(line(&bash(ToolState::Done)), "Ran cargo test");
         assert_eq!(line(&bash(ToolState::Failed)), "Ran, failed: cargo test Exit code 1");
@@ -250,14 +256,22 @@ mod tests {
         let input = r#"{"file_path":"a","old_string":"x","new_string":"y"}"#;
         assert_eq!(line(&call("Edit", input, ToolState::Running, None)), "Editing a +1 \u{2212}1");
         let patch = r#"{"structuredPatch":[{"oldStart":1,"newStart":1,"lines":["-x","+y","+z"]}]}"#;
-        assert_eq!(line(&call("Edit", input, ToolState::Done, Some(("ok", Some(patch))))), "Edited a +2 \u{2212}1");
+        assert_eq!(
+            line(&call("Edit", input, ToolState::Done, Some(("ok", Some(patch))))),
+            "Edited a +2 \u{2212}1"
+        );
     }
 
     #[test]
     fn an_input_of_another_shape_is_shown_as_it_is() {
         let odd = Card::of(&call("TodoWrite", r#"{"todos":7}"#, ToolState::Done, None));
         assert!(matches!(odd.detail, Detail::Plain { .. }));
-        let todo = call("TodoWrite", r#"{"todos":[{"content":"a","status":"completed"},{"content":"b"}]}"#, ToolState::Done, None);
+        let todo = call(
+            "TodoWrite",
+            r#"{"todos":[{"content":"a","status":"completed"},{"content":"b"}]}"#,
+            ToolState::Done,
+            None,
+        );
         assert_eq!(Card::of(&todo).result, "1 of 2");
     }
 }

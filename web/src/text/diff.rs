@@ -73,7 +73,12 @@ pub fn from_hunks(hunks: &[Hunk]) -> Vec<Row> {
                 Some((" ", text)) => (Sign::Same, text),
                 Some(_) | None => (Sign::Same, line.as_str()),
             };
-            rows.push(Row { sign, number: if sign == Sign::Removed { old } else { new }, text: text.into(), broken: true });
+            rows.push(Row {
+                sign,
+                number: if sign == Sign::Removed { old } else { new },
+                text: text.into(),
+                broken: true,
+            });
             old += u64::from(sign != Sign::Added);
             new += u64::from(sign != Sign::Removed);
         }
@@ -106,7 +111,9 @@ type Line<'a> = (&'a str, bool);
 
 /// Lines with whether a break follows; an empty text has none.
 fn lines(text: &str) -> Vec<Line<'_>> {
-    text.split_inclusive('\n').map(|line| line.strip_suffix('\n').map_or((line, false), |line| (line, true))).collect()
+    text.split_inclusive('\n')
+        .map(|line| line.strip_suffix('\n').map_or((line, false), |line| (line, true)))
+        .collect()
 }
 
 fn row(sign: Sign, at: usize, (text, broken): Line<'_>) -> Row {

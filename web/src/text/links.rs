@@ -61,7 +61,10 @@ fn names_another_host(shown: &str, host: &str) -> bool {
 
 /// Endings that people read as a host and not as a file name.
 fn is_common_ending(ending: &str) -> bool {
-    matches!(ending, "com" | "org" | "net" | "io" | "dev" | "edu" | "gov" | "app" | "co" | "uk" | "de" | "cn" | "ai")
+    matches!(
+        ending,
+        "com" | "org" | "net" | "io" | "dev" | "edu" | "gov" | "app" | "co" | "uk" | "de" | "cn" | "ai"
+    )
 }
 
 #[cfg(test)]

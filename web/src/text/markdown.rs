@@ -44,13 +44,20 @@ pub enum Inline {
     Emphasis(Vec<Inline>),
     Strong(Vec<Inline>),
     Strike(Vec<Inline>),
-    Link { link: Link, content: Vec<Inline> },
+    Link {
+        target: Link,
+        content: Vec<Inline>,
+    },
     /// Never loaded: its description, and its address as a link.
-    Image { link: Link, alt: String },
+    Image {
+        target: Link,
+        alt: String,
+    },
     Break,
 }
 
-const OPTIONS: Options = Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHROUGH).union(Options::ENABLE_TASKLISTS);
+const OPTIONS: Options =
+    Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHROUGH).union(Options::ENABLE_TASKLISTS);
 
 /// Reads `text`. Nesting beyond [`RENDER_DEPTH_MAX`] is flattened, nothing is left out.
 #[must_use]
@@ -101,7 +108,9 @@ pub fn plain(content: &[Inline]) -> String {
     for inline in content {
         match inline {
             Inline::Text(part) | Inline::Code(part) | Inline::Image { alt: part, .. } => text.push_str(part),
-            Inline::Emphasis(inner) | Inline::Strong(inner) | Inline::Strike(inner) => text.push_str(&plain(inner)),
+            Inline::Emphasis(inner) | Inline::Strong(inner) | Inline::Strike(inner) => {
+                text.push_str(&plain(inner))
+            }
             Inline::Link { content, .. } => text.push_str(&plain(content)),
             Inline::Break => text.push('\n'),
         }
@@ -234,7 +243,8 @@ impl Tree {
             }
             Kind::Table { head, rows } => self.block(Block::Table { head, rows }),
             Kind::Row(cells) => {
-                if let Some(Kind::Table { head, rows }) = self.frames.last_mut().map(|frame| &mut frame.kind) {
+                if let Some(Kind::Table { head, rows }) = self.frames.last_mut().map(|frame| &mut frame.kind)
+                {
                     if tag == TagEnd::TableHead { *head = cells } else { rows.push(cells) }
                 }
             }
@@ -247,12 +257,12 @@ impl Tree {
             Kind::Strong => self.inline(Inline::Strong(frame.inlines)),
             Kind::Strike => self.inline(Inline::Strike(frame.inlines)),
             Kind::Link(url) => {
-                let link = links::judge(&url, &plain(&frame.inlines));
-                self.inline(Inline::Link { link, content: frame.inlines });
+                let target = links::judge(&url, &plain(&frame.inlines));
+                self.inline(Inline::Link { target, content: frame.inlines });
             }
             Kind::Image(url) => {
                 let alt = plain(&frame.inlines);
-                self.inline(Inline::Image { link: links::judge(&url, &alt), alt });
+                self.inline(Inline::Image { target: links::judge(&url, &alt), alt });
             }
             Kind::Root => {}
         }
@@ -297,7 +307,9 @@ impl Tree {
 
 fn language(kind: CodeBlockKind<'_>) -> String {
     match kind {
-        CodeBlockKind::Fenced(info) => info.split_whitespace().next().unwrap_or_default().chars().take(24).collect(),
+        CodeBlockKind::Fenced(info) => {
+            info.split_whitespace().next().unwrap_or_default().chars().take(24).collect()
+        }
         CodeBlockKind::Indented => String::new(),
     }
 }
@@ -323,9 +335,15 @@ mod tests {
 
     #[test]
     fn raw_html_is_text() {
-        assert_eq!(parse("<img src=x onerror=alert(1)>\n"), [Block::Html("<img src=x onerror=alert(1)>\n".into())]);
+        assert_eq!(
+            parse("<img src=x onerror=alert(1)>\n"),
+            [Block::Html("<img src=x onerror=alert(1)>\n".into())]
+        );
         let inline = [text("a <b onclick=\"x\">c</b>")];
-        assert_eq!(parse("a <b onclick=\"x\">c</b>"), [Block::Paragraph { content: inline.to_vec(), loose: true }]);
+        assert_eq!(
+            parse("a <b onclick=\"x\">c</b>"),
+            [Block::Paragraph { content: inline.to_vec(), loose: true }]
+        );
     }
 
     #[test]
@@ -333,7 +351,9 @@ mod tests {
         let blocks = parse("![a beacon](https://e.example/x.png) [x](javascript:y)");
         let [Block::Paragraph { content, .. }] = &blocks[..] else { panic!("another block") };
         assert!(matches!(&content[0], Inline::Image { alt, .. } if alt == "a beacon"));
-        assert!(matches!(&content[2], Inline::Link { link: Link::Text { url }, .. } if url == "javascript:y"));
+        assert!(
+            matches!(&content[2], Inline::Link { target: Link::Text { url }, .. } if url == "javascript:y")
+        );
     }
 
     #[test]
@@ -341,7 +361,10 @@ mod tests {
         let blocks = parse("1. a\n2. [x] b\n   - c\n\n| h |\n|---|\n| `v` |\n\n```rust ignore\nx\n```");
         let Block::List { start: Some(1), items } = &blocks[0] else { panic!("no list") };
         assert_eq!((items.len(), items[1].checked), (2, Some(true)));
-        assert!(matches!(&items[1].blocks[..], [Block::Paragraph { loose: false, .. }, Block::List { start: None, .. }]));
+        assert!(matches!(
+            &items[1].blocks[..],
+            [Block::Paragraph { loose: false, .. }, Block::List { start: None, .. }]
+        ));
         let Block::Table { head, rows } = &blocks[1] else { panic!("no table") };
         assert_eq!((head[0][0].clone(), rows[0][0][0].clone()), (text("h"), Inline::Code("v".into())));
         assert_eq!(blocks[2], Block::Code { language: "rust".into(), text: "x\n".into() });

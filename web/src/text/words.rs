@@ -116,7 +116,10 @@ mod tests {
 
     #[test]
     fn money_shows_cents_and_small_sums_too() {
-        assert_eq!([0.0, 0.0042, 0.5, 12.345].map(money), ["$0.00", "$0.0042", "$0.50", "$12.35"].map(String::from));
+        assert_eq!(
+            [0.0, 0.0042, 0.5, 12.345].map(money),
+            ["$0.00", "$0.0042", "$0.50", "$12.35"].map(String::from)
+        );
     }
 
     #[test]

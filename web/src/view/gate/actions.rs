@@ -2,97 +2,102 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use portcullis_protocol::session::Choice;
-use web_sys::KeyboardEvent;
 
 use super::card::ArmingSignal;
-use super::{Answer, texts};
+use super::{Answer, Denial, Editor, Offers, texts};
 use crate::state::app::App;
 use crate::state::arming::Allow;
 use crate::state::ask::{Ask, Form};
 use crate::state::command::Command;
+use crate::state::edit::Edit;
 use crate::view::shell::focus;
 
-/// Deny, with a reason one keystroke away; the agent's offers one by one; allow once. Nothing has the focus by itself.
+/// What the buttons are at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Choosing,
+    Denying,
+    Editing,
+}
+
+/// Deny, with a reason one keystroke away; edit; the agent's offers one by one; allow once. Nothing has the focus by
+/// itself.
 #[component]
 pub(crate) fn Actions(ask: Arc<Ask>, arming: ArmingSignal, answers: RwSignal<Vec<Answer>>) -> impl IntoView {
     let app = App::here();
     let id = StoredValue::new(ask.request_id.clone());
     let decide = move |choice| app.send(Command::Decide { request_id: id.get_value(), choice });
-    let allow = Memo::new(move |_| arming.allow());
-    let denying = RwSignal::new(false);
-    let open = move |_| {
-        denying.set(true);
-        request_animation_frame(|| focus("[data-testid=gate-deny-reason]"));
-    };
+    let mode = RwSignal::new(Mode::Choosing);
+    let back = Callback::new(move |()| mode.set(Mode::Choosing));
     let why_not = ask.denial_only.unwrap_or_default();
-    let reason = move || if why_not.is_empty() { allow.get().why_not() } else { why_not };
-    let offers = ask.suggestions.iter().enumerate().map(|(index, offer)| {
-        let grant = move |_| {
-            if arming.is_armed() {
-                decide(Choice::AllowWith { suggestion: index });
-            }
-        };
+    let reason = move || if why_not.is_empty() { arming.allow().why_not() } else { why_not };
+    let edit = StoredValue::new(Edit::of(&ask).map(Arc::new));
+    let offers = StoredValue::new(ask.suggestions.clone());
+    let choices = move || {
+        let ask = Arc::clone(&ask);
+        let on_grant = Callback::new(move |suggestion| decide(Choice::AllowWith { suggestion }));
         view! {
-            <button class="button offer" data-testid="gate-offer" disabled=move || allow.get() != Allow::Armed on:click=grant>
-                "Allow, and " <code>{offer.literal.clone()}</code>
-            </button>
+            <Choices ask arming answers mode editable=edit.with_value(Option::is_some)/>
+            <Offers offers=offers.get_value() arming on_grant/>
         }
-    });
-    let offers = offers.collect_view();
+    };
+    view! {
+        <p class="card-blocked" hidden=move || reason().is_empty()>{reason}</p>
+        {move || match (mode.get(), edit.get_value()) {
+            (Mode::Denying, _) => {
+                let on_deny = Callback::new(move |message| decide(Choice::Deny { message, interrupt: false }));
+                view! { <Denial on_deny on_back=back/> }.into_any()
+            }
+            (Mode::Editing, Some(edit)) => {
+                let on_allow = Callback::new(move |input| decide(Choice::AllowEdited { input }));
+                view! { <Editor edit arming on_allow on_back=back/> }.into_any()
+            }
+            (Mode::Choosing | Mode::Editing, _) => choices().into_any(),
+        }}
+    }
+}
+
+/// The row of buttons everybody looks for.
+#[component]
+fn Choices(
+    ask: Arc<Ask>,
+    arming: ArmingSignal,
+    answers: RwSignal<Vec<Answer>>,
+    mode: RwSignal<Mode>,
+    editable: bool,
+) -> impl IntoView {
+    let app = App::here();
+    let allow = Memo::new(move |_| arming.allow());
     let label = match ask.form {
         Form::Permission => "Allow once",
         Form::Plan(_) => "Approve the plan",
         Form::Questions(_) => "Answer",
     };
     let complete = move || answers.with(|answers| answers.iter().all(Answer::is_given));
-    let empty = ask.suggestions.is_empty();
     let once = move |_| {
-        if arming.is_armed() && complete() {
-            decide(match &ask.form {
-                Form::Permission | Form::Plan(_) => Choice::Allow,
-                Form::Questions(all) => Choice::Answer { input: ask.answered(&answers.with(|given| texts(all, given))) },
-            });
+        if !arming.is_armed() || !complete() {
+            return;
         }
+        let choice = match &ask.form {
+            Form::Permission | Form::Plan(_) => Choice::Allow,
+            Form::Questions(all) => {
+                Choice::Answer { input: ask.answered(&answers.with(|given| texts(all, given))) }
+            }
+        };
+        app.send(Command::Decide { request_id: ask.request_id.clone(), choice });
+    };
+    let go = move |to: Mode, field: &'static str| {
+        mode.set(to);
+        request_animation_frame(move || focus(field));
     };
     view! {
-        <p class="card-blocked" hidden=move || reason().is_empty()>{reason}</p>
-        <Denial denying on_deny=Callback::new(move |message| decide(Choice::Deny { message, interrupt: false }))/>
-        <div class="buttons" hidden=move || denying.get()>
-            <button class="button deny" data-testid="gate-deny" on:click=open>"Deny…"</button>
+        <div class="buttons">
+            <button class="button deny" data-testid="gate-deny"
+                on:click=move |_| go(Mode::Denying, "[data-testid=gate-deny-reason]")>"Deny…"</button>
+            <button class="button edit" data-testid="gate-edit" hidden=!editable
+                on:click=move |_| go(Mode::Editing, "[data-testid=gate-edit-text]")>"Edit…"</button>
             <button class="button allow" data-testid="gate-allow"
-                disabled=move || allow.get() != Allow::Armed || !complete() on:click=once>
-                {label}
-            </button>
-        </div>
-        <div class="offers" hidden=move || denying.get() || empty>{offers}</div>
-    }
-}
-
-/// The reason is optional, and becomes what the agent reads.
-#[component]
-fn Denial(denying: RwSignal<bool>, on_deny: Callback<String>) -> impl IntoView {
-    let reason = RwSignal::new(String::new());
-    let send = move || on_deny.run(reason.get_untracked().trim().to_owned());
-    let on_key = move |event: KeyboardEvent| match event.key().as_str() {
-        "Enter" if !event.shift_key() && !event.is_composing() => {
-            event.prevent_default();
-            send();
-        }
-        "Escape" => {
-            event.prevent_default();
-            denying.set(false);
-        }
-        _ => {}
-    };
-    view! {
-        <div class="denial" hidden=move || !denying.get()>
-            <textarea class="field" data-testid="gate-deny-reason" rows="2" aria-label="Reason for the agent"
-                placeholder="Reason for the agent, if you like" prop:value=reason
-                on:input:target=move |event| reason.set(event.target().value()) on:keydown=on_key></textarea>
-            <div class="buttons">
-                <button class="button" on:click=move |_| denying.set(false)>"Back"</button>
-                <button class="button deny" data-testid="gate-deny-send" on:click=move |_| send()>"Deny"</button>
-            </div>
+                disabled=move || allow.get() != Allow::Armed || !complete() on:click=once>{label}</button>
         </div>
     }
 }

@@ -18,7 +18,9 @@ use crate::view::shell::watch_size;
 pub(crate) fn Card(ask: Arc<Ask>) -> impl IntoView {
     let app = App::here();
     let id = ask.request_id.clone();
-    let entry = Memo::new(move |_| app.session.asks.with(|asks| asks.iter().find(|entry| entry.ask.request_id == id).cloned()));
+    let entry = Memo::new(move |_| {
+        app.session.asks.with(|asks| asks.iter().find(|entry| entry.ask.request_id == id).cloned())
+    });
     let waits = Memo::new(move |_| entry.with(|entry| entry.as_ref().is_some_and(AskEntry::waits)));
     let arming = use_arming(&ask, app);
     let body = NodeRef::<Div>::new();
@@ -74,7 +76,9 @@ fn where_line(app: App, ask: &Ask) -> impl Fn() -> String + Send + Sync + use<> 
         let info = app.current();
         let machine = info.as_ref().and_then(|info| app.environment(info)).map(|one| one.machine_name);
         let directory = info.map(|info| info.directory).filter(|path| !path.is_empty());
-        let who = sub_agent.as_ref().map_or_else(|| "asked by the agent".to_owned(), |id| format!("asked by the sub-agent {id}"));
+        let who = sub_agent
+            .as_ref()
+            .map_or_else(|| "asked by the agent".to_owned(), |id| format!("asked by the sub-agent {id}"));
         let age = (asked_at_ms > 0).then(|| match words::age(app.clock_ms.get(), asked_at_ms).as_str() {
             "now" => "just now".to_owned(),
             age => format!("{age} ago"),
@@ -129,12 +133,22 @@ impl ArmingSignal {
     /// Looks again once the panel has stood still long enough.
     fn settle(self) {
         let wait = self.state.get_untracked().settles_at().since(now()) + 1;
-        set_timeout(move || { self.beat.try_update(|beat| *beat = beat.wrapping_add(1)); }, std::time::Duration::from_millis(wait));
+        set_timeout(
+            move || {
+                self.beat.try_update(|beat| *beat = beat.wrapping_add(1));
+            },
+            std::time::Duration::from_millis(wait),
+        );
     }
 }
 
 fn use_arming(ask: &Ask, app: App) -> ArmingSignal {
-    let permitted = app.session.role.get_untracked().or(app.role.get_untracked()).is_some_and(|role| role.covers(Role::Approver));
+    let permitted = app
+        .session
+        .role
+        .get_untracked()
+        .or(app.role.get_untracked())
+        .is_some_and(|role| role.covers(Role::Approver));
     let too_long = ask.exact.too_long || ask.denial_only.is_some();
     let state = Arming::new(now(), ask.exact.needs_reading, too_long).with_place(is_framed(), permitted);
     let arming = ArmingSignal { state: RwSignal::new(state), beat: RwSignal::new(0) };
@@ -150,7 +164,11 @@ fn is_framed() -> bool {
 
 fn now() -> Tick {
     let ms = window().performance().map_or(0.0, |performance| performance.now());
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a browser's clock is positive and far below 2^53")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a browser's clock is positive and far below 2^53"
+    )]
     let whole = ms.max(0.0) as u64;
     Tick(whole)
 }

@@ -52,21 +52,31 @@ fn FieldView(field: Field, only: bool, arming: ArmingSignal) -> impl IntoView {
     view! {
         <div class="exact-field">
             <p class="exact-name" hidden=only && name == "command">{name.clone()}{note}</p>
-            {match body {
-                Body::Text(text) => {
-                    let rows = text.lines.iter().map(|line| Row { number: line.number as u64, sign: None, content: spans(&line.spans, line.broken) });
-                    view! { <Rows rows=rows.collect() fold=text.fold.clone() arming/> }
-                }
-                Body::Change { rows, fold } => {
-                    let rows = rows.iter().map(|row| Row {
-                        number: row.number,
-                        sign: Some((row.sign.name(), row.sign.mark())),
-                        content: spans(&row.spans, row.broken),
-                    });
-                    view! { <Rows rows=rows.collect() fold arming/> }
-                }
-            }}
+            <BodyView body arming/>
         </div>
+    }
+}
+
+/// One field's text or change.
+#[component]
+pub(crate) fn BodyView(body: Body, arming: ArmingSignal) -> impl IntoView {
+    match body {
+        Body::Text(text) => {
+            let rows = text.lines.iter().map(|line| Row {
+                number: line.number as u64,
+                sign: None,
+                content: spans(&line.spans, line.broken),
+            });
+            view! { <Rows rows=rows.collect() fold=text.fold.clone() arming/> }
+        }
+        Body::Change { rows, fold } => {
+            let rows = rows.iter().map(|row| Row {
+                number: row.number,
+                sign: Some((row.sign.name(), row.sign.mark())),
+                content: spans(&row.spans, row.broken),
+            });
+            view! { <Rows rows=rows.collect() fold arming/> }
+        }
     }
 }
 

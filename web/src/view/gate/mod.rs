@@ -2,7 +2,10 @@
 
 mod actions;
 mod card;
+mod denial;
+mod editor;
 mod exact;
+mod offers;
 mod panel;
 mod plan;
 mod questions;
@@ -12,7 +15,10 @@ mod ticks;
 
 pub(crate) use actions::Actions;
 pub(crate) use card::Card;
+pub(crate) use denial::Denial;
+pub(crate) use editor::Editor;
 pub(crate) use exact::ExactView;
+pub(crate) use offers::Offers;
 pub use panel::Gate;
 pub(crate) use plan::PlanForm;
 pub(crate) use questions::{Answer, QuestionForm, texts};

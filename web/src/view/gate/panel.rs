@@ -16,7 +16,9 @@ pub fn Gate() -> impl IntoView {
     // The digest is part of the identity: a request with other bytes is another card, which has to arm again.
     let shown = Memo::new(move |_| session.asks.with(|asks| chosen(asks)));
     let waits = Memo::new(move |_| {
-        shown.get().is_some_and(|(id, _)| session.asks.with(|asks| asks.iter().any(|entry| entry.ask.request_id == id && entry.waits())))
+        shown.get().is_some_and(|(id, _)| {
+            session.asks.with(|asks| asks.iter().any(|entry| entry.ask.request_id == id && entry.waits()))
+        })
     });
     let folded = RwSignal::new(false);
     view! {

@@ -30,7 +30,9 @@ pub(crate) fn QuestionForm(questions: Vec<Question>, answers: RwSignal<Vec<Answe
 fn QuestionView(at: usize, question: Question, answers: RwSignal<Vec<Answer>>) -> impl IntoView {
     let many = question.multi_select;
     let kind = if many { "checkbox" } else { "radio" };
-    let change = move |edit: &dyn Fn(&mut Answer)| answers.update(|answers| answers.get_mut(at).into_iter().for_each(edit));
+    let change = move |edit: &dyn Fn(&mut Answer)| {
+        answers.update(|answers| answers.get_mut(at).into_iter().for_each(edit))
+    };
     let options = question.options.iter().enumerate().map(|(index, option)| {
         let pick = move |on: bool| {
             change(&|answer: &mut Answer| {
@@ -65,7 +67,11 @@ fn QuestionView(at: usize, question: Question, answers: RwSignal<Vec<Answer>>) -
 /// Answers by the full text of their question, several joined as agents expect them.
 pub(crate) fn texts(questions: &[Question], answers: &[Answer]) -> Vec<(String, String)> {
     let text = |(question, answer): (&Question, &Answer)| {
-        let labels = answer.chosen.iter().filter_map(|index| question.options.get(*index)).map(|option| option.label.as_str());
+        let labels = answer
+            .chosen
+            .iter()
+            .filter_map(|index| question.options.get(*index))
+            .map(|option| option.label.as_str());
         let other = Some(answer.other.trim()).filter(|other| !other.is_empty());
         let parts: Vec<&str> = labels.chain(other).collect();
         (question.question.clone(), parts.join(", "))

@@ -10,8 +10,12 @@ pub(crate) fn spans(line: &[Span], broken: bool) -> AnyView {
 fn span(span: &Span) -> AnyView {
     match span {
         Span::Plain(text) => text.clone().into_any(),
-        Span::Named(character) => view! { <span class="hidden-char">{format!("⟨{}⟩", code_point(*character))}</span> }.into_any(),
-        Span::Space(character) => view! { <span class="hidden-char">{format!("⟨{}⟩", code_point(*character))}</span> }.into_any(),
+        Span::Named(character) => {
+            view! { <span class="hidden-char">{format!("⟨{}⟩", code_point(*character))}</span> }.into_any()
+        }
+        Span::Space(character) => {
+            view! { <span class="hidden-char">{format!("⟨{}⟩", code_point(*character))}</span> }.into_any()
+        }
         Span::Tab => view! { <span class="sign">"⇥\u{2003}"</span> }.into_any(),
         Span::Trailing(count) => view! { <span class="sign">{"·".repeat(*count)}</span> }.into_any(),
     }

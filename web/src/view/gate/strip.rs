@@ -7,7 +7,9 @@ use crate::state::app::App;
 pub(crate) fn Strip(folded: RwSignal<bool>) -> impl IntoView {
     let session = App::here().session;
     let ids = Memo::new(move |_| {
-        session.asks.with(|asks| asks.iter().map(|entry| (entry.ask.request_id.clone(), entry.waits())).collect::<Vec<_>>())
+        session.asks.with(|asks| {
+            asks.iter().map(|entry| (entry.ask.request_id.clone(), entry.waits())).collect::<Vec<_>>()
+        })
     });
     let at = move || {
         let selected = session.selected.get();
@@ -22,9 +24,9 @@ pub(crate) fn Strip(folded: RwSignal<bool>) -> impl IntoView {
         let (at, selected_waits) = (at(), ids.with(|ids| ids.get(at()).is_some_and(|(_, waits)| *waits)));
         let before = ids.with(|ids| ids.iter().take(at).filter(|(_, waits)| *waits).count());
         match (selected_waits, ids.with(|ids| ids.iter().filter(|(_, waits)| *waits).count())) {
-            (false, 0) => "Decided".to_owned(),
-            (false, 1) => "Decided. One more waits for you".to_owned(),
-            (false, many) => format!("Decided. {many} more wait for you"),
+            (false, 0) => "No longer waiting".to_owned(),
+            (false, 1) => "One more waits for you".to_owned(),
+            (false, many) => format!("{many} more wait for you"),
             (true, 1) => "Waits for you".to_owned(),
             (true, many) => format!("Waits for you: {} of {many}", before + 1),
         }

@@ -3,21 +3,35 @@ use portcullis_protocol::session::Click;
 use portcullis_protocol::wire::client::{PermissionState, Presence};
 
 use crate::state::app::App;
+use crate::state::ask::Form;
 use crate::state::session::AskEntry;
 
 /// After the click: the server has it, the agent has it, the agent went on. Or why it came to nothing.
 #[component]
 pub(crate) fn Ticks(entry: Memo<Option<AskEntry>>) -> impl IntoView {
     let worker = App::here().session.worker;
-    let reached = Memo::new(move |_| entry.with(|entry| entry.as_ref().map_or(0, reached)));
+    let reached = Memo::new(move |_| entry.with(|entry| entry.as_ref().map_or(0, step_of)));
     let name = move || match reached.get() {
         0 => None,
         1 => Some("accepted"),
         2 => Some("delivered"),
         _ => Some("settled"),
     };
-    let said = move || entry.with(|entry| entry.as_ref().map(|entry| said(entry, worker.with(|worker| worker.state))).unwrap_or_default());
-    let shown = move || entry.with(|entry| entry.as_ref().is_some_and(|entry| entry.state != PermissionState::Pending || entry.click != Click::None));
+    let said = move || {
+        entry.with(|entry| {
+            entry.as_ref().map(|entry| said(entry, worker.with(|worker| worker.state))).unwrap_or_default()
+        })
+    };
+    let over = move || {
+        entry.with(|entry| entry.as_ref().is_some_and(|entry| entry.state.is_final() && step_of(entry) == 0))
+    };
+    let shown = move || {
+        entry.with(|entry| {
+            entry
+                .as_ref()
+                .is_some_and(|entry| entry.state != PermissionState::Pending || entry.click != Click::None)
+        })
+    };
     let step = move |number: u8, words: &'static str| {
         let mark = move || if reached.get() < number { "no" } else { "yes" };
         view! {
@@ -29,7 +43,7 @@ pub(crate) fn Ticks(entry: Memo<Option<AskEntry>>) -> impl IntoView {
     view! {
         <div class="outcome" role="status" hidden=move || !shown()>
             <p class="outcome-said">{said}</p>
-            <ol class="ticks" data-testid="gate-ticks" data-tick=name>
+            <ol class="ticks" data-testid="gate-ticks" data-tick=name hidden=over>
                 {step(1, "accepted")}
                 {step(2, "delivered")}
                 {step(3, "settled")}
@@ -38,33 +52,45 @@ pub(crate) fn Ticks(entry: Memo<Option<AskEntry>>) -> impl IntoView {
     }
 }
 
-fn reached(entry: &AskEntry) -> u8 {
+fn step_of(entry: &AskEntry) -> u8 {
     match entry.state {
         PermissionState::Settled => 3,
         PermissionState::Delivered => 2,
         PermissionState::Decided => 1,
         PermissionState::Pending => u8::from(matches!(entry.click, Click::Accepted { .. })),
-        PermissionState::Cancelled | PermissionState::Orphaned | PermissionState::Refused | PermissionState::Expired => 0,
+        PermissionState::Cancelled
+        | PermissionState::Orphaned
+        | PermissionState::Refused
+        | PermissionState::Expired => 0,
     }
 }
 
 fn said(entry: &AskEntry, worker: Presence) -> String {
-    let because = |text: &str| match &entry.reason {
-        Some(reason) => format!("{text}: {reason}"),
-        None => format!("{text}."),
+    let because = |text: &str, otherwise: &str| {
+        format!("{text}: {}.", entry.reason.as_deref().unwrap_or(otherwise).trim_end_matches('.'))
     };
     match (entry.state, &entry.click) {
-        (PermissionState::Cancelled, _) => because("Too late, it did not run: the agent withdrew it"),
-        (PermissionState::Orphaned, _) => because("Too late, it did not run: the process that asked is gone"),
-        (PermissionState::Refused, _) => because("The bridge refused the decision, it did not run"),
+        (PermissionState::Cancelled, _) => because("Too late, it did not run", "the agent withdrew it"),
+        (PermissionState::Orphaned, _) => {
+            because("Too late, it did not run", "the process that asked is gone")
+        }
+        (PermissionState::Refused, _) => because("It did not run", "the bridge refused the decision"),
         (PermissionState::Expired, _) => "Nobody decided in time. It did not run.".into(),
         (PermissionState::Pending, Click::Failed { message }) => message.clone(),
         (PermissionState::Pending, Click::None) => String::new(),
-        (PermissionState::Pending, Click::Sending { allow }) => format!("{}, sending.", verdict(*allow)),
+        (PermissionState::Pending, Click::Sending { allow }) => {
+            format!("{}, sending.", verdict(entry, *allow))
+        }
         (PermissionState::Pending | PermissionState::Decided, _) if worker == Presence::Offline => {
             format!("{}, not delivered yet: the machine is offline.", decided(entry))
         }
-        (PermissionState::Pending | PermissionState::Decided | PermissionState::Delivered | PermissionState::Settled, _) => {
+        (
+            PermissionState::Pending
+            | PermissionState::Decided
+            | PermissionState::Delivered
+            | PermissionState::Settled,
+            _,
+        ) => {
             format!("{}.", decided(entry))
         }
     }
@@ -72,13 +98,18 @@ fn said(entry: &AskEntry, worker: Presence) -> String {
 
 fn decided(entry: &AskEntry) -> String {
     match (&entry.click, entry.behavior.as_deref(), &entry.decided_by) {
-        (Click::Accepted { allow }, _, _) => verdict(*allow).to_owned(),
-        (_, Some(behavior), Some(by)) => format!("{} by {by}", verdict(behavior == "allow")),
-        (_, Some(behavior), None) => verdict(behavior == "allow").to_owned(),
+        (Click::Accepted { allow }, _, _) => verdict(entry, *allow).to_owned(),
+        (_, Some(behavior), Some(by)) => format!("{} by {by}", verdict(entry, behavior == "allow")),
+        (_, Some(behavior), None) => verdict(entry, behavior == "allow").to_owned(),
         (_, None, _) => "Decided".to_owned(),
     }
 }
 
-fn verdict(allow: bool) -> &'static str {
-    if allow { "Allowed" } else { "Denied" }
+fn verdict(entry: &AskEntry, allow: bool) -> &'static str {
+    match (allow, &entry.ask.form) {
+        (true, Form::Permission) => "Allowed",
+        (true, Form::Questions(_)) => "Answered",
+        (true, Form::Plan(_)) => "Approved",
+        (false, _) => "Denied",
+    }
 }

@@ -16,7 +16,9 @@ fn block(block: &Block) -> AnyView {
         Block::Heading { level, content } => heading(*level, content),
         Block::Code { language, text } => code(language, text),
         Block::Quote(inner) => view! { <blockquote>{blocks(inner)}</blockquote> }.into_any(),
-        Block::List { start: None, items } => view! { <ul>{items.iter().map(item).collect_view()}</ul> }.into_any(),
+        Block::List { start: None, items } => {
+            view! { <ul>{items.iter().map(item).collect_view()}</ul> }.into_any()
+        }
         Block::List { start: Some(start), items } => {
             view! { <ol start=start.to_string()>{items.iter().map(item).collect_view()}</ol> }.into_any()
         }

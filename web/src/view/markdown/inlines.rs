@@ -15,18 +15,18 @@ fn inline(inline: &Inline) -> AnyView {
         Inline::Emphasis(inner) => view! { <em>{inlines(inner)}</em> }.into_any(),
         Inline::Strong(inner) => view! { <strong>{inlines(inner)}</strong> }.into_any(),
         Inline::Strike(inner) => view! { <s>{inlines(inner)}</s> }.into_any(),
-        Inline::Link { link, content } => link_view(link, inlines(content), &plain(content)),
-        Inline::Image { link, alt } => {
+        Inline::Link { target, content } => link_view(target, inlines(content), &plain(content)),
+        Inline::Image { target, alt } => {
             let words = if alt.is_empty() { "image".to_owned() } else { format!("image: {alt}") };
-            link_view(link, words.clone().into_any(), &words)
+            link_view(target, words.clone().into_any(), &words)
         }
         Inline::Break => view! { <br/> }.into_any(),
     }
 }
 
 /// A link says where it leads; what may not be followed is its text and its address.
-fn link_view(link: &Link, content: AnyView, shown: &str) -> AnyView {
-    match link {
+fn link_view(target: &Link, content: AnyView, shown: &str) -> AnyView {
+    match target {
         Link::Safe { href, host } => view! {
             <a href=href.clone() target="_blank" rel="noopener noreferrer nofollow">{content}</a>
             {host.clone().map(|host| view! { <span class="host">" (" {host} ")"</span> })}

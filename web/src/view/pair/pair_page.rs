@@ -45,9 +45,7 @@ fn explanation(phase: &Phase) -> String {
         Phase::Unpaired(None) => {
             "Open the link that portcullis printed when it started, or enter the pairing code from it.".into()
         }
-        Phase::Unpaired(Some(reason)) => {
-            format!("{reason} A code works once and for ten minutes; portcullis pair prints a fresh one.")
-        }
+        Phase::Unpaired(Some(reason)) => format!("{}.", reason.trim_end_matches('.')),
         Phase::Confirming { .. } => {
             "Another browser that is already paired shows a request with this code. Compare both, then confirm there.".into()
         }

@@ -39,7 +39,9 @@ fn Status() -> impl IntoView {
     let status = Memo::new(move |_| {
         app.session.worker.with(|worker| match worker.state {
             Presence::Offline => None,
-            Presence::Online | Presence::Draining => Some(worker.worker_state.as_ref().map(|state| state.status).unwrap_or_default()),
+            Presence::Online | Presence::Draining => {
+                Some(worker.worker_state.as_ref().map(|state| state.status).unwrap_or_default())
+            }
         })
     });
     let said = move || match status.get() {

@@ -30,9 +30,11 @@ fn rows(app: App) -> Vec<(&'static str, String)> {
         Presence::Offline => "offline: what you send is kept until it is back",
         Presence::Draining => "about to leave",
     };
-    let share = |used: u64, window: u64| format!("{used} tokens, {} %", used.saturating_mul(100) / window.max(1));
+    let share =
+        |used: u64, window: u64| format!("{used} tokens, {} %", used.saturating_mul(100) / window.max(1));
     let context = facts.input_tokens.zip(facts.context_window).map(|(used, window)| share(used, window));
-    let cost = facts.total_cost_usd.or(state.total_cost_usd).or(info.as_ref().and_then(|info| info.total_cost_usd));
+    let cost =
+        facts.total_cost_usd.or(state.total_cost_usd).or(info.as_ref().and_then(|info| info.total_cost_usd));
     let directory = facts.directory.or(state.directory).or(info.as_ref().map(|info| info.directory.clone()));
     let all = [
         ("Machine", environment.map(|one| one.machine_name)),

@@ -12,8 +12,10 @@ pub(crate) fn Head() -> impl IntoView {
     let app = App::here();
     let current = Memo::new(move |_| app.current());
     let title = move || {
-        let own = current.with(|info| info.as_ref().map(|info| info.title.clone()).filter(|title| !title.is_empty()));
-        own.or_else(|| app.session.facts.with(|facts| facts.title.clone())).unwrap_or_else(|| "Session".into())
+        let own = current
+            .with(|info| info.as_ref().map(|info| info.title.clone()).filter(|title| !title.is_empty()));
+        own.or_else(|| app.session.facts.with(|facts| facts.title.clone()))
+            .unwrap_or_else(|| "Session".into())
     };
     let place = move || {
         let info = current.get()?;

@@ -25,7 +25,8 @@ fn QueuedRow(queued: Queued) -> impl IntoView {
     let app = App::here();
     let Queued { prompt, error } = queued;
     let (state, uuid) = (prompt.state, prompt.uuid);
-    let where_it_is = move || error.clone().unwrap_or_else(|| words(state, app.session.worker.with(|worker| worker.state)));
+    let where_it_is =
+        move || error.clone().unwrap_or_else(|| words(state, app.session.worker.with(|worker| worker.state)));
     let text = prompt.text.clone();
     let command = match state {
         PromptState::Refused => Some(("Discard", Command::Discard(uuid))),
@@ -59,7 +60,9 @@ fn words(state: PromptState, worker: Presence) -> String {
         }
         (PromptState::Delivered, _) => "Next, after what runs now.",
         (PromptState::Refused, _) => "The server refused it.",
-        (PromptState::Running | PromptState::Answered | PromptState::Cancelled | PromptState::Unknown, _) => "",
+        (PromptState::Running | PromptState::Answered | PromptState::Cancelled | PromptState::Unknown, _) => {
+            ""
+        }
     }
     .to_owned()
 }

@@ -17,7 +17,8 @@ pub fn Transcript() -> impl IntoView {
         session.keys.with(|keys| keys[window.first(keys.len())..].to_vec())
     });
     let earlier = move || session.keys.with(|keys| session.window.get().first(keys.len()));
-    let show_earlier = move |_| scroll.keeping_place(|| session.window.update(crate::state::window::Window::earlier));
+    let show_earlier =
+        move |_| scroll.keeping_place(|| session.window.update(crate::state::window::Window::earlier));
     Effect::new(move |_| {
         if let (Some(column), Some(log)) = (column.get(), log.get()) {
             watch_size(&column, move || scroll.resized());

@@ -9,7 +9,10 @@ use crate::state::app::App;
 pub(crate) fn Announcer() -> impl IntoView {
     let app = App::here();
     let asked = Memo::new(move |_| {
-        let newest = app.session.asks.with(|asks| asks.iter().rfind(|entry| entry.waits()).map(|entry| entry.ask.what.clone()));
+        let newest = app
+            .session
+            .asks
+            .with(|asks| asks.iter().rfind(|entry| entry.waits()).map(|entry| entry.ask.what.clone()));
         newest.map(|what| format!("Waiting for you: {what}"))
     });
     let ended = Memo::new(move |_| {
@@ -21,7 +24,11 @@ pub(crate) fn Announcer() -> impl IntoView {
                 TurnOutcome::Interrupted => "The agent was stopped.",
                 TurnOutcome::Failed => "The agent's turn failed.",
             }),
-            ItemBody::Prompt(_) | ItemBody::Text { .. } | ItemBody::Thinking { .. } | ItemBody::Tool(_) | ItemBody::Notice(_) => None,
+            ItemBody::Prompt(_)
+            | ItemBody::Text { .. }
+            | ItemBody::Thinking { .. }
+            | ItemBody::Tool(_)
+            | ItemBody::Notice(_) => None,
         })
     });
     let dismiss = move |_| app.note.set(None);

@@ -9,10 +9,21 @@ use crate::state::command::Command;
 pub(crate) fn Bar() -> impl IntoView {
     let app = App::here();
     let trouble = Memo::new(move |_| trouble(app));
+    // Apart from the words, or a screen reader would read every second of it.
+    let countdown = move || match app.session.link.get() {
+        LinkView::Waiting { until } if app.route.with(|route| route.session().is_some()) => {
+            let seconds = until.since(app.tick.get()).div_ceil(1_000).min(60);
+            format!("Next try in {seconds} s.")
+        }
+        LinkView::Waiting { .. } | LinkView::Connecting | LinkView::Online | LinkView::Stopped(_) => {
+            String::new()
+        }
+    };
     let now = move |_| app.send(Command::Reconnect);
     view! {
-        <div class="bar" role="status" aria-live="polite" hidden=move || trouble.with(Option::is_none)>
-            <span>{move || trouble.get().map(|(text, _)| text)}</span>
+        <div class="bar" hidden=move || trouble.with(Option::is_none)>
+            <span role="status">{move || trouble.get().map(|(text, _)| text)}</span>
+            <span class="bar-count" aria-hidden="true">{countdown}</span>
             <Show when=move || trouble.get().is_some_and(|(_, again)| again)>
                 <button class="bar-now" on:click=now>"Connect now"</button>
             </Show>
@@ -30,16 +41,17 @@ fn trouble(app: App) -> Option<(String, bool)> {
         LinkView::Online => None,
         // A first connection is no trouble; the mark beside the title says that it is made.
         LinkView::Connecting => None,
-        LinkView::Waiting { until } => {
-            let seconds = until.since(app.tick.get()).div_ceil(1_000).min(60);
-            Some((format!("Not connected. What is shown may be old. Next try in {seconds} s."), true))
-        }
+        LinkView::Waiting { .. } => Some(("Not connected.".into(), true)),
         LinkView::Stopped(StopReason::NotStarted) => None,
-        LinkView::Stopped(StopReason::SessionMissing) => Some(("The server does not have this session.".into(), true)),
+        LinkView::Stopped(StopReason::SessionMissing) => {
+            Some(("The server does not have this session.".into(), true))
+        }
         LinkView::Stopped(StopReason::Refused) => Some(("The server refused this browser.".into(), true)),
         LinkView::Stopped(StopReason::Outdated) => {
             Some(("This page is older than the server. Reload it.".into(), false))
         }
-        LinkView::Stopped(StopReason::Archived) => Some(("This session is archived: it can be read, not continued.".into(), false)),
+        LinkView::Stopped(StopReason::Archived) => {
+            Some(("This session is archived: it can be read, not continued.".into(), false))
+        }
     }
 }

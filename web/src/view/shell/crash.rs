@@ -7,10 +7,15 @@ use web_sys::Document;
 pub fn install_crash_page() {
     std::panic::set_hook(Box::new(|info| {
         web_sys::console::error_1(&info.to_string().into());
-        if let Some(document) = web_sys::window().and_then(|window| window.document()) {
-            let _ = show(&document, &info.to_string());
-        }
+        show_crash_page(&info.to_string());
     }));
+}
+
+/// Covers the page with what happened and a link that reloads it.
+pub fn show_crash_page(detail: &str) {
+    if let Some(document) = web_sys::window().and_then(|window| window.document()) {
+        let _ = show(&document, detail);
+    }
 }
 
 fn show(document: &Document, detail: &str) -> Result<(), wasm_bindgen::JsValue> {
@@ -24,7 +29,11 @@ fn show(document: &Document, detail: &str) -> Result<(), wasm_bindgen::JsValue> 
     page.set_attribute("role", "alert")?;
     for (tag, class, text) in [
         ("h1", "", "The page stopped working."),
-        ("p", "", "The agents go on, nothing they did is lost, and what you typed is kept. Reload to continue."),
+        (
+            "p",
+            "",
+            "The agents go on, nothing they did is lost, and what you typed is kept. Reload to continue.",
+        ),
         ("a", "button", "Reload"),
         ("pre", "crash-detail", detail),
     ] {

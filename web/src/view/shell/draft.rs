@@ -5,7 +5,8 @@ use web_sys::Storage;
 /// Keeps `text` under `place`.
 pub(crate) fn keep_draft(place: &str, text: &str) {
     let Some(storage) = storage() else { return };
-    let _ = if text.is_empty() { storage.remove_item(&key(place)) } else { storage.set_item(&key(place), text) };
+    let _ =
+        if text.is_empty() { storage.remove_item(&key(place)) } else { storage.set_item(&key(place), text) };
 }
 
 /// What was kept under `place`.

@@ -34,13 +34,18 @@ pub(crate) fn Frame() -> impl IntoView {
 fn title(app: App) {
     Effect::new(move |_| {
         let here = waiting(app.session);
-        let everywhere: u32 = app.lists.sessions.with(|all| all.iter().map(|session| session.pending_count).sum());
+        let everywhere: u32 =
+            app.lists.sessions.with(|all| all.iter().map(|session| session.pending_count).sum());
         let count = everywhere.max(here);
-        let name = app.current().map_or_else(|| "Portcullis".to_owned(), |session| format!("{} · Portcullis", session.title));
+        let name = app
+            .current()
+            .map_or_else(|| "Portcullis".to_owned(), |session| format!("{} · Portcullis", session.title));
         document().set_title(&if count > 0 { format!("({count}) {name}") } else { name });
     });
 }
 
 fn waiting(session: SessionSignals) -> u32 {
-    session.asks.with(|asks| u32::try_from(asks.iter().filter(|entry| entry.waits()).count()).unwrap_or(u32::MAX))
+    session
+        .asks
+        .with(|asks| u32::try_from(asks.iter().filter(|entry| entry.waits()).count()).unwrap_or(u32::MAX))
 }

@@ -34,7 +34,9 @@ pub(crate) fn install_keys(app: App) {
 }
 
 fn escape(app: App, twice: bool) {
-    if let Some(element) = document().active_element().and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+    if let Some(element) =
+        document().active_element().and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok())
+    {
         let _ = element.blur();
     }
     if twice {
@@ -48,13 +50,14 @@ fn letter(app: App, key: &str) -> bool {
         "a" => focus("[data-testid=gate-allow]"),
         "d" => deny(app),
         "D" => click("[data-testid=gate-deny]"),
+        "e" => click("[data-testid=gate-edit]"),
         "n" => next(app),
         "i" => focus("[data-testid=composer-input]"),
         "/" => focus("[data-testid=session-filter]"),
         "c" => app.send(Command::Go(Route::New)),
         "." => click("[data-testid=to-end]"),
         "?" => app.note.set(Some(
-            "a then Enter: allow once · d: deny · D: deny with a reason · n: next request · i: composer · /: filter sessions · c: new session · .: latest answer · Esc: out · Esc Esc: stop the agent".into(),
+            "a then Enter: allow once · d: deny · D: deny with a reason · e: edit · n: next request · i: composer · /: filter sessions · c: new session · .: latest answer · Esc: out · Esc Esc: stop the agent".into(),
         )),
         _ => return false,
     }
@@ -67,13 +70,19 @@ fn deny(app: App) {
         asks.iter().any(|entry| entry.waits() && selected.as_ref() == Some(&entry.ask.request_id))
     });
     if let (Some(request_id), true) = (selected, waits) {
-        app.send(Command::Decide { request_id, choice: Choice::Deny { message: String::new(), interrupt: false } });
+        app.send(Command::Decide {
+            request_id,
+            choice: Choice::Deny { message: String::new(), interrupt: false },
+        });
     }
 }
 
 fn next(app: App) {
     let selected = app.session.selected.get_untracked();
-    let ids: Vec<String> = app.session.asks.with_untracked(|asks| asks.iter().map(|entry| entry.ask.request_id.clone()).collect());
+    let ids: Vec<String> = app
+        .session
+        .asks
+        .with_untracked(|asks| asks.iter().map(|entry| entry.ask.request_id.clone()).collect());
     let at = ids.iter().position(|id| Some(id) == selected.as_ref());
     if let Some(id) = at.and_then(|at| ids.get((at + 1) % ids.len())) {
         app.session.selected.set(Some(id.clone()));
@@ -90,5 +99,7 @@ fn click(selector: &str) {
 
 fn is_typing(event: &KeyboardEvent) -> bool {
     let target = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-    target.is_some_and(|element| element.closest("input, textarea, select, [contenteditable]").ok().flatten().is_some())
+    target.is_some_and(|element| {
+        element.closest("input, textarea, select, [contenteditable]").ok().flatten().is_some()
+    })
 }

@@ -12,7 +12,7 @@ mod page;
 
 pub(crate) use announcer::Announcer;
 pub(crate) use bar::Bar;
-pub use crash::install_crash_page;
+pub use crash::{install_crash_page, show_crash_page};
 pub(crate) use draft::{keep_draft, kept_draft};
 pub(crate) use element::{focus, watch_size};
 pub(crate) use frame::Frame;

@@ -16,10 +16,13 @@ pub(crate) fn SessionRow(id: SessionId) -> impl IntoView {
     let (path, here) = (route.path(), route.clone());
     let current = Memo::new(move |_| app.route.get() == here);
     let own = id.clone();
-    let info = Memo::new(move |_| app.lists.sessions.with(|all| all.iter().find(|one| one.id == own).cloned()));
-    let read = move |of: fn(&SessionInfo) -> String| info.with(|info| info.as_ref().map(of).unwrap_or_default());
+    let info =
+        Memo::new(move |_| app.lists.sessions.with(|all| all.iter().find(|one| one.id == own).cloned()));
+    let read =
+        move |of: fn(&SessionInfo) -> String| info.with(|info| info.as_ref().map(of).unwrap_or_default());
     let waiting = move || info.with(|info| info.as_ref().map_or(0, |info| info.pending_count));
-    let age = move || info.with(|info| info.as_ref().map(|info| words::age(app.clock_ms.get(), info.updated_at)));
+    let age =
+        move || info.with(|info| info.as_ref().map(|info| words::age(app.clock_ms.get(), info.updated_at)));
     let open = move |event: leptos::ev::MouseEvent| {
         if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
             event.prevent_default();

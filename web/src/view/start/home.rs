@@ -7,7 +7,9 @@ use crate::state::groups::Group;
 #[component]
 pub(crate) fn Home() -> impl IntoView {
     let app = App::here();
-    let waiting = Memo::new(move |_| app.lists.sessions.with(|all| all.iter().filter(|one| Group::of(one) == Group::Waiting).count()));
+    let waiting = Memo::new(move |_| {
+        app.lists.sessions.with(|all| all.iter().filter(|one| Group::of(one) == Group::Waiting).count())
+    });
     let some_wait = move || waiting.get() != 0;
     view! {
         <main class="page page-calm">

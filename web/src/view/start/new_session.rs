@@ -4,6 +4,7 @@ use portcullis_protocol::wire::rest::{CreateSession, Environment};
 
 use crate::state::app::{App, Starting};
 use crate::state::command::Command;
+use crate::state::route::Route;
 use crate::view::session::PromptField;
 use crate::view::shell::{focus, keep_draft, kept_draft};
 
@@ -26,12 +27,18 @@ pub(crate) fn NewSession() -> impl IntoView {
         let Some(first) = filled(prompt.get_untracked()) else { return };
         keep_draft(DRAFT, "");
         app.send(Command::Start(Box::new(CreateSession {
-            environment_id: chosen.get_untracked().or_else(|| online.get_untracked().first().map(|one| one.id.clone())),
+            environment_id: chosen
+                .get_untracked()
+                .or_else(|| online.get_untracked().first().map(|one| one.id.clone())),
             title: filled(title.get_untracked()),
             prompt: Some(first),
             ..CreateSession::default()
         })));
     });
+    let back = move |event: leptos::ev::MouseEvent| {
+        event.prevent_default();
+        app.send(Command::Go(Route::Home));
+    };
     request_animation_frame(|| focus("[data-testid=composer-input]"));
     let trouble = move || match app.starting.get() {
         Starting::Failed(message) => Some(message),
@@ -43,6 +50,7 @@ pub(crate) fn NewSession() -> impl IntoView {
     view! {
         <main class="page">
             <div class="new-session">
+                <a class="head-back page-back" href="/" aria-label="All sessions" on:click=back>"‹"</a>
                 <h1>"What is to be done?"</h1>
                 <PromptField text=prompt on_send=start label="First prompt" rows=4
                     busy=Signal::derive(move || app.starting.get() == Starting::Busy)/>

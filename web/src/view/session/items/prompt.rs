@@ -10,13 +10,19 @@ use crate::text::words;
 pub(crate) fn PromptView(item: ArcRwSignal<Item>) -> impl IntoView {
     let app = App::here();
     let prompt = Memo::new(move |_| item.with(|item| prompt(&item.body)));
-    let text = move || prompt.with(|prompt| prompt.as_ref().map(|prompt| prompt.text.clone()).unwrap_or_default());
+    let text =
+        move || prompt.with(|prompt| prompt.as_ref().map(|prompt| prompt.text.clone()).unwrap_or_default());
     let state = move || prompt.with(|prompt| prompt.as_ref().map(|prompt| prompt.state));
     let attached = move || prompt.with(|prompt| prompt.as_ref().map_or(0, |prompt| prompt.attachments));
     let again = move |_| app.send(Command::Prompt(text()));
+    let whole = RwSignal::new(false);
+    let folded = move || {
+        !whole.get() && prompt.with(|prompt| prompt.as_ref().is_some_and(|prompt| is_long(&prompt.text)))
+    };
     view! {
         <h2 class="unseen">"You"</h2>
-        <p class="said">{text}</p>
+        <p class="said" data-folded=folded>{text}</p>
+        <button class="link" hidden=move || !folded() on:click=move |_| whole.set(true)>"Show all of it"</button>
         <p class="said-attached" hidden=move || attached() == 0>{move || words::count(attached(), "attachment", "attachments")}</p>
         <p class="said-state" hidden=move || state().and_then(remark).is_none()>
             {move || state().and_then(remark)}
@@ -30,15 +36,28 @@ pub(crate) fn PromptView(item: ArcRwSignal<Item>) -> impl IntoView {
 fn prompt(body: &ItemBody) -> Option<Prompt> {
     match body {
         ItemBody::Prompt(prompt) => Some(prompt.clone()),
-        ItemBody::Text { .. } | ItemBody::Thinking { .. } | ItemBody::Tool(_) | ItemBody::Notice(_) | ItemBody::TurnEnd(_) => None,
+        ItemBody::Text { .. }
+        | ItemBody::Thinking { .. }
+        | ItemBody::Tool(_)
+        | ItemBody::Notice(_)
+        | ItemBody::TurnEnd(_) => None,
     }
+}
+
+/// Whether a prompt would push its answer off the screen.
+fn is_long(text: &str) -> bool {
+    const LINES_MAX: usize = 12;
+    const BYTES_MAX: usize = 1_000;
+    text.len() > BYTES_MAX || text.lines().count() > LINES_MAX
 }
 
 /// Only what is out of the ordinary is said.
 fn remark(state: PromptState) -> Option<&'static str> {
     match state {
         PromptState::Cancelled => Some("Stopped."),
-        PromptState::Unknown => Some("It may or may not have reached the agent: the bridge went down meanwhile."),
+        PromptState::Unknown => {
+            Some("It may or may not have reached the agent: the bridge went down meanwhile.")
+        }
         PromptState::Refused => Some("The server refused it."),
         PromptState::Waiting
         | PromptState::Sent

@@ -9,9 +9,11 @@ pub(crate) fn TextView(item: ArcRwSignal<Item>) -> impl IntoView {
     let said = Memo::new(move |_| {
         item.with(|item| match &item.body {
             ItemBody::Text { text, live, .. } => (text.clone(), *live),
-            ItemBody::Prompt(_) | ItemBody::Thinking { .. } | ItemBody::Tool(_) | ItemBody::Notice(_) | ItemBody::TurnEnd(_) => {
-                (String::new(), false)
-            }
+            ItemBody::Prompt(_)
+            | ItemBody::Thinking { .. }
+            | ItemBody::Tool(_)
+            | ItemBody::Notice(_)
+            | ItemBody::TurnEnd(_) => (String::new(), false),
         })
     });
     view! { <Prose said/> }

@@ -9,9 +9,11 @@ pub(crate) fn ThinkingView(item: ArcRwSignal<Item>) -> impl IntoView {
     let thought = Memo::new(move |_| {
         item.with(|item| match &item.body {
             ItemBody::Thinking { text, live } => (text.clone(), *live),
-            ItemBody::Prompt(_) | ItemBody::Text { .. } | ItemBody::Tool(_) | ItemBody::Notice(_) | ItemBody::TurnEnd(_) => {
-                (String::new(), false)
-            }
+            ItemBody::Prompt(_)
+            | ItemBody::Text { .. }
+            | ItemBody::Tool(_)
+            | ItemBody::Notice(_)
+            | ItemBody::TurnEnd(_) => (String::new(), false),
         })
     });
     let live = move || thought.with(|(_, live)| *live);

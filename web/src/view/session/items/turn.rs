@@ -9,9 +9,11 @@ pub(crate) fn TurnView(item: ArcRwSignal<Item>) -> impl IntoView {
     let text = move || {
         item.with(|item| match &item.body {
             ItemBody::TurnEnd(end) => line(end),
-            ItemBody::Prompt(_) | ItemBody::Text { .. } | ItemBody::Thinking { .. } | ItemBody::Tool(_) | ItemBody::Notice(_) => {
-                String::new()
-            }
+            ItemBody::Prompt(_)
+            | ItemBody::Text { .. }
+            | ItemBody::Thinking { .. }
+            | ItemBody::Tool(_)
+            | ItemBody::Notice(_) => String::new(),
         })
     };
     view! { <p class="turn">{text}</p> }

@@ -16,7 +16,9 @@ pub(crate) fn DetailView(detail: Detail) -> impl IntoView {
         }
         .into_any(),
         Detail::Change(rows) => view! { <div class="detail"><ChangeTable rows/></div> }.into_any(),
-        Detail::Todo(todos) => view! { <ul class="todos">{todos.into_iter().map(todo).collect_view()}</ul> }.into_any(),
+        Detail::Todo(todos) => {
+            view! { <ul class="todos">{todos.into_iter().map(todo).collect_view()}</ul> }.into_any()
+        }
         Detail::Plan(plan) => {
             let said = Memo::new(move |_| (plan.clone(), false));
             view! { <div class="detail plan"><Prose said/></div> }.into_any()

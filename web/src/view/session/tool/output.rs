@@ -18,7 +18,12 @@ pub(crate) fn OutputView(text: String) -> impl IntoView {
             ansi::runs(text[..end].trim_end_matches('\n'))
         })
     };
-    let drawn = move || runs().into_iter().map(|run| view! { <span class=run.style.classes()>{run.text}</span> }).collect_view();
+    let drawn = move || {
+        runs()
+            .into_iter()
+            .map(|run| view! { <span class=run.style.classes()>{run.text}</span> })
+            .collect_view()
+    };
     view! {
         <pre class="output" tabindex="0" hidden=text.with_value(|text| text.trim().is_empty())><samp>{drawn}</samp></pre>
         <button class="link" hidden=move || all.get() on:click=move |_| all.set(true)>

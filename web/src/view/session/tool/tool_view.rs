@@ -16,14 +16,26 @@ pub(crate) fn ToolView(item: ArcRwSignal<Item>) -> impl IntoView {
     let card = Memo::new(move |_| {
         item.with(|item| match &item.body {
             ItemBody::Tool(call) => Some((Card::of(call), call.state)),
-            ItemBody::Prompt(_) | ItemBody::Text { .. } | ItemBody::Thinking { .. } | ItemBody::Notice(_) | ItemBody::TurnEnd(_) => None,
+            ItemBody::Prompt(_)
+            | ItemBody::Text { .. }
+            | ItemBody::Thinking { .. }
+            | ItemBody::Notice(_)
+            | ItemBody::TurnEnd(_) => None,
         })
     });
-    let read = move |of: fn(&Card) -> &str| card.with(|card| card.as_ref().map(|(card, _)| of(card).to_owned()).unwrap_or_default());
+    let read = move |of: fn(&Card) -> &str| {
+        card.with(|card| card.as_ref().map(|(card, _)| of(card).to_owned()).unwrap_or_default())
+    };
     let chosen = RwSignal::new(None::<bool>);
-    let open = Memo::new(move |_| chosen.get().unwrap_or_else(|| card.with(|card| card.as_ref().is_some_and(opens))));
+    let open = Memo::new(move |_| {
+        chosen.get().unwrap_or_else(|| card.with(|card| card.as_ref().is_some_and(opens)))
+    });
     // What went wrong stands in the first line only while the rest is folded.
-    let said_below = move || card.with(|card| card.as_ref().is_some_and(|(_, state)| matches!(state, ToolState::Failed | ToolState::Denied)));
+    let said_below = move || {
+        card.with(|card| {
+            card.as_ref().is_some_and(|(_, state)| matches!(state, ToolState::Failed | ToolState::Denied))
+        })
+    };
     let toggle = move |_| {
         let next = !open.get_untracked();
         if next {
@@ -46,8 +58,10 @@ pub(crate) fn ToolView(item: ArcRwSignal<Item>) -> impl IntoView {
 /// Paths inside the session's directory are shown from there.
 fn inside(session: SessionSignals, object: String) -> String {
     let directory = session.facts.with(|facts| facts.directory.clone());
-    let directory = directory.or_else(|| session.worker.with(|worker| worker.worker_state.as_ref()?.directory.clone()));
-    let short = directory.and_then(|directory| Some(object.strip_prefix(&directory)?.strip_prefix('/')?.to_owned()));
+    let directory =
+        directory.or_else(|| session.worker.with(|worker| worker.worker_state.as_ref()?.directory.clone()));
+    let short =
+        directory.and_then(|directory| Some(object.strip_prefix(&directory)?.strip_prefix('/')?.to_owned()));
     short.unwrap_or(object)
 }
 

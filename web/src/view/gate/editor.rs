@@ -1,0 +1,56 @@
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use portcullis_protocol::RawJson;
+
+use super::card::ArmingSignal;
+use super::exact::BodyView;
+use crate::state::arming::Allow;
+use crate::state::edit::{Edit, Part};
+
+/// The request as a text to change, and below it what that changes. The decision binds to the text of this difference.
+#[component]
+pub(crate) fn Editor(
+    edit: Arc<Edit>,
+    arming: ArmingSignal,
+    on_allow: Callback<RawJson>,
+    on_back: Callback<()>,
+) -> impl IntoView {
+    let text = RwSignal::new(edit.before.clone());
+    let label = match edit.part {
+        Part::Command => "The command, edited",
+        Part::Whole => "The input as JSON, edited",
+    };
+    let applied = {
+        let edit = Arc::clone(&edit);
+        Memo::new(move |_| text.with(|text| edit.apply(text)))
+    };
+    let blocked = move || applied.with(Result::is_err) || arming.allow() != Allow::Armed;
+    let allow = move |_| {
+        if let (Ok(input), true) = (applied.get_untracked(), arming.is_armed()) {
+            on_allow.run(input);
+        }
+    };
+    let change = move |value: String| {
+        text.set(value);
+        arming.moved();
+    };
+    view! {
+        <div class="denial">
+            <textarea class="field code-field" data-testid="gate-edit-text" rows="4" spellcheck="false" autocapitalize="off"
+                aria-label=label prop:value=text on:input:target=move |event| change(event.target().value())></textarea>
+            <p class="card-remark">{move || applied.get().err().map(|error| error.to_string())}</p>
+            <div class="exact" data-testid="gate-difference" role="group" aria-label="What you changed" tabindex="0"
+                hidden=move || text.with(|text| *text == edit.before)>
+                {
+                    let edit = Arc::clone(&edit);
+                    move || view! { <BodyView body=text.with(|text| edit.difference(text)) arming/> }
+                }
+            </div>
+            <div class="buttons">
+                <button class="button" on:click=move |_| on_back.run(())>"Back"</button>
+                <button class="button allow" data-testid="gate-allow-edited" disabled=blocked on:click=allow>"Allow as edited"</button>
+            </div>
+        </div>
+    }
+}

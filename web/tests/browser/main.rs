@@ -1,0 +1,13 @@
+//! The client in a real browser, fed through the real session machine. Run by wasm-bindgen-test.
+#![cfg(target_arch = "wasm32")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod composer;
+mod crash;
+mod gate;
+mod keys;
+mod markdown;
+mod page;
+mod transcript;
+
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

@@ -1,0 +1,126 @@
+//! The transcript on the page follows the machine: items come, change and go, sealed parts are never drawn again.
+
+use crate::page::{Page, settled};
+use portcullis_protocol::Tick;
+use portcullis_protocol::session::Input;
+use serde_json::json;
+use wasm_bindgen_test::wasm_bindgen_test;
+use web_sys::Element;
+
+const ITEM: &str = "[data-testid=item]";
+
+#[wasm_bindgen_test]
+async fn events_append_items_in_the_order_of_the_log() {
+    let page = Page::with_transcript();
+    for text in ["one", "two", "three"] {
+        page.said(Tick(0), text);
+    }
+    settled().await;
+    assert_eq!(page.attributes(ITEM, "data-kind"), ["text", "text", "text"]);
+    assert_eq!(page.text(&format!("{ITEM} .prose p")), "onetwothree");
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn a_streamed_text_grows_at_its_end_and_keeps_the_nodes_of_its_sealed_blocks() {
+    let page = Page::with_transcript();
+    let delta = |text: &str| json!({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":text}});
+    page.streamed(
+        Tick(0),
+        0,
+        &json!({"type":"message_start","message":{"id":"m-live","role":"assistant","content":[]}}),
+    );
+    page.streamed(
+        Tick(0),
+        1,
+        &json!({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}),
+    );
+    page.streamed(Tick(0), 2, &delta("First block.\n\nSecond "));
+    settled().await;
+    assert_eq!(page.attributes(ITEM, "data-state"), ["live"]);
+    page.streamed(Tick(0), 3, &delta("block\n"));
+    settled().await;
+    let first: Element = page.element(".prose p");
+    page.streamed(Tick(0), 4, &delta("goes on.\n\nThird."));
+    settled().await;
+    assert!(first.is_same_node(Some(&page.element::<Element>(".prose p"))), "a sealed block was drawn again");
+    assert_eq!(page.text(".prose p"), "First block.Second block goes on.Third.");
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn the_durable_line_takes_the_place_of_its_preview() {
+    let page = Page::with_transcript();
+    page.streamed(
+        Tick(0),
+        0,
+        &json!({"type":"message_start","message":{"id":"m-live","role":"assistant","content":[]}}),
+    );
+    page.streamed(
+        Tick(0),
+        1,
+        &json!({"type":"content_block_start","index":0,"content_block":{"type":"text","text":"Par"}}),
+    );
+    settled().await;
+    page.event(
+        Tick(0),
+        &json!({"type":"assistant","uuid":"a","session_id":"","parent_tool_use_id":null,
+        "message":{"id":"m-live","role":"assistant","content":[{"type":"text","text":"Partial no more."}]}}),
+    );
+    settled().await;
+    assert_eq!(page.attributes(ITEM, "data-state"), ["sealed"]);
+    assert_eq!(page.text(".prose p"), "Partial no more.");
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn a_tool_call_changes_in_place_until_its_output_is_there() {
+    let page = Page::with_transcript();
+    page.event(Tick(0), &json!({"type":"assistant","uuid":"a","session_id":"","parent_tool_use_id":null,
+        "message":{"id":"m","role":"assistant","content":[{"type":"tool_use","id":"t1","name":"Bash","input":{"command":"echo hi"}}]}}));
+    settled().await;
+    assert_eq!(
+        (page.attributes(ITEM, "data-tool"), page.attributes(ITEM, "data-state")),
+        (vec!["Bash".into()], vec!["running".into()])
+    );
+    page.event(Tick(0), &json!({"type":"user","uuid":"r","session_id":"","parent_tool_use_id":null,
+        "message":{"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":"\u{1b}[31mhi\u{1b}[0m\u{1b}]52;c;x\u{7}"}]}}));
+    settled().await;
+    assert_eq!(page.attributes(ITEM, "data-state"), ["done"]);
+    assert_eq!(page.text(".output"), "hi", "only colours survive");
+    assert_eq!(page.count(".output .fg-1"), 1);
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn only_a_window_of_a_long_transcript_is_in_the_page() {
+    let page = Page::with_transcript();
+    let events: Vec<_> = (1..=1_000)
+        .map(|seq| json!({"seq":seq,"event":{"type":"assistant","uuid":format!("a{seq}"),"session_id":"","parent_tool_use_id":null,
+            "message":{"id":format!("m{seq}"),"role":"assistant","content":[{"type":"text","text":format!("line {seq}")}]}}}))
+        .collect();
+    page.frame(Tick(0), &json!({"type":"events","events":events}).to_string());
+    settled().await;
+    assert_eq!(page.count(ITEM), 300);
+    assert!(page.text(ITEM).contains("line 1000") && !page.text(ITEM).contains("line 700line"));
+    page.click(".earlier");
+    settled().await;
+    assert_eq!(page.count(ITEM), 600);
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn a_log_that_begins_anew_leaves_nothing_of_the_old_one() {
+    let page = Page::with_transcript();
+    page.said(Tick(0), "old");
+    settled().await;
+    page.feed(Tick(1), Input::Closed { code: 1006 });
+    page.feed(Tick(60_000), Input::Timeout);
+    page.feed(Tick(60_000), Input::Opened { token: "t".into() });
+    page.frame(Tick(60_000), r#"{"type":"welcome","epoch":"other","head_seq":1,"resumed":false,"heartbeat_ms":10000,"server_time_ms":1,"worker":{"state":"online"},"pending":[],"role":"owner"}"#);
+    let event = json!({"type":"assistant","uuid":"n","session_id":"","parent_tool_use_id":null,"message":{"id":"n","role":"assistant","content":[{"type":"text","text":"new"}]}});
+    page.frame(Tick(60_000), &json!({"type":"events","events":[{"seq":1,"event":event}]}).to_string());
+    settled().await;
+    assert_eq!(page.text(".prose p"), "new");
+    page.end();
+}
