@@ -40,6 +40,29 @@ pub(crate) fn delivery_unknown(message_uuid: &str, content: &str, uuid: &str, se
     }))
 }
 
+/// The input a tool really ran with, when a person edited it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Edit {
+    pub(crate) tool_use_id: String,
+    pub(crate) input: RawJson,
+    pub(crate) edited_by: String,
+}
+
+/// A tool was allowed with another input than the agent had asked for.
+pub(crate) fn input_edited(edit: &Edit, uuid: &str, session_id: &str) -> RawJson {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        #[serde(rename = "type")]
+        kind: &'a str,
+        subtype: &'a str,
+        #[serde(flatten)]
+        edit: &'a Edit,
+        uuid: &'a str,
+        session_id: &'a str,
+    }
+    RawJson::from_value(&Line { kind: "system", subtype: "input_edited", edit, uuid, session_id })
+}
+
 /// The agent process ended.
 pub(crate) fn agent_ended(content: &str, exit_code: Option<i32>, uuid: &str, session_id: &str) -> RawJson {
     RawJson::from_value(&json!({

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::ledger::{Admission, Held, Progress};
+use super::notice::Edit;
 use super::{Output, Receipt, Relay, notice};
 use crate::journal::Entry;
 
@@ -162,10 +163,14 @@ impl Relay {
             return;
         };
         match self.bound(&held.request, down) {
-            Ok((line, behavior)) => {
-                self.journal_answer(&down.request_id, behavior);
+            Ok(bound) => {
+                self.journal_answer(&down.request_id, bound.behavior);
                 self.ledger.set_progress(&down.request_id, Progress::Answered);
-                self.stdin(line, Some(Receipt::Answer(down.request_id.clone())));
+                self.stdin(bound.line, Some(Receipt::Answer(down.request_id.clone())));
+                if let Some(edit) = bound.edit {
+                    let uuid = (self.uuids)();
+                    self.push_event(notice::input_edited(&edit, &uuid, &self.agent_session_id));
+                }
             }
             Err(reason) => {
                 self.ledger.remove(&down.request_id);
@@ -175,7 +180,7 @@ impl Relay {
         }
     }
 
-    fn bound(&self, held: &RawJson, down: &DecisionDown) -> Result<(String, &'static str), String> {
+    fn bound(&self, held: &RawJson, down: &DecisionDown) -> Result<Bound, String> {
         let decision = Decision::parse(&down.event).map_err(|error| error.to_string())?;
         if decision.request_id != down.request_id {
             return Err("it names another request".into());
@@ -186,13 +191,28 @@ impl Relay {
             }
         }
         let line = approval::bind(held, &decision).map_err(|error| error.to_string())?;
-        Ok((line, decision.behavior()))
+        let behavior = decision.behavior();
+        Ok(Bound { line, behavior, edit: edit(held, decision, &down.decided_by) })
     }
 
     fn step(&mut self, request_id: &str, step: RequestStep, reason: Option<&str>) {
         let (request_id, reason) = (request_id.to_owned(), reason.map(str::to_owned));
         self.lanes.control.push(request_id.len(), |n| WorkerItem::Step { n, request_id, step, reason });
     }
+}
+
+/// A decision that fits the held bytes.
+struct Bound {
+    line: String,
+    behavior: &'static str,
+    edit: Option<Edit>,
+}
+
+/// What a person put in the place of the agent's input: the agent's own lines never say it.
+fn edit(held: &RawJson, decision: Decision, decided_by: &str) -> Option<Edit> {
+    let Verdict::Allow { updated_input, .. } = decision.verdict else { return None };
+    let tool_use_id = held.read::<ToolRequest>().ok()?.tool_use_id?;
+    decision.edited.then(|| Edit { tool_use_id, input: updated_input, edited_by: decided_by.to_owned() })
 }
 
 /// The mode a permission update switches to.

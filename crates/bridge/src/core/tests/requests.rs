@@ -49,6 +49,29 @@ fn an_allowed_request_is_answered_once_with_the_held_bytes() {
 }
 
 #[test]
+fn an_edited_input_is_told_to_the_log_because_the_agent_never_says_it() {
+    let mut machine = Machine::running();
+    let request = tool_request("R1", "rm -rf build");
+    machine.line(request.clone());
+    machine.settle();
+    let edited = r#"{"command":"ls","n":1.10}"#;
+    let mut event = allow(&request, |_| {});
+    event["edited"] = json!(true);
+    event["updated_input_digest"] = json!(digest(&RawJson::parse(edited).unwrap()));
+    event["response"]["response"]["updatedInput"] = json!("EDITED");
+    let text = event.to_string().replace("\"EDITED\"", edited);
+    let decision = DecisionDown {
+        request_id: "R1".into(),
+        decided_by: "phone".into(),
+        event: RawJson::parse(&text).unwrap(),
+    };
+    let mut shown = machine.handle(Input::Frame(WorkerDown::Decision(decision)));
+    shown.extend(machine.settle());
+    let told = shown.iter().find(|line| line.contains("input_edited")).expect("the log is told");
+    assert!(told.contains(edited) && told.contains(r#""edited_by":"phone""#), "{told}");
+}
+
+#[test]
 fn a_decision_that_does_not_fit_the_held_bytes_is_denied_and_refused() {
     type Change = fn(&mut Value);
     let changes: [(&str, Change); 5] = [
