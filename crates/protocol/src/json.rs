@@ -1,13 +1,12 @@
 //! JSON kept as the text it came as. An approval binds bytes, and a number or a key order that passed through a
 //! parsed value is no longer what the agent said: so events travel as raw text, and are parsed only to be looked at.
 
-use std::borrow::Cow;
-
-use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::limits::{EVENT_BYTES_MAX, JSON_DEPTH_MAX};
+pub use crate::salvage::{Salvaged, salvage};
 
 /// Why a text was not taken as one event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +38,7 @@ impl RawJson {
         if text.len() > EVENT_BYTES_MAX {
             return Err(JsonError::TooLarge { bytes: text.len() });
         }
-        if depth(text) > JSON_DEPTH_MAX {
+        if is_too_deep(text) {
             return Err(JsonError::TooDeep);
         }
         serde_json::from_str(text).map(Self).map_err(|error| JsonError::Syntax(error.to_string()))
@@ -188,48 +187,129 @@ impl Header {
 }
 
 /// The discriminator of a nested control payload.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubtypeOnly {
     /// The subtype.
-    #[serde(default, deserialize_with = "lenient_string")]
     pub subtype: Option<String>,
     /// Correlation id (responses only).
-    #[serde(default, deserialize_with = "lenient_string")]
     pub request_id: Option<String>,
 }
 
 /// Reads a string, and anything else as "none": the world is open.
 pub(crate) fn lenient_string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Lenient<'a> {
-        #[serde(borrow)]
-        Text(Cow<'a, str>),
-        Other(serde::de::IgnoredAny),
-    }
-    Ok(match Lenient::deserialize(deserializer)? {
-        Lenient::Text(text) => Some(text.into_owned()),
-        Lenient::Other(_) => None,
+    deserializer.deserialize_any(Lenient(Wanted::Text)).map(|found| match found {
+        Found::Text(text) => Some(text),
+        Found::Flag(_) | Found::Nested(_) | Found::Other => None,
     })
 }
 
 /// Reads a nested discriminator, and anything else as "none".
 fn lenient_nested<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SubtypeOnly>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Lenient {
-        Nested(SubtypeOnly),
-        Other(serde::de::IgnoredAny),
-    }
-    Ok(match Lenient::deserialize(deserializer)? {
-        Lenient::Nested(nested) => Some(nested),
-        Lenient::Other(_) => None,
+    deserializer.deserialize_any(Lenient(Wanted::Nested)).map(|found| match found {
+        Found::Nested(nested) => Some(nested),
+        Found::Text(_) | Found::Flag(_) | Found::Other => None,
     })
 }
 
 /// Reads a bool, and anything else as `false`.
 pub(crate) fn lenient_bool<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(serde_json::Value::deserialize(deserializer)?.as_bool().unwrap_or(false))
+    deserializer.deserialize_any(Lenient(Wanted::Flag)).map(|found| matches!(found, Found::Flag(true)))
+}
+
+/// What a field is read for; everything else in its place is skipped, unkept, however large.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Text,
+    Flag,
+    Nested,
+}
+
+enum Found {
+    Text(String),
+    Flag(bool),
+    Nested(SubtypeOnly),
+    Other,
+}
+
+/// One visitor for all of them: each further one would be code in the browser.
+struct Lenient(Wanted);
+
+impl<'de> Visitor<'de> for Lenient {
+    type Value = Found;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("any JSON")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Found, E> {
+        Ok(if self.0 == Wanted::Text { Found::Text(text.to_owned()) } else { Found::Other })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found, A::Error> {
+        if self.0 == Wanted::Nested {
+            return nested(map);
+        }
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Found::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Found, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Found::Other)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Found, E> {
+        Ok(Found::Flag(flag))
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Found, E> {
+        Ok(Found::Other)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Found, E> {
+        Ok(Found::Other)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Found, E> {
+        Ok(Found::Other)
+    }
+    fn visit_unit<E>(self) -> Result<Found, E> {
+        Ok(Found::Other)
+    }
+}
+
+fn nested<'de, A: MapAccess<'de>>(mut map: A) -> Result<Found, A::Error> {
+    #[derive(Deserialize)]
+    #[serde(field_identifier, rename_all = "snake_case")]
+    enum Key {
+        Subtype,
+        RequestId,
+        #[serde(other)]
+        Other,
+    }
+    #[derive(Deserialize)]
+    struct Text(#[serde(deserialize_with = "lenient_string")] Option<String>);
+
+    let (mut subtype, mut request_id, mut is_twice) = (None, None, false);
+    while let Some(key) = map.next_key()? {
+        is_twice |= match key {
+            Key::Subtype => subtype.replace(map.next_value::<Text>()?.0).is_some(),
+            Key::RequestId => request_id.replace(map.next_value::<Text>()?.0).is_some(),
+            Key::Other => {
+                map.next_value::<IgnoredAny>()?;
+                false
+            }
+        };
+    }
+    if is_twice {
+        return Ok(Found::Other);
+    }
+    let (subtype, request_id) = (subtype.flatten(), request_id.flatten());
+    Ok(Found::Nested(SubtypeOnly { subtype, request_id }))
+}
+
+/// Whether `text` may nest deeper than [`JSON_DEPTH_MAX`]. A text with few brackets cannot, and counting them is an
+/// order of magnitude faster than following them.
+fn is_too_deep(text: &str) -> bool {
+    let openings = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    openings > JSON_DEPTH_MAX && depth(text) > JSON_DEPTH_MAX
 }
 
 /// Deepest nesting of arrays and objects in `text`, counted without recursion and without parsing.
@@ -364,10 +444,31 @@ mod tests {
             (header.kind.as_str(), header.uuid.as_deref(), header.correlation_id()),
             ("control_response", None, Some("R"))
         );
-        let odd = RawJson::parse(r#"{"type":"assistant","request":7,"response":"text"}"#).unwrap().header().unwrap();
+        let odd = RawJson::parse(r#"{"type":"assistant","request":7,"response":"text"}"#)
+            .unwrap()
+            .header()
+            .unwrap();
         assert_eq!((odd.request, odd.response), (None, None));
         assert_eq!(RawJson::parse("[1]").unwrap().header(), Err(JsonError::NoType));
         assert_eq!(RawJson::parse(r#"{"type":1}"#).unwrap().header(), Err(JsonError::NoType));
+    }
+
+    #[test]
+    fn a_field_of_another_shape_is_none_whatever_it_holds() {
+        for odd in [r#"{"a":[1,{"b":null}]}"#, r#"[[],{"subtype":"x"},"y"]"#, "1.5e3", "-7", "true", "null"] {
+            let text = format!(
+                r#"{{"type":"t","uuid":{odd},"isReplay":{odd},"response":{{"subtype":{odd},"request_id":"R"}}}}"#
+            );
+            let header = RawJson::parse(&text).unwrap().header().unwrap();
+            let response = header.response.unwrap();
+            assert_eq!(
+                (header.uuid, response.subtype, response.request_id.as_deref()),
+                (None, None, Some("R"))
+            );
+            assert_eq!(header.is_replay, odd == "true");
+        }
+        let twice = r#"{"type":"t","request":{"subtype":"a","subtype":"b"}}"#;
+        assert_eq!(RawJson::parse(twice).unwrap().header().unwrap().request, None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod id;
 pub mod json;
 pub mod limits;
 pub mod role;
+mod salvage;
 pub mod session;
 pub mod tick;
 pub mod wire;

@@ -406,6 +406,18 @@ fn a_request_goes_through_its_ticks_and_leaves() {
 }
 
 #[test]
+fn an_id_that_a_new_process_uses_again_is_another_request() {
+    let mut bench = Bench::online();
+    bench.frame(&format!(r#"{{"type":"permission",{}"#, &pending("R", &request_digest())[1..]));
+    bench.frame(&step("R", "orphaned"));
+    bench.frame(&format!(r#"{{"type":"permission",{}"#, &pending("R", &request_digest())[1..]));
+    assert_eq!(bench.session.ledger().waiting(), 1);
+    bench.now = Tick(20_000);
+    bench.feed(Input::Timeout);
+    assert_eq!(bench.session.ledger().waiting(), 1, "it does not leave with the one before");
+}
+
+#[test]
 fn a_request_that_overtakes_its_call_still_marks_it() {
     let mut bench = Bench::online();
     bench.frame(&format!(r#"{{"type":"permission",{}"#, &pending("R", &request_digest())[1..]));

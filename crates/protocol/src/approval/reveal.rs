@@ -87,7 +87,9 @@ fn is_format(character: char) -> bool {
         | '\u{0890}' | '\u{0891}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{ffa0}'
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1345f}'
-        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+        // Drawn as nothing without being spaces: a braille cell without dots, a musical null, a Khitan filler.
+        | '\u{2800}' | '\u{1d159}' | '\u{16fe4}')
 }
 
 fn is_variation(character: char) -> bool {
@@ -184,6 +186,7 @@ mod tests {
             ("ls  ", "ls··"),
             ("a\u{2028}b", "a⟨U+2028⟩b"),
             ("\u{3164}x", "⟨U+3164⟩x"),
+            ("ls\u{2800}rm", "ls⟨U+2800⟩rm"),
         ] {
             assert_eq!(shown(text), expected);
         }

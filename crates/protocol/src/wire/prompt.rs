@@ -2,10 +2,23 @@
 //! agent's.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::json::RawJson;
 use crate::limits::FOREIGN_ID_BYTES_MAX;
+
+/// Fields by which a `user` line says that it is the agent's own.
+const CLAIMS: [&str; 9] = [
+    "isSynthetic",
+    "isReplay",
+    "isMeta",
+    "isCompactSummary",
+    "isVisibleInTranscriptOnly",
+    "origin",
+    "tool_use_result",
+    "toolUseResult",
+    "parent_tool_use_id",
+];
 
 /// Why a client's `user` event is refused. The text is for the person who sent it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,34 +72,21 @@ pub fn check(event: &RawJson) -> Result<String, PromptError> {
     struct Prompt {
         uuid: Option<String>,
         message: Option<Message>,
-        parent_tool_use_id: Option<Value>,
-        #[serde(rename = "isSynthetic")]
-        synthetic: Option<Value>,
-        #[serde(rename = "isReplay")]
-        replay: Option<Value>,
-        origin: Option<Value>,
-        tool_use_result: Option<Value>,
     }
     #[derive(Deserialize)]
     struct Message {
         role: String,
         content: Value,
     }
+    let fields: Map<String, Value> = event.read().map_err(|_| PromptError::Message)?;
     let prompt: Prompt = event.read().map_err(|_| PromptError::Message)?;
     let uuid = prompt
         .uuid
         .filter(|uuid| (1..=FOREIGN_ID_BYTES_MAX).contains(&uuid.len()))
         .ok_or(PromptError::Uuid)?;
-    for (name, claim) in [
-        ("isSynthetic", prompt.synthetic),
-        ("isReplay", prompt.replay),
-        ("origin", prompt.origin),
-        ("tool_use_result", prompt.tool_use_result),
-        ("parent_tool_use_id", prompt.parent_tool_use_id),
-    ] {
-        if claim.is_some_and(|value| !value.is_null()) {
-            return Err(PromptError::Claim(name));
-        }
+    let claims = CLAIMS.into_iter().find(|name| fields.get(*name).is_some_and(|value| !value.is_null()));
+    if let Some(claim) = claims {
+        return Err(PromptError::Claim(claim));
     }
     let message = prompt.message.filter(|message| message.role == "user").ok_or(PromptError::Message)?;
     match message.content {
@@ -143,5 +143,11 @@ mod tests {
             ),
             Err(PromptError::Claim("isSynthetic"))
         );
+        for claim in CLAIMS {
+            let text = format!(
+                r#"{{"type":"user","uuid":"u","{claim}":1,"message":{{"role":"user","content":"x"}}}}"#
+            );
+            assert_eq!(checked(&text), Err(PromptError::Claim(claim)));
+        }
     }
 }
