@@ -8,6 +8,7 @@ pub mod agent;
 pub mod client;
 pub mod close;
 pub mod control;
+mod frame;
 pub mod framing;
 pub mod prompt;
 pub mod rest;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{DeviceId, EnvironmentId, Incarnation, SessionId, WorkId};
 use crate::json::{JsonError, RawJson};
-use crate::wire::client::{kind_of, read, tagged};
+use crate::wire::frame::{kind_of, read, tagged};
 
 /// The one version of [`WorkSecret`].
 pub const WORK_SECRET_VERSION: u32 = 1;
