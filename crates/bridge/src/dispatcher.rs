@@ -1,20 +1,24 @@
-//! One bridge: registers its directory, waits for work, gives every session a worker, and ends in order.
+//! One bridge: registers its directory, waits for work, gives every session a worker, and ends in order. On a full
+//! machine the longest idle agent makes room ([`crate::room`]); if all are busy, work waits in the ingress's queue.
 
 use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_protocol::id::{EnvironmentId, SessionId};
 use portcullis_protocol::wire::worker::{RegisterEnvironment, RegisteredEnvironment, WorkItem};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::api::{Api, CallError};
 use crate::backoff::Backoff;
 use crate::config::{BridgeConfig, Order};
 use crate::core::End;
+use crate::journal;
 use crate::lease::{self, Credential, Lease};
 use crate::place;
+use crate::room::{self, Room, Standing};
 use crate::work;
 use crate::worker::Worker;
 
@@ -92,6 +96,11 @@ pub async fn run(
         workers: JoinSet::new(),
         orders,
     };
+    let mut orders = dispatcher.orders.clone();
+    tokio::select! {
+        () = dispatcher.ask_back() => {}
+        () = told_to_end(&mut orders) => {}
+    }
     dispatcher.serve().await?;
     dispatcher.end().await;
     Ok(())
@@ -165,8 +174,8 @@ type Poll = Pin<Box<dyn Future<Output = Result<Option<WorkItem>, CallError>> + S
 /// The dispatcher's end of a worker.
 struct Handle {
     renewals: mpsc::Sender<Credential>,
-    order: watch::Sender<Order>,
-    has_agent: watch::Receiver<bool>,
+    standing: watch::Receiver<Standing>,
+    room_wanted: Arc<Notify>,
 }
 
 struct Dispatcher {
@@ -215,6 +224,18 @@ impl Dispatcher {
         }
     }
 
+    /// Asks for the sessions of which the last life of this bridge left something unsaid, rather than wait for their
+    /// next prompt to say it.
+    async fn ask_back(&self) {
+        for session in journal::unfinished(&self.config.state_dir) {
+            match self.api.reconnect(&self.environment, &session).await {
+                Ok(()) => tracing::info!(%session, "asked back after a restart"),
+                // Another directory's, or archived.
+                Err(error) => tracing::debug!(%session, %error, "a session was not given back"),
+            }
+        }
+    }
+
     /// One long poll, kept whole while workers come and go: what it brings must not be dropped.
     fn poll(&self, after: Duration) -> Poll {
         let (api, environment, secret) =
@@ -258,7 +279,7 @@ impl Dispatcher {
             }
         };
         if !self.sessions.contains_key(&session) && !self.has_room().await {
-            tracing::warn!(%session, "as many agents run as this machine may run; the session waits");
+            tracing::info!(%session, "as many agents are busy as this machine may run; the session waits");
             return FULL_PAUSE;
         }
         let bearer = self.secret.borrow().clone();
@@ -282,16 +303,21 @@ impl Dispatcher {
         Duration::ZERO
     }
 
-    /// Whether one more session fits, if need be after one without an agent gave its work back: the next prompt
-    /// brings it here again, and it loses nothing.
+    /// Whether one more session fits, if need be after another gave its work back: its next prompt brings it here
+    /// again.
     async fn has_room(&mut self) -> bool {
         if self.sessions.len() < self.config.capacity {
             return true;
         }
-        let Some(idle) = self.sessions.values().find(|handle| !*handle.has_agent.borrow()) else {
-            return false;
-        };
-        harden(&idle.order, Order::Drain);
+        match room::choose(self.sessions.iter().map(|(id, handle)| ((id, handle), *handle.standing.borrow())))
+        {
+            Room::Soon => {}
+            Room::Ask((session, handle)) => {
+                tracing::info!(%session, "as many agents run as this machine may run; this one makes room");
+                handle.room_wanted.notify_one();
+            }
+            Room::None => return false,
+        }
         let deadline = tokio::time::Instant::now() + GOODBYE_TIME;
         while self.sessions.len() >= self.config.capacity {
             match tokio::time::timeout_at(deadline, self.workers.join_next()).await {
@@ -307,8 +333,11 @@ impl Dispatcher {
         tracing::info!(%session, "session taken");
         let (renewals_in, renewals) = mpsc::channel(RENEWALS_MAX);
         let order = watch::Sender::new(Order::Serve);
-        let handle =
-            Handle { renewals: renewals_in, order: order.clone(), has_agent: worker.has_agent.subscribe() };
+        let handle = Handle {
+            renewals: renewals_in,
+            standing: worker.standing.subscribe(),
+            room_wanted: Arc::clone(&worker.room_wanted),
+        };
         self.sessions.insert(session.clone(), handle);
         let serving = Serving {
             api: self.api.clone(),

@@ -17,6 +17,7 @@ mod link;
 mod login;
 mod place;
 mod policy;
+mod room;
 mod work;
 mod worker;
 

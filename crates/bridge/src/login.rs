@@ -18,6 +18,9 @@ pub enum LoginError {
     /// Nobody is there, or not in a way that can be used.
     #[error("{0}")]
     Unreachable(String),
+    /// The key is registered there already: it signs in and needs no code.
+    #[error("the ingress knows this machine already: {0}")]
+    Known(String),
     /// The code or the device was refused.
     #[error("the ingress refused: {0}")]
     Refused(String),
@@ -71,6 +74,7 @@ pub async fn wait_until_confirmed(ingress_url: &str, device: &Device) -> Result<
 
 fn login_error(error: &CallError) -> LoginError {
     match error {
+        CallError::Refused { .. } if error.status() == Some(409) => LoginError::Known(error.to_string()),
         CallError::Refused { .. } => LoginError::Refused(error.to_string()),
         CallError::Network(_) | CallError::Shape(_) => LoginError::Unreachable(error.to_string()),
     }

@@ -1,17 +1,21 @@
 //! From a work item to a worker: reads the secret, holds the wish against the policy, opens the journal.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::role::PermissionMode;
 use portcullis_protocol::wire::worker::{SessionSpec, WORK_SECRET_VERSION, WorkItem, WorkSecret};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::agent::{AgentCommand, AgentSpec};
 use crate::config::BridgeConfig;
 use crate::core::{Relay, RelaySpec};
 use crate::journal::{Journal, JournalError};
 use crate::policy::PolicyError;
+use crate::room::Standing;
 use crate::worker::Worker;
 
 /// Bytes of a model's name: it becomes an argument.
@@ -90,11 +94,18 @@ pub(crate) fn worker(
         permission_mode,
         policy: config.policy.clone(),
         refusal,
-        earlier_prompts: journal.take_earlier_prompts(),
+        earlier: journal.take_earlier(),
     };
     let relay = Relay::new(spec, Box::new(|| uuid::Uuid::new_v4().to_string()));
-    let (agent_grace, has_agent) = (config.agent_grace, watch::Sender::new(false));
-    Ok(Worker { session: session.clone(), relay, journal, command, agent_grace, has_agent })
+    Ok(Worker {
+        session: session.clone(),
+        standing: watch::Sender::new(Standing { activity: relay.activity(), since: Instant::now() }),
+        relay,
+        journal,
+        command,
+        agent_grace: config.agent_grace,
+        room_wanted: Arc::default(),
+    })
 }
 
 struct Allowed<'a> {

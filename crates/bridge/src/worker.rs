@@ -1,12 +1,13 @@
 //! The shell around one session's [`Relay`]: it owns the agent process, the socket and the POST queues, moves what
 //! they say into the machine and does what the machine orders, in its order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_protocol::Tick;
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::wire::worker::{Lane, WorkerPost, WorkerUp};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -17,6 +18,7 @@ use crate::core::{End, Input, Output, PostOutcome, Receipt, Relay};
 use crate::journal::Journal;
 use crate::lease::Credential;
 use crate::link::{SocketEvent, run_lane, run_socket};
+use crate::room::{Activity, Standing};
 
 /// Events of one kind that wait for the machine.
 const EVENTS_MAX: usize = 64;
@@ -36,8 +38,10 @@ pub(crate) struct Worker {
     /// Absent when the session cannot be served here: the relay says why and never starts one.
     pub(crate) command: Option<AgentCommand>,
     pub(crate) agent_grace: Duration,
-    /// Whether a process runs: without one the session can move away and back at no cost.
-    pub(crate) has_agent: watch::Sender<bool>,
+    /// What it does, for whoever looks for room.
+    pub(crate) standing: watch::Sender<Standing>,
+    /// Told when another session needs the place.
+    pub(crate) room_wanted: Arc<Notify>,
 }
 
 /// The ways between the machine and the rest.
@@ -91,10 +95,7 @@ impl Worker {
                     let order = if changed.is_ok() { *orders.borrow_and_update() } else { Order::Abandon };
                     match order {
                         Order::Serve => continue,
-                        Order::Drain => {
-                            deadline = Some(Instant::now() + self.agent_grace + FLUSH_TIME);
-                            Input::Shutdown
-                        }
+                        Order::Drain => Input::Shutdown,
                         Order::Abandon => break End::Lost("the bridge was told to give it up".into()),
                     }
                 }
@@ -117,16 +118,32 @@ impl Worker {
                     AgentEvent::Line(line) => Input::Line(line),
                     AgentEvent::Exited(exit) => {
                         ways.agent = None;
-                        self.has_agent.send_replace(false);
                         Input::AgentExited(exit)
                     }
                 },
+                () = self.room_wanted.notified() => Input::MakeRoom,
                 () = sleep_until(due) => Input::Tick,
             };
             self.relay.handle(tick(start), input);
+            if self.stand() == Activity::Leaving && deadline.is_none() {
+                deadline = Some(Instant::now() + self.agent_grace + FLUSH_TIME);
+            }
         };
         bury(ways.agent).await;
         end
+    }
+
+    /// Tells what goes on here, if that changed.
+    fn stand(&self) -> Activity {
+        let activity = self.relay.activity();
+        self.standing.send_if_modified(|standing| {
+            let is_news = standing.activity != activity;
+            if is_news {
+                *standing = Standing { activity, since: Instant::now() };
+            }
+            is_news
+        });
+        activity
     }
 
     /// Does everything the machine ordered.
@@ -160,7 +177,6 @@ impl Worker {
             Ok(agent) => {
                 tracing::info!(session = %self.session, "the agent started");
                 ways.agent = Some(agent);
-                self.has_agent.send_replace(true);
             }
             // The machine reads no time from this input.
             Err(reason) => self.relay.handle(Tick::default(), Input::SpawnFailed(reason)),

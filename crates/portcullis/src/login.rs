@@ -51,19 +51,22 @@ pub(crate) async fn run(options: LoginOptions) -> Result<(), Failure> {
     let key = DeviceKey::load_or_create(&key_file(&data_dir)).map_err(|error| failed(&anyhow!(error)))?;
     let name = options.name.unwrap_or_else(folders::machine_name);
     let url = options.url.trim_end_matches('/').to_owned();
-    let paired = pair(&url, &options.code, &name, &key).await.map_err(refused)?;
-    let (device_id, role) = match paired {
-        Paired::Ready { device_id, role } => (device_id, role),
-        Paired::Waiting { device_id, confirm_code } => {
+    let device_id = match pair(&url, &options.code, &name, &key).await {
+        Ok(Paired::Ready { device_id, .. }) => device_id,
+        Ok(Paired::Waiting { device_id, confirm_code }) => {
             say(&format!(
                 "Confirm this machine on an owner's device, as a bridge. Both show the code {confirm_code}. Waiting…"
             ));
-            let device = Device { id: device_id.clone(), key };
-            let role = wait_until_confirmed(&url, &device).await.map_err(refused)?;
-            (device_id, role)
+            device_id
         }
+        Err(LoginError::Known(_)) => known_there(&data_dir, &url)?,
+        Err(error) => return Err(refused(error)),
     };
-    remember(&data_dir, &Login { ingress_url: url, device_id }).map_err(|error| failed(&error))?;
+    let login = Login { ingress_url: url, device_id };
+    // Before the wait: whoever breaks it off goes on with the same key.
+    remember(&data_dir, &login).map_err(|error| failed(&error))?;
+    let device = Device { id: login.device_id, key };
+    let role = wait_until_confirmed(&login.ingress_url, &device).await.map_err(refused)?;
     if role != Role::Bridge {
         return Err(Failure::login_needed("the machine was paired, but not as a bridge")
             .with_hint("An owner can change its role to bridge; then run `portcullis remote-control`."));
@@ -72,13 +75,24 @@ pub(crate) async fn run(options: LoginOptions) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The ingress has our key: an earlier `login` says under which id, and the key signs in without a code.
+fn known_there(data_dir: &Path, url: &str) -> Result<DeviceId, Failure> {
+    match known(data_dir) {
+        Ok((known_url, device)) if known_url == url => Ok(device.id),
+        Ok(_) | Err(_) => Err(Failure::login_needed(
+            "the ingress knows the key of this machine, but this machine forgot its name there",
+        )
+        .with_hint(format!("Remove {} to pair as a new device.", key_file(data_dir).display()))),
+    }
+}
+
 fn failed(error: &anyhow::Error) -> Failure {
     Failure::failed("this machine cannot be paired", error)
 }
 
 fn refused(error: LoginError) -> Failure {
     match error {
-        LoginError::Refused(_) => Failure::login_needed(error.to_string()),
+        LoginError::Known(_) | LoginError::Refused(_) => Failure::login_needed(error.to_string()),
         LoginError::Unreachable(_) => failed(&anyhow!(error)),
     }
 }

@@ -1,5 +1,6 @@
-//! Where the prompts of the log are on their way to the agent's stdin. The acknowledgement is cumulative, so a
-//! prompt that is done waits for those before it.
+//! Where the prompts of the log are on their way to the agent. The acknowledgement is cumulative, so a prompt that is
+//! done waits for those before it. One that reached stdin may still be lost in the agent's own queue: it counts as
+//! read when the agent says that it started, or, if it never speaks of prompts, when it goes on after it.
 
 use std::collections::VecDeque;
 
@@ -7,8 +8,10 @@ use std::collections::VecDeque;
 pub(crate) struct Deliveries {
     acked: u64,
     under_way: VecDeque<Delivery>,
-    /// Uuids that reached stdin and that the agent has not confirmed.
-    unconfirmed: VecDeque<String>,
+    /// Uuids that reached stdin and that the agent has not read.
+    unread: VecDeque<String>,
+    /// Whether this process tells what becomes of prompts.
+    is_told: bool,
 }
 
 #[derive(Debug)]
@@ -16,10 +19,12 @@ struct Delivery {
     seq: u64,
     /// Set until the outcome is known.
     uuid: Option<String>,
+    /// Whether the agent spoke of it before its receipt came.
+    is_read: bool,
 }
 
-/// Prompts the agent may be silent about before the oldest is taken as confirmed.
-const UNCONFIRMED_MAX: usize = 500;
+/// Prompts the agent may leave unread before the oldest is taken as read.
+const UNREAD_MAX: usize = 500;
 
 /// Whether a delivery is news.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +32,15 @@ pub(crate) enum Arrival {
     New,
     UnderWay,
     Acked,
+}
+
+/// What the agent says of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// It knows of it, and may still forget it.
+    Queued,
+    /// It took it up, or threw it away.
+    Read,
 }
 
 impl Deliveries {
@@ -42,37 +56,63 @@ impl Deliveries {
 
     /// The prompt is on its way to stdin.
     pub(crate) fn begin(&mut self, seq: u64, uuid: String) {
-        self.under_way.push_back(Delivery { seq, uuid: Some(uuid) });
+        self.under_way.push_back(Delivery { seq, uuid: Some(uuid), is_read: false });
     }
 
     /// The prompt was dealt with without stdin.
     pub(crate) fn settle(&mut self, seq: u64) -> Option<u64> {
-        self.under_way.push_back(Delivery { seq, uuid: None });
+        self.under_way.push_back(Delivery { seq, uuid: None, is_read: false });
         self.advance()
     }
 
     /// The prompt reached stdin. Returns the new acknowledgement, if it moved.
     pub(crate) fn written(&mut self, seq: u64) -> Option<u64> {
         let delivery = self.under_way.iter_mut().find(|delivery| delivery.seq == seq)?;
-        if let Some(uuid) = delivery.uuid.take() {
-            self.unconfirmed.push_back(uuid);
-            if self.unconfirmed.len() > UNCONFIRMED_MAX {
-                self.unconfirmed.pop_front();
-            }
+        let uuid = delivery.uuid.take().filter(|_| !delivery.is_read);
+        self.unread.extend(uuid);
+        if self.unread.len() > UNREAD_MAX {
+            self.unread.pop_front();
         }
         self.advance()
     }
 
-    /// The agent spoke about the prompt.
-    pub(crate) fn confirm(&mut self, uuid: &str) {
-        self.unconfirmed.retain(|known| known != uuid);
+    /// The agent spoke of the prompt. Returns its uuid when it counts as read from now on.
+    pub(crate) fn hear(&mut self, uuid: &str, heard: Heard) -> Vec<String> {
+        self.is_told = true;
+        if heard == Heard::Queued {
+            return Vec::new();
+        }
+        let early = self
+            .under_way
+            .iter_mut()
+            .find(|delivery| !delivery.is_read && delivery.uuid.as_deref() == Some(uuid));
+        if let Some(delivery) = early {
+            delivery.is_read = true;
+            return vec![uuid.to_owned()];
+        }
+        let before = self.unread.len();
+        self.unread.retain(|known| known != uuid);
+        if self.unread.len() < before { vec![uuid.to_owned()] } else { Vec::new() }
+    }
+
+    /// The agent said something of its own. Returns the prompts that count as read by that.
+    pub(crate) fn hear_going_on(&mut self) -> Vec<String> {
+        if self.is_told { Vec::new() } else { self.unread.drain(..).collect() }
     }
 
     /// The process is gone: the uuids of which nobody knows whether it read them, and the new acknowledgement.
     pub(crate) fn abandon(&mut self) -> (Vec<String>, Option<u64>) {
-        let mut unknown: Vec<String> = self.unconfirmed.drain(..).collect();
-        unknown.extend(self.under_way.iter_mut().filter_map(|delivery| delivery.uuid.take()));
+        self.is_told = false;
+        let mut unknown: Vec<String> = self.unread.drain(..).collect();
+        for delivery in &mut self.under_way {
+            unknown.extend(delivery.uuid.take().filter(|_| !delivery.is_read));
+        }
         (unknown, self.advance())
+    }
+
+    /// Whether the agent has read everything it was given.
+    pub(crate) fn are_read(&self) -> bool {
+        self.unread.is_empty() && self.under_way.is_empty()
     }
 
     pub(crate) fn acked(&self) -> u64 {
@@ -95,6 +135,16 @@ impl Deliveries {
 mod tests {
     use super::*;
 
+    fn three() -> Deliveries {
+        let mut deliveries = Deliveries::default();
+        for (seq, uuid) in [(1, "a"), (2, "b"), (3, "c")] {
+            deliveries.begin(seq, uuid.into());
+        }
+        deliveries.written(1);
+        deliveries.written(2);
+        deliveries
+    }
+
     #[test]
     fn acknowledges_nothing_past_a_prompt_that_is_still_under_way() {
         let mut deliveries = Deliveries::default();
@@ -108,13 +158,34 @@ mod tests {
 
     #[test]
     fn names_every_prompt_of_which_nobody_knows_whether_it_was_read() {
-        let mut deliveries = Deliveries::default();
-        for (seq, uuid) in [(1, "a"), (2, "b"), (3, "c")] {
-            deliveries.begin(seq, uuid.into());
-        }
-        deliveries.written(1);
-        deliveries.written(2);
-        deliveries.confirm("a");
+        let mut deliveries = three();
+        assert_eq!(deliveries.hear("a", Heard::Read), ["a"]);
+        assert!(deliveries.hear("a", Heard::Read).is_empty(), "said once");
         assert_eq!(deliveries.abandon(), (vec!["b".into(), "c".into()], Some(3)));
+    }
+
+    #[test]
+    fn a_queued_prompt_is_not_read_and_other_work_does_not_make_it_so() {
+        let mut deliveries = three();
+        assert!(deliveries.hear("a", Heard::Queued).is_empty());
+        assert!(deliveries.hear_going_on().is_empty());
+        assert_eq!(deliveries.abandon().0, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn an_agent_that_never_speaks_of_prompts_has_read_what_it_was_given_when_it_goes_on() {
+        let mut deliveries = three();
+        assert_eq!(deliveries.hear_going_on(), ["a", "b"]);
+        assert_eq!(deliveries.abandon().0, ["c"]);
+    }
+
+    #[test]
+    fn a_prompt_that_was_read_before_its_receipt_came_is_read() {
+        let mut deliveries = three();
+        assert_eq!(deliveries.hear("c", Heard::Read), ["c"]);
+        assert!(deliveries.hear("c", Heard::Read).is_empty());
+        deliveries.written(3);
+        assert_eq!(deliveries.abandon(), (vec!["a".into(), "b".into()], None));
+        assert!(deliveries.are_read());
     }
 }

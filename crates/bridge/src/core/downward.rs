@@ -68,10 +68,6 @@ impl Relay {
             Err(turned_away) => {
                 match turned_away {
                     TurnedAway::Said(reason) => self.say(&reason),
-                    TurnedAway::Unknown(uuid) => self.say_delivery_unknown(
-                        &uuid,
-                        "The bridge was restarted, and nobody knows whether the agent read this message.",
-                    ),
                     TurnedAway::Duplicate => {}
                 }
                 let moved = self.deliveries.settle(seq);
@@ -88,10 +84,7 @@ impl Relay {
         if let Some(refusal) = &self.spec.refusal {
             return Err(TurnedAway::Said(refusal.clone()));
         }
-        if self.spec.earlier_prompts.contains(&uuid) {
-            return Err(TurnedAway::Unknown(uuid));
-        }
-        if self.delivered.contains(&uuid) {
+        if self.delivered.contains(&uuid) || self.spec.earlier.knows(&uuid) {
             return Err(TurnedAway::Duplicate);
         }
         let mut fields: Map<String, Value> = deliver.event.read().map_err(|_| {
@@ -197,6 +190,7 @@ impl Relay {
             return;
         }
         self.phase = Phase::Running;
+        self.outputs.push_back(Output::Journal(Entry::Started { incarnation: self.incarnation.to_string() }));
         self.outputs.push_back(Output::Spawn);
         if matches!(self.initialized, Initialized::Known(_)) {
             // Another process may know other commands; until it says so, the last one's word stands.
@@ -219,9 +213,7 @@ impl Relay {
 enum TurnedAway {
     /// For this reason, which is said in the log.
     Said(String),
-    /// An earlier life of the bridge may have written it.
-    Unknown(String),
-    /// It was written already.
+    /// It was written already, or an earlier life of the bridge may have written it and the log says so.
     Duplicate,
 }
 

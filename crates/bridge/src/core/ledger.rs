@@ -97,6 +97,11 @@ impl Ledger {
         self.held.iter().filter(|held| held.progress == Progress::Waiting).count()
     }
 
+    /// Whether no answer is due or on its way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// The `control_request`s that wait for a person, oldest first.
     pub(crate) fn waiting_events(&self) -> impl Iterator<Item = &RawJson> {
         self.held.iter().filter(|held| held.progress == Progress::Waiting).map(|held| &held.event)

@@ -6,6 +6,7 @@ mod deliveries;
 mod downward;
 mod lane;
 mod ledger;
+mod life;
 mod notice;
 mod report;
 mod requests;
@@ -13,7 +14,7 @@ mod ring;
 mod streams;
 mod upward;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use portcullis_protocol::id::Incarnation;
 use portcullis_protocol::limits::UUID_RING_MAX;
@@ -24,7 +25,7 @@ use portcullis_protocol::wire::worker::{
 };
 use portcullis_protocol::{RawJson, Tick};
 
-use crate::journal::Entry;
+use crate::journal::{Earlier, Entry};
 use crate::policy::Policy;
 use asked::{Asked, Asker, DeviceAsks};
 use deliveries::Deliveries;
@@ -54,8 +55,8 @@ pub(crate) struct RelaySpec {
     pub(crate) policy: Policy,
     /// Set when the session cannot be served here: every prompt is answered with it.
     pub(crate) refusal: Option<String>,
-    /// Uuids of prompts that an earlier life of this bridge may have written.
-    pub(crate) earlier_prompts: HashSet<String>,
+    /// What earlier lives of this bridge left behind.
+    pub(crate) earlier: Earlier,
 }
 
 /// What happened.
@@ -79,6 +80,8 @@ pub(crate) enum Input {
     Posted(Lane, PostOutcome),
     /// The time of [`Relay::poll_timeout`] has come.
     Tick,
+    /// Another session needs the place.
+    MakeRoom,
     /// The bridge shuts down.
     Shutdown,
 }
@@ -188,6 +191,8 @@ pub(crate) struct Relay {
     initialized: Initialized,
     initialize_waiters: Vec<DeviceAsks>,
     deferred: VecDeque<WorkerDown>,
+    /// Journalled once the content that says it was taken.
+    said: Vec<Entry>,
     agent_session_id: String,
     complaints: u32,
     mode_violated: bool,
@@ -215,7 +220,8 @@ impl Relay {
             ..WorkerState::default()
         };
         let incarnation = mint_incarnation(&mut uuids);
-        Self {
+        let earlier = spec.earlier.clone();
+        let mut relay = Self {
             spec,
             uuids,
             incarnation,
@@ -235,11 +241,14 @@ impl Relay {
             initialized: Initialized::No,
             initialize_waiters: Vec::new(),
             deferred: VecDeque::new(),
+            said: Vec::new(),
             agent_session_id: String::new(),
             complaints: 0,
             mode_violated: false,
             outputs: VecDeque::new(),
-        }
+        };
+        relay.report_earlier_life(&earlier);
+        relay
     }
 
     /// Takes one input.
@@ -257,6 +266,7 @@ impl Relay {
             Input::Written(receipt) => self.handle_written(receipt),
             Input::Posted(lane, outcome) => self.handle_posted(lane, outcome),
             Input::Tick => self.handle_tick(now),
+            Input::MakeRoom => self.make_room(),
             Input::Shutdown => self.stop(),
         }
         self.advance(now);
@@ -389,63 +399,9 @@ impl Relay {
         self.lanes.control.push(event.byte_len(), |n| WorkerItem::Reply { n, device_id, request_id, event });
     }
 
-    fn handle_exit(&mut self, exit: &AgentExit) {
-        let how = match (exit.code, exit.signal) {
-            (Some(code), _) => format!("exit code {code}"),
-            (None, Some(signal)) => format!("ended by signal {signal}"),
-            (None, None) => "no exit code".to_owned(),
-        };
-        let last =
-            exit.last_stderr.as_deref().map(|line| format!(": {}", notice::quote(line))).unwrap_or_default();
-        self.end_process(&format!("The agent ended ({how}){last}"), exit.code);
-    }
-
-    fn handle_spawn_failed(&mut self, reason: &str) {
-        self.end_process(&format!("The agent could not be started: {}", notice::quote(reason)), None);
-    }
-
-    /// Everything that hung on the process is answered: prompts, askers, and at last its requests.
-    fn end_process(&mut self, content: &str, exit_code: Option<i32>) {
-        if self.phase != Phase::Running {
-            return;
-        }
-        let uuid = (self.uuids)();
-        self.push_event(notice::agent_ended(content, exit_code, &uuid, &self.agent_session_id));
-        let (unknown, moved) = self.deliveries.abandon();
-        for uuid in unknown {
-            self.say_delivery_unknown(
-                &uuid,
-                "The agent ended, and nobody knows whether it read this message.",
-            );
-        }
-        self.acknowledge(moved);
-        for asker in self.asked.take_all() {
-            self.fail_asker(asker, "the agent ended");
-        }
-        self.fail_asker(Asker::Initialize, "the agent ended");
-        self.ledger.clear();
-        self.streams.forget_messages();
-        self.report.handle_ended();
-        self.phase = Phase::Ending(content.to_owned());
-    }
-
-    fn stop(&mut self) {
-        if self.stopping {
-            return;
-        }
-        self.stopping = true;
-        if self.phase == Phase::Running {
-            self.outputs.push_back(Output::Terminate);
-        }
-    }
-
-    fn finish(&mut self, end: End) {
-        self.phase = Phase::Finished;
-        self.outputs.push_back(Output::Finish(end));
-    }
-
     /// Whatever the last input made possible.
     fn advance(&mut self, now: Tick) {
+        self.journal_said();
         self.report_change();
         if let Phase::Ending(reason) = &self.phase
             && self.lanes.content.is_empty()
@@ -514,11 +470,6 @@ impl Relay {
     fn say(&mut self, content: &str) {
         let event = self.warning(content);
         self.push_event(event);
-    }
-
-    fn say_delivery_unknown(&mut self, message_uuid: &str, content: &str) {
-        let uuid = (self.uuids)();
-        self.push_event(notice::delivery_unknown(message_uuid, content, &uuid, &self.agent_session_id));
     }
 
     fn stdin(&mut self, line: String, receipt: Option<Receipt>) {

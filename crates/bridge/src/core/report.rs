@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 /// Characters of a title an agent may choose.
 const TITLE_CHARS_MAX: usize = 200;
-/// Characters of a model, a mode or a directory: longer ones are no such thing.
+/// Characters of a model or a mode: longer ones are no such thing.
 const NAME_CHARS_MAX: usize = 1_024;
 
 #[derive(Debug)]
@@ -23,7 +23,6 @@ struct Init {
     model: Option<String>,
     #[serde(rename = "permissionMode")]
     permission_mode: Option<String>,
-    cwd: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -128,7 +127,6 @@ impl Report {
         let Some(init) = read::<Init>(event) else { return };
         replace(&mut self.state.model, init.model);
         replace(&mut self.state.permission_mode, init.permission_mode);
-        replace(&mut self.state.directory, init.cwd);
     }
 
     fn handle_status(&mut self, event: &RawJson) {
@@ -169,13 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn says_what_the_agent_said_about_itself() {
-        let init = r#"{"type":"system","subtype":"init","model":"m","permissionMode":"plan","cwd":"/p"}"#;
+    fn says_what_the_agent_said_about_itself_and_takes_no_claim_of_where_it_works() {
+        let init =
+            r#"{"type":"system","subtype":"init","model":"m","permissionMode":"plan","cwd":"/claimed"}"#;
         let status = r#"{"type":"system","subtype":"status","status":null,"permissionMode":"acceptEdits"}"#;
         let result = r#"{"type":"result","subtype":"success","total_cost_usd":0.5}"#;
         assert_eq!(
             after(&[init, status, result], 0).unwrap(),
-            r#"{"status":"idle","model":"m","permission_mode":"acceptEdits","directory":"/p","total_cost_usd":0.5}"#
+            r#"{"status":"idle","model":"m","permission_mode":"acceptEdits","total_cost_usd":0.5}"#
         );
     }
 

@@ -3,16 +3,20 @@
 
 use portcullis_protocol::RawJson;
 use portcullis_protocol::approval::{self, Decision, Verdict};
-use portcullis_protocol::json::Header;
+use portcullis_protocol::json::{Header, JsonError};
 use portcullis_protocol::wire::control::{self, ToolRequest};
 use portcullis_protocol::wire::worker::{DecisionDown, RequestStep, WorkerItem};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ledger::{Admission, Held, Progress};
 use super::notice::Edit;
 use super::{Output, Receipt, Relay, notice};
 use crate::journal::Entry;
+
+/// Bytes of a tool request a person is asked about: nobody can allow more than 64 KiB of text, but inputs with
+/// encoded files exist, and these may wait, each in memory, until somebody looks.
+const REQUEST_BYTES_MAX: usize = 512 * 1024;
 
 impl Relay {
     pub(super) fn handle_request(&mut self, header: &Header, event: RawJson) {
@@ -20,9 +24,7 @@ impl Relay {
         let request = match control::Request::parse(&event) {
             Ok(request) => request,
             Err(error) => {
-                self.complain(&format!("The agent asked something that cannot be read: {error}"));
-                let id = header.request_id.as_deref().unwrap_or_default();
-                return self.answer_error(id, "the request cannot be read", "invalid_request");
+                return self.answer_unreadable(header.request_id.as_deref(), event.as_str(), &error);
             }
         };
         let request_id = request.request_id.as_deref().unwrap_or_default();
@@ -34,9 +36,22 @@ impl Relay {
     }
 
     fn handle_tool_request(&mut self, request_id: &str, request: &RawJson, event: RawJson) {
+        if event.byte_len() > REQUEST_BYTES_MAX {
+            return self.turn_away(
+                request_id,
+                &format!(
+                    "The request has {} bytes; at most {REQUEST_BYTES_MAX} can be put to a person.",
+                    event.byte_len()
+                ),
+            );
+        }
         if event.has_duplicate_keys() {
-            return self
-                .turn_away(request_id, "The request names a key twice, so nobody can tell what would run.");
+            let reason = if event.read::<Value>().is_ok() {
+                "The request names a key twice, so nobody can tell what would run."
+            } else {
+                "The request holds a text or a number that cannot be read, so nobody can tell what would run."
+            };
+            return self.turn_away(request_id, reason);
         }
         let Ok(tool) = request.read::<ToolRequest>() else {
             return self.turn_away(request_id, "The request does not say which tool would run with what.");
@@ -58,26 +73,44 @@ impl Relay {
                 self.lanes.control.push(bytes, |n| WorkerItem::Request { n, request_id, digest, event });
             }
             Admission::Repeated => {}
-            Admission::OtherBytes => self.refuse_other_bytes(request_id),
+            // One id for two bodies: neither is what a person saw, so both are denied.
+            Admission::OtherBytes => {
+                self.turn_away(request_id, "The same request id was used for something else.");
+            }
             Admission::Full => self.turn_away(request_id, "Too many requests wait for a person already."),
         }
-    }
-
-    /// One id for two bodies: neither is what a person saw, so both are denied.
-    fn refuse_other_bytes(&mut self, request_id: &str) {
-        const REASON: &str = "The same request id was used for something else.";
-        let was_waiting = self.ledger.get(request_id).is_some_and(|held| held.progress == Progress::Waiting);
-        if was_waiting {
-            self.ledger.remove(request_id);
-            self.step(request_id, RequestStep::Refused, Some(REASON));
-        }
-        self.turn_away(request_id, REASON);
     }
 
     /// Denies a request nobody was asked about, and says so.
     fn turn_away(&mut self, request_id: &str, reason: &str) {
         self.complain(&format!("A request of the agent was denied by the bridge: {reason}"));
+        self.withdraw(request_id, reason);
         self.deny(request_id, reason);
+    }
+
+    /// Whoever waited under an id that is answered now waits no more: none is answered twice.
+    fn withdraw(&mut self, request_id: &str, reason: &str) {
+        if self.ledger.get(request_id).is_some_and(|held| held.progress == Progress::Waiting) {
+            self.ledger.remove(request_id);
+            self.step(request_id, RequestStep::Refused, Some(reason));
+        }
+    }
+
+    /// A request that is no event one could look into is answered all the same: the agent waits for it.
+    pub(super) fn answer_unreadable(&mut self, request_id: Option<&str>, text: &str, error: &JsonError) {
+        let error = notice::quote(&error.to_string());
+        let Some(request_id) = request_id else {
+            return self.complain(&format!(
+                "The agent asked something that cannot be read ({error}) nor answered: it has no readable id."
+            ));
+        };
+        // Only the form differs: both say no.
+        if text.contains("\"can_use_tool\"") {
+            return self.turn_away(request_id, &format!("The request cannot be read: {error}."));
+        }
+        self.complain(&format!("The agent asked something that cannot be read: {error}. It was told so."));
+        self.withdraw(request_id, &error);
+        self.answer_error(request_id, &format!("the request cannot be read: {error}"), "invalid_request");
     }
 
     pub(super) fn deny(&mut self, request_id: &str, reason: &str) {
@@ -91,15 +124,6 @@ impl Relay {
             request_id: request_id.to_owned(),
             behavior: behavior.to_owned(),
         }));
-    }
-
-    pub(super) fn deny_oversized(&mut self, header: &Header) {
-        let id = header.request_id.as_deref().unwrap_or_default();
-        if header.request_subtype() == Some("can_use_tool") {
-            self.turn_away(id, "The request is larger than anything a person can be shown.");
-        } else {
-            self.answer_error(id, "the request is too large", "too_large");
-        }
     }
 
     fn answer_at_once(&mut self, request_id: &str, subtype: &str) {

@@ -31,7 +31,7 @@ impl Machine {
             permission_mode: "default".into(),
             policy: Policy::for_directory("/p".into()),
             refusal: None,
-            earlier_prompts: HashSet::new(),
+            earlier: Earlier::default(),
         };
         change(&mut spec);
         let mut minted = 0;
@@ -105,6 +105,14 @@ impl Machine {
             }
         }
         shown
+    }
+
+    /// The agent starts the first prompt and ends its turn.
+    fn rest(&mut self) {
+        self.line(json!({"type": "command_lifecycle", "command_uuid": "p1", "state": "started"}));
+        self.line(json!({"type": "result", "subtype": "success", "uuid": "r1"}));
+        self.settle();
+        self.settle();
     }
 
     /// The agent asks to run a command.

@@ -3,7 +3,7 @@
 
 use portcullis_protocol::RawJson;
 use portcullis_protocol::approval::digest;
-use portcullis_protocol::json::{Header, JsonError};
+use portcullis_protocol::json::{Header, JsonError, salvage};
 use portcullis_protocol::limits::FOREIGN_ID_BYTES_MAX;
 use portcullis_protocol::wire::framing::Line;
 use portcullis_protocol::wire::worker::WorkerItem;
@@ -11,9 +11,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::asked::{Asker, payload, readdressed};
+use super::deliveries::Heard;
 use super::ledger::Progress;
 use super::notice::{self, TooLarge};
 use super::{Initialized, Output, Phase, Relay};
+use crate::journal::Entry;
 
 /// Complaints about lines of one turn that are shown: a broken agent prints thousands.
 const COMPLAINTS_MAX: u32 = 20;
@@ -31,14 +33,19 @@ impl Relay {
             }
             Line::Text(text) => match RawJson::parse(&text) {
                 Ok(event) => self.handle_event(event),
-                Err(JsonError::TooLarge { .. } | JsonError::TooDeep) => self.handle_oversized(&text),
-                Err(JsonError::Syntax(_) | JsonError::NoType) => self.handle_garbage(&text),
+                Err(error @ (JsonError::TooLarge { .. } | JsonError::TooDeep)) => {
+                    self.handle_oversized(&text, &error);
+                }
+                Err(error @ (JsonError::Syntax(_) | JsonError::NoType)) => self.handle_garbage(&text, &error),
             },
         }
     }
 
     fn handle_event(&mut self, event: RawJson) {
-        let Ok(header) = event.header() else { return self.handle_garbage(event.as_str()) };
+        let header = match event.header() {
+            Ok(header) => header,
+            Err(error) => return self.handle_garbage(event.as_str(), &error),
+        };
         match header.kind.as_str() {
             "keep_alive" => {}
             "control_request" => self.handle_request(&header, event),
@@ -95,14 +102,21 @@ impl Relay {
         #[derive(Deserialize)]
         struct Lifecycle {
             command_uuid: String,
+            state: String,
         }
-        if header.kind == "user" && header.is_replay {
-            self.deliveries.confirm(header.uuid.as_deref().unwrap_or_default());
-        } else if header.kind == "command_lifecycle"
-            && let Ok(Lifecycle { command_uuid }) = event.read()
-        {
-            self.deliveries.confirm(&command_uuid);
-        }
+        let read = match header.kind.as_str() {
+            "user" if header.is_replay => {
+                self.deliveries.hear(header.uuid.as_deref().unwrap_or_default(), Heard::Read)
+            }
+            "command_lifecycle" => {
+                let Ok(Lifecycle { command_uuid, state }) = event.read() else { return };
+                let is_read = matches!(state.as_str(), "started" | "completed" | "cancelled");
+                self.deliveries.hear(&command_uuid, if is_read { Heard::Read } else { Heard::Queued })
+            }
+            "assistant" | "result" if header.parent_tool_use_id.is_none() => self.deliveries.hear_going_on(),
+            _ => return,
+        };
+        self.outputs.extend(read.into_iter().map(|uuid| Output::Journal(Entry::Closed { uuid })));
     }
 
     /// An agent that put itself into a mode this machine does not allow is ended.
@@ -151,18 +165,22 @@ impl Relay {
         }
     }
 
-    fn handle_garbage(&mut self, text: &str) {
+    fn handle_garbage(&mut self, text: &str, error: &JsonError) {
+        let found = salvage(text);
+        if found.kind.as_deref() == Some("control_request") {
+            return self.answer_unreadable(found.request_id.as_deref(), text, error);
+        }
         self.complain(&format!("The agent printed a line that is no event: {}", notice::quote(text)));
     }
 
     /// Too large or too deep for one event: a stub stands in for it, and a request is denied at once.
-    fn handle_oversized(&mut self, text: &str) {
-        let header: Option<Header> = serde_json::from_str(text).ok();
-        let original_type = header.as_ref().map(|header| header.kind.as_str());
+    fn handle_oversized(&mut self, text: &str, error: &JsonError) {
+        let found = salvage(text);
+        let original_type = found.kind.as_deref();
         let sha256 = Some(notice::sha256_hex(text));
         self.push_stub(&TooLarge { bytes: text.len(), sha256, original_type });
-        if let Some(header) = header.filter(|header| header.kind == "control_request") {
-            self.deny_oversized(&header);
+        if original_type == Some("control_request") {
+            self.answer_unreadable(found.request_id.as_deref(), text, error);
         }
     }
 

@@ -115,6 +115,18 @@ async fn a_machine_that_logged_in_serves_sessions_and_leaves_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_logs_in_again_signs_in_with_the_key_the_ingress_knows() {
+    let machines = Machines::start().await;
+    machines.log_in().await;
+    let (_, line) = run(&["pair", "--json"], &machines.server());
+    let code = serde_json::from_str::<Value>(&line).unwrap()["pair_code"].as_str().unwrap().to_owned();
+    let again = || run(&["login", &machines.url, &code], &machines.laptop());
+    assert_eq!(again().0, Some(0));
+    std::fs::remove_file(machines.laptop().join("data/login.json")).unwrap();
+    assert_eq!(again().0, Some(3), "a key whose name is forgotten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_ingress_that_was_killed_and_started_again_has_lost_nothing() {
     let mut machines = Machines::start().await;
     machines.log_in().await;
@@ -136,19 +148,26 @@ async fn an_ingress_that_was_killed_and_started_again_has_lost_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bridge_that_was_killed_comes_back_to_its_sessions_and_its_old_requests_are_orphaned() {
+async fn a_bridge_that_was_killed_comes_back_by_itself_and_says_what_is_lost() {
     let machines = Machines::start().await;
     machines.log_in().await;
     let mut bridge = machines.control().await;
     let mut session = machines.owner.new_session().await;
     session.prompt("@bash touch made.txt").await;
     let request = session.permission("pending").await;
+    session.prompt("@say never read").await;
+    let queued =
+        session.event(|event| event["type"] == "user" && event.to_string().contains("never read")).await;
+    session.event(|event| event["state"] == "queued" && event["command_uuid"] == queued["uuid"]).await;
     bridge.kill();
     wait_until("its agent is gone", || processes_in(&machines.project()).is_empty()).await;
     let mut bridge = machines.control().await;
+    session.event(|event| event["subtype"] == "agent_ended").await;
+    let lost = session.event(|event| event["subtype"] == "delivery_unknown").await;
+    assert_eq!(lost["message_uuid"], queued["uuid"]);
+    assert_eq!(session.permission("orphaned").await["request_id"], request["request_id"]);
     session.prompt("@say back").await;
     session.event(|event| event["type"] == "assistant" && event.to_string().contains("back")).await;
-    assert_eq!(session.permission("orphaned").await["request_id"], request["request_id"]);
     assert!(!machines.project().join("made.txt").exists());
     assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
 }
@@ -173,17 +192,20 @@ async fn a_bridge_waits_for_an_ingress_that_is_not_there_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_machine_makes_room_where_no_agent_runs_and_otherwise_lets_work_wait() {
+async fn a_full_machine_lets_work_wait_while_all_are_busy_and_then_the_idle_agent_makes_room() {
     let machines = Machines::start().await;
     machines.log_in().await;
     let mut bridge = machines.control_with("--capacity=1").await;
     let mut quiet = machines.owner.new_session().await;
     let mut busy = machines.owner.new_session().await;
-    busy.prompt("@say busy").await;
-    busy.event(|event| event["type"] == "result").await;
+    busy.prompt("@bash true").await;
+    let request = busy.permission("pending").await;
     quiet.prompt("@say my turn").await;
     wait_until("it says that it is full", || bridge.log().contains("the session waits")).await;
-    machines.owner.post(&format!("/v1/sessions/{}/archive", busy.id), &json!({})).await;
+    busy.decide(&request, &Decision::Allow).await;
+    busy.event(|event| event["type"] == "result").await;
+    busy.event(|event| event.to_string().contains("another session needs the place")).await;
+    busy.event(|event| event["subtype"] == "agent_ended").await;
     quiet.event(|event| event["type"] == "assistant" && event.to_string().contains("my turn")).await;
     assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
 }

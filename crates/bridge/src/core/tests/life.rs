@@ -1,14 +1,16 @@
 //! From the first prompt to the last word: links, prompts, lines, ends.
 
 use super::*;
+use crate::room::Activity;
 
 #[test]
 fn starts_an_agent_with_the_first_prompt_and_journals_before_it_writes() {
     let mut machine = Machine::attached();
     let shown = machine.deliver(1, "p1", "hi \"there\"\n");
     let kinds: Vec<&str> = shown.iter().map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(kinds, ["spawn", "stdin", "journal", "stdin"]);
-    assert_eq!(only(&shown, "journal "), [r#"{"prompt":{"seq":1,"uuid":"p1"}}"#]);
+    assert_eq!(kinds, ["journal", "spawn", "stdin", "journal", "stdin"]);
+    let journalled = [r#"{"started":{"incarnation":"inc_u1"}}"#, r#"{"prompt":{"seq":1,"uuid":"p1"}}"#];
+    assert_eq!(only(&shown, "journal "), journalled);
     let lines = stdin(&shown);
     assert_eq!(
         lines[0],
@@ -55,16 +57,29 @@ fn a_prompt_delivered_again_is_acknowledged_and_not_written_again() {
 }
 
 #[test]
-fn a_prompt_an_earlier_life_may_have_written_is_shown_as_unknown() {
+fn what_an_earlier_life_left_unsaid_is_said_once_and_journalled_when_the_ingress_has_it() {
     let mut machine = Machine::with(|spec| {
-        spec.earlier_prompts.insert("p1".into());
+        spec.earlier.prompts = vec![(1, "read".into(), false), (2, "p2".into(), true)];
+        spec.earlier.agent = Some("inc_old".into());
     });
-    machine.attach();
-    let shown = machine.deliver(1, "p1", "hi");
-    assert!(only(&shown, "stdin ").is_empty());
-    let event = &events(&shown)[0];
-    assert_eq!((&event["subtype"], &event["message_uuid"]), (&json!("delivery_unknown"), &json!("p1")));
-    assert_eq!(only(&shown, "send "), [r#"{"type":"ack","seq":1}"#]);
+    machine.handle(Input::LinkUp);
+    let shown = machine.frame(WorkerDown::Hello(Hello { head_seq: 0, content_next_n: 0, control_next_n: 0 }));
+    let said = events(&shown);
+    assert_eq!((&said[0]["subtype"], &said[0]["exit_code"]), (&json!("agent_ended"), &Value::Null));
+    assert_eq!((&said[1]["subtype"], &said[1]["message_uuid"]), (&json!("delivery_unknown"), &json!("p2")));
+    assert_eq!(said.len(), 2);
+    assert!(only(&shown, "journal ").is_empty(), "not said yet");
+    let shown = machine.settle();
+    let journalled = [r#"{"ended":{"incarnation":"inc_old"}}"#, r#"{"closed":{"uuid":"p2"}}"#];
+    assert_eq!(only(&shown, "journal "), journalled);
+    for (seq, uuid) in [(1, "read"), (2, "p2")] {
+        let shown = machine.deliver(seq, uuid, "again, for it was not acknowledged");
+        assert_eq!(
+            shown,
+            [format!(r#"send {{"type":"ack","seq":{seq}}}"#)],
+            "neither written nor said twice"
+        );
+    }
 }
 
 #[test]
@@ -208,6 +223,7 @@ fn state_is_reported_only_when_it_changed() {
     let state = posted(&shown).iter().find_map(|item| item.get("state").cloned()).unwrap();
     assert_eq!(state["state"]["model"], "m");
     assert_eq!(state["state"]["status"], "running");
+    assert_eq!(state["state"]["directory"], "/p", "where it was started, whatever it claims");
     machine.settle();
     let again = machine.line(json!({"type": "system", "subtype": "init", "uuid": "i2", "model": "m", "permissionMode": "plan", "cwd": "/p/q"}));
     assert!(posted(&again).iter().all(|item| item.get("state").is_none()));
@@ -279,6 +295,72 @@ fn prompts_the_agent_may_not_have_read_are_named_when_it_ends() {
         events(&shown).into_iter().filter(|event| event["subtype"] == "delivery_unknown").collect();
     assert_eq!(unknown.iter().map(|event| event["message_uuid"].clone()).collect::<Vec<_>>(), ["p2", "p3"]);
     assert!(only(&shown, "send ").contains(&r#"{"type":"ack","seq":3}"#));
+    let journalled = [
+        r#"{"ended":{"incarnation":"inc_u1"}}"#,
+        r#"{"closed":{"uuid":"p2"}}"#,
+        r#"{"closed":{"uuid":"p3"}}"#,
+    ];
+    assert_eq!(only(&shown, "journal "), journalled);
+}
+
+#[test]
+fn a_prompt_that_waits_in_the_agents_own_queue_is_not_lost_in_silence_when_the_agent_ends() {
+    let mut machine = Machine::running();
+    let lifecycle = |uuid: &str, state: &str| json!({"type": "command_lifecycle", "command_uuid": uuid, "state": state, "uuid": format!("{uuid}{state}")});
+    machine.line(lifecycle("p1", "queued"));
+    let shown = machine.line(lifecycle("p1", "started"));
+    assert_eq!(only(&shown, "journal "), [r#"{"closed":{"uuid":"p1"}}"#]);
+    machine.deliver(2, "p2", "behind it");
+    machine.handle(Input::Written(Receipt::Prompt(2)));
+    machine.line(lifecycle("p2", "queued"));
+    machine.line(json!({"type": "assistant", "uuid": "a"}));
+    machine.line(json!({"type": "result", "uuid": "r", "queued_turn_count": 1}));
+    machine.settle();
+    let mut shown = machine.exit(137);
+    shown.extend(machine.settle());
+    let unknown: Vec<Value> =
+        events(&shown).into_iter().filter(|event| event["subtype"] == "delivery_unknown").collect();
+    assert_eq!((unknown.len(), &unknown[0]["message_uuid"]), (1, &json!("p2")));
+}
+
+#[test]
+fn an_agent_that_never_speaks_of_prompts_has_read_one_when_it_answers() {
+    for line in [json!({"type": "assistant", "uuid": "a"}), json!({"type": "result", "uuid": "a"})] {
+        let mut machine = Machine::running();
+        let by_a_sub_agent = json!({"type": "assistant", "uuid": "s", "parent_tool_use_id": "t"});
+        assert!(only(&machine.line(by_a_sub_agent), "journal ").is_empty());
+        assert_eq!(only(&machine.line(line), "journal "), [r#"{"closed":{"uuid":"p1"}}"#]);
+        machine.settle();
+        let mut shown = machine.exit(1);
+        shown.extend(machine.settle());
+        assert!(events(&shown).iter().all(|event| event["subtype"] != "delivery_unknown"), "{shown:?}");
+    }
+}
+
+#[test]
+fn an_idle_agent_makes_room_and_says_why_and_a_busy_one_goes_on() {
+    assert_eq!(Machine::attached().relay.activity(), Activity::NoAgent);
+    let mut machine = Machine::running();
+    assert_eq!(machine.relay.activity(), Activity::Busy, "a prompt it has not read");
+    assert!(machine.handle(Input::MakeRoom).is_empty());
+    machine.rest();
+    assert_eq!(machine.relay.activity(), Activity::Idle);
+    machine.ask("R1", "ls");
+    machine.settle();
+    assert_eq!(machine.relay.activity(), Activity::Busy, "a person is asked");
+    assert!(machine.handle(Input::MakeRoom).is_empty());
+    machine.line(json!({"type": "control_cancel_request", "request_id": "R1"}));
+    machine.settle();
+    machine.settle();
+    let shown = machine.handle(Input::MakeRoom);
+    assert!(shown.contains(&"terminate".to_owned()), "{shown:?}");
+    assert!(events(&shown)[0]["content"].as_str().unwrap().contains("another session needs the place"));
+    assert_eq!(machine.relay.activity(), Activity::Leaving);
+    let mut shown = machine.exit(143);
+    for _ in 0..3 {
+        shown.extend(machine.settle());
+    }
+    assert_eq!(shown.last().unwrap(), "finish Done");
 }
 
 #[test]

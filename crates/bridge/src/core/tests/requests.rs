@@ -260,6 +260,83 @@ fn a_request_that_cannot_be_read_or_is_too_large_is_answered_too() {
     assert_eq!((&answer["request_id"], &answer["response"]["behavior"]), (&json!("R3"), &json!("deny")));
 }
 
+/// A tool request whose `input` is this text, whatever it is.
+fn tool_request_with(request_id: &str, input: &str) -> String {
+    format!(
+        r#"{{"type":"control_request","request_id":"{request_id}","request":{{"subtype":"can_use_tool","tool_name":"Bash","input":{input},"tool_use_id":"t"}}}}"#
+    )
+}
+
+#[test]
+fn a_request_that_holds_what_nobody_can_read_is_denied_with_the_reason_and_shown() {
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(130), "]".repeat(130));
+    let large = format!("\"{}\"", "x".repeat(portcullis_protocol::limits::EVENT_BYTES_MAX + 1));
+    for (input, reason) in [
+        (r#"{"command":"\ud800"}"#, "cannot be read"),
+        (r#"{"\ud800":1}"#, "cannot be read"),
+        (r#"{"n":1e999}"#, "cannot be read"),
+        (r#"{"n":NaN}"#, "cannot be read: not JSON"),
+        (&deep, "nested deeper"),
+        (&large, "above the limit"),
+    ] {
+        let mut machine = Machine::running();
+        let mut shown = machine.text(&tool_request_with("R1", input));
+        let answer = &stdin(&shown)[0]["response"];
+        assert_eq!((&answer["request_id"], &answer["response"]["behavior"]), (&json!("R1"), &json!("deny")));
+        let message = answer["response"]["message"].as_str().unwrap();
+        assert!(message.contains(reason), "{input:.20}: {message}");
+        shown.extend(machine.settle());
+        let said = events(&shown);
+        assert!(said.iter().any(|event| event["subtype"] == "informational"), "{input:.20}: {said:?}");
+        assert!(posted(&shown).iter().all(|item| item.get("request").is_none()), "nobody is asked");
+        assert_eq!(machine.relay.ledger.waiting(), 0);
+    }
+}
+
+#[test]
+fn a_line_that_is_a_request_by_its_first_look_alone_is_answered_under_its_id() {
+    for line in [
+        r#"{"type":"control_request","request_id":"R1","request":{"subtype":"mcp_message","n":NaN}}"#,
+        r#"{"type":"control_request","request_id":"R1","uuid":"\ud800","request":{"subtype":"\ud800"}}"#,
+        r#"{"type":"control_request","request_id":"R1","request":{"\ud800":1,"subtype":"hook_callback"}}"#,
+    ] {
+        let mut machine = Machine::running();
+        let shown = machine.text(line);
+        let answer = &stdin(&shown)[0]["response"];
+        assert_eq!((&answer["request_id"], &answer["subtype"]), (&json!("R1"), &json!("error")), "{line}");
+        assert_eq!(events(&shown)[0]["subtype"], "informational", "{line}");
+    }
+    let mut machine = Machine::running();
+    let shown = machine.text(r#"{"type":"control_request","request":{"n":NaN}}"#);
+    assert!(stdin(&shown).is_empty());
+    assert!(events(&shown)[0]["content"].as_str().unwrap().contains("no readable id"));
+}
+
+#[test]
+fn a_request_that_waits_is_withdrawn_when_its_id_is_used_for_something_unreadable() {
+    let mut machine = Machine::running();
+    let request = tool_request("R1", "ls");
+    machine.ask("R1", "ls");
+    machine.settle();
+    let mut shown = machine.text(&tool_request_with("R1", r#"{"n":1e999}"#));
+    shown.extend(machine.settle());
+    assert_eq!(stdin(&shown).len(), 1);
+    assert_eq!(steps(&shown), [("R1".into(), "refused".into())]);
+    assert!(stdin(&machine.decide("R1", &allow(&request, |_| {}))).is_empty(), "none is answered twice");
+}
+
+#[test]
+fn a_request_too_large_to_be_put_to_a_person_is_denied_at_once_and_shown() {
+    let mut machine = Machine::running();
+    let shown = machine.ask("R1", &"x".repeat(512 * 1024));
+    assert_eq!(stdin(&shown)[0]["response"]["response"]["behavior"], "deny");
+    assert!(events(&shown)[0]["content"].as_str().unwrap().contains("at most 524288"));
+    machine.settle();
+    let shown = machine.ask("R2", &"x".repeat(511 * 1024));
+    assert!(stdin(&shown).is_empty());
+    assert_eq!(machine.relay.ledger.waiting(), 1);
+}
+
 #[test]
 fn a_request_the_ingress_refuses_is_denied() {
     let mut machine = Machine::running();
