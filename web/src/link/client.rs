@@ -118,6 +118,7 @@ impl Client {
                 let code = identity.confirm_code.clone().unwrap_or_default();
                 self.wait_for_owner(Tokens::new(identity), code).await;
             }
+            Ok(Paired::Known(identity)) => return Box::pin(self.enter(identity, None)).await,
             Err(PairError::Passing) => return false,
             Err(PairError::Final(message)) => self.app.phase.set(Phase::Unpaired(Some(message))),
             Err(PairError::Unsupported(message)) => self.app.phase.set(Phase::Unsupported(message)),

@@ -31,6 +31,8 @@ pub(super) struct Lister {
     busy: Cell<bool>,
     /// Something stirred while the lists were read.
     again: Cell<bool>,
+    /// A reading is due because something stirred; what stirs next does not put it off.
+    stirred: Cell<bool>,
     /// Told when the server does not know this device any more.
     disowned: Box<dyn Fn()>,
 }
@@ -43,6 +45,7 @@ impl Lister {
             timer: RefCell::new(None),
             busy: Cell::new(false),
             again: Cell::new(false),
+            stirred: Cell::new(false),
             disowned: Box::new(disowned),
         });
         lister.after(0);
@@ -52,7 +55,7 @@ impl Lister {
     /// Something may have changed.
     pub(super) fn stir(self: &Rc<Self>) {
         self.again.set(true);
-        if !self.busy.get() {
+        if !self.busy.get() && !self.stirred.replace(true) {
             self.after(STIR_MS);
         }
     }
@@ -69,10 +72,12 @@ impl Lister {
         let timer = Timer::after(ms, move || {
             let Some(lister) = lister.upgrade() else { return };
             if browser::is_hidden() {
+                lister.stirred.set(false);
                 return lister.after(PERIOD_MS);
             }
             lister.busy.set(true);
             lister.again.set(false);
+            lister.stirred.set(false);
             spawn_local(async move {
                 lister.read().await;
                 lister.busy.set(false);

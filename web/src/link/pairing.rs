@@ -13,6 +13,8 @@ pub(super) enum Paired {
     Granted(Identity, Granted),
     /// An owner has to confirm it; both sides show the code.
     Pending(Identity),
+    /// The server knows this browser already: it signs in with the key it has.
+    Known(Identity),
 }
 
 /// Why it was not.
@@ -25,26 +27,57 @@ pub(super) enum PairError {
     Unsupported(String),
 }
 
-/// Exchanges `code`. A key is made for it, and remembered before anybody relies on it.
+/// Exchanges `code`. A key the server knows already is used as it is, or replaced where nobody kept its device's id.
 pub(super) async fn pair(vault: &Vault, code: &str) -> Result<Paired, PairError> {
-    let pair = keys::generate().await.map_err(|error| PairError::Unsupported(error.to_string()))?;
+    let failure = match exchange(vault, code).await {
+        Err(Refusal::Known) => match vault.identity().await {
+            Some(identity) => return Ok(Paired::Known(identity)),
+            None => exchange(vault, code).await,
+        },
+        other => other,
+    };
+    failure.map_err(|refusal| match refusal {
+        Refusal::Known => PairError::Final("The server knows this browser's key already.".into()),
+        Refusal::Other(error) => error,
+    })
+}
+
+enum Refusal {
+    /// The key is registered.
+    Known,
+    Other(PairError),
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused { status: 409, .. } => Self::Known,
+            Failure::Silent | Failure::Refused { .. } | Failure::Shape(_) => Self::Other(refused(failure)),
+        }
+    }
+}
+
+/// A key is made for the code, and remembered before anybody relies on it.
+async fn exchange(vault: &Vault, code: &str) -> Result<Paired, Refusal> {
+    let pair = keys::generate().await;
+    let pair = pair.map_err(|error| Refusal::Other(PairError::Unsupported(error.to_string())))?;
     let user_agent = browser::window().navigator().user_agent().unwrap_or_default();
     let request = PairRequest {
         code: code.trim().to_owned(),
         device_name: words::device_name(&user_agent),
         public_key: Some(pair.public),
     };
-    let answer = api::post_open("/v1/auth/pair", &request).await.map_err(refused)?;
+    let answer = api::post_open("/v1/auth/pair", &request).await?;
     let paired = if answer.status == 202 {
-        let PairPending { device_id, confirm_code } = answer.read().map_err(refused)?;
+        let PairPending { device_id, confirm_code } = answer.read()?;
         Paired::Pending(Identity { device_id, confirm_code: Some(confirm_code), key: pair.private })
     } else {
-        let granted: Granted = answer.read().map_err(refused)?;
+        let granted: Granted = answer.read()?;
         let identity =
             Identity { device_id: granted.device_id.clone(), confirm_code: None, key: pair.private };
         Paired::Granted(identity, granted)
     };
-    let (Paired::Granted(identity, _) | Paired::Pending(identity)) = &paired;
+    let (Paired::Granted(identity, _) | Paired::Pending(identity) | Paired::Known(identity)) = &paired;
     // Where storage is denied the device is known until reload; the page says so.
     let _ = vault.remember(identity).await;
     Ok(paired)

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::exact::{Exact, literal};
+use super::told::Told;
 
 /// What an agent asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,15 +21,17 @@ pub struct Ask {
     /// Name of the tool.
     pub tool: String,
     /// What it comes to, in plain words.
-    pub what: String,
+    pub what: Told,
     /// The agent's remark beside the request.
-    pub remark: Option<String>,
+    pub remark: Option<Told>,
     /// The sub-agent that asks.
     pub sub_agent: Option<String>,
     /// What stands out; hints, never a verdict.
-    pub hints: Vec<String>,
+    pub hints: Vec<Told>,
     /// The exact text.
     pub exact: Exact,
+    /// Whether allowing waits until what is folded was shown.
+    pub needs_reading: bool,
     /// The held input.
     pub input: RawJson,
     /// What the agent offers beside a plain "allow".
@@ -45,7 +48,7 @@ pub struct Suggestion {
     /// As the agent wrote it.
     pub raw: RawJson,
     /// The literal rule, for a person.
-    pub literal: String,
+    pub literal: Told,
 }
 
 /// How a request is answered.
@@ -97,19 +100,22 @@ impl Ask {
             Some("This client cannot read this kind of request. It can only be denied.")
         };
         let exact = Exact::of(&tool.tool_name, &tool.input);
+        let what = Told::literal(what(&tool.tool_name));
+        let said = tool.description.as_deref();
+        let remark = said.filter(|text| !text.is_empty() && !repeats(&tool, text)).map(Told::of);
+        let (hints, suggestions) = (hints(&tool, &exact), suggestions(&tool));
+        let offered = suggestions.iter().map(|offer| &offer.literal);
+        let folds = hints.iter().chain(&remark).chain(offered).chain([&what]).any(Told::is_folded);
         Self {
+            needs_reading: exact.needs_reading || folds,
             request_id: request_id.to_owned(),
             digest: digest.to_owned(),
             asked_at_ms,
-            what: what(&tool.tool_name),
-            remark: tool
-                .description
-                .as_deref()
-                .filter(|text| !text.is_empty() && !repeats(&tool, text))
-                .map(literal),
+            what,
+            remark,
             sub_agent: tool.agent_id.as_deref().map(literal),
-            hints: hints(&tool, &exact),
-            suggestions: suggestions(&tool),
+            hints,
+            suggestions,
             form: form(&tool),
             denial_only,
             exact,
@@ -175,7 +181,7 @@ fn what(tool: &str) -> String {
     }
 }
 
-fn hints(tool: &ToolRequest, exact: &Exact) -> Vec<String> {
+fn hints(tool: &ToolRequest, exact: &Exact) -> Vec<Told> {
     let mut hints = Vec::new();
     if exact.hidden > 0 {
         hints.push(format!(
@@ -192,12 +198,12 @@ fn hints(tool: &ToolRequest, exact: &Exact) -> Vec<String> {
     if let Some(reason) = tool.decision_reason.as_deref().filter(|reason| !reason.trim().is_empty()) {
         hints.push(format!("Why it asks: {}", literal(reason)));
     }
-    hints
+    hints.into_iter().map(Told::literal).collect()
 }
 
 fn suggestions(tool: &ToolRequest) -> Vec<Suggestion> {
     let offers = tool.permission_suggestions.as_deref().unwrap_or_default();
-    offers.iter().map(|raw| Suggestion { literal: rule(raw), raw: raw.clone() }).collect()
+    offers.iter().map(|raw| Suggestion { literal: Told::literal(rule(raw)), raw: raw.clone() }).collect()
 }
 
 /// A permission update word for word.
@@ -284,10 +290,10 @@ mod tests {
             r#"{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"touch a"},"description":"Create","permission_suggestions":[{"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"touch a"}],"behavior":"allow","destination":"localSettings"},{"type":"setMode","mode":"acceptEdits","destination":"session"},{"type":"novel","x":1}]}"#,
         );
         assert_eq!(
-            (got.what.as_str(), got.remark.as_deref(), got.denial_only),
-            ("Run a command", Some("Create"), None)
+            (got.what.whole(), got.remark, got.denial_only),
+            ("Run a command".into(), Some(Told::of("Create")), None)
         );
-        let literals: Vec<&str> = got.suggestions.iter().map(|offer| offer.literal.as_str()).collect();
+        let literals: Vec<String> = got.suggestions.iter().map(|offer| offer.literal.whole()).collect();
         assert_eq!(
             literals,
             [
@@ -338,7 +344,7 @@ mod tests {
             .remark
         };
         assert_eq!(remark(r#"{"command":"ls","description":"List"}"#), None);
-        assert_eq!(remark(r#"{"command":"ls","description":"Other"}"#).as_deref(), Some("List"));
+        assert_eq!(remark(r#"{"command":"ls","description":"Other"}"#), Some(Told::of("List")));
     }
 
     #[test]
@@ -346,6 +352,24 @@ mod tests {
         let got = ask(
             r#"{"subtype":"can_use_tool","tool_name":"mcp__a__b\u202e","input":{},"description":"x\u200b"}"#,
         );
-        assert_eq!((got.what.as_str(), got.remark.as_deref()), ("Use b⟨U+202E⟩ of a", Some("x⟨U+200B⟩")));
+        assert_eq!(got.what.whole(), "Use b⟨U+202E⟩ of a");
+        assert_eq!(got.remark.map(|told| told.whole()).as_deref(), Some("x⟨U+200B⟩"));
+    }
+
+    #[test]
+    fn a_long_reason_path_or_rule_is_folded_and_has_to_be_shown_before_allowing() {
+        let long = "x".repeat(5_000);
+        for field in [
+            format!(r#""decision_reason":"{long}""#),
+            format!(r#""blocked_path":"{long}""#),
+            format!(
+                r#""permission_suggestions":[{{"type":"setMode","mode":"{long}","destination":"session"}}]"#
+            ),
+        ] {
+            let got = ask(&format!(
+                r#"{{"subtype":"can_use_tool","tool_name":"Bash","input":{{"command":"ls"}},{field}}}"#
+            ));
+            assert!(got.needs_reading && !got.exact.needs_reading, "{field}");
+        }
     }
 }

@@ -2,12 +2,14 @@
 
 pub mod arming;
 pub mod ask;
+pub mod chord;
 pub mod command;
 pub mod dirty;
 pub mod edit;
 pub mod exact;
 pub mod groups;
 pub mod route;
+pub mod told;
 pub mod tool;
 pub mod window;
 

@@ -4,6 +4,7 @@ use portcullis_protocol::session::transcript::{ToolCall, ToolInput, ToolState};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::exact::literal;
 use crate::text::diff::{self, Hunk, Row};
 use crate::text::words;
 
@@ -111,8 +112,8 @@ fn want(tool: &str) -> &'static str {
 /// `mcp__server__tool` as "server: tool".
 fn mcp_name(tool: &str) -> String {
     match tool.strip_prefix("mcp__").and_then(|rest| rest.split_once("__")) {
-        Some((server, tool)) => format!("{server}: {tool}"),
-        None => tool.to_owned(),
+        Some((server, tool)) => format!("{}: {}", literal(server), literal(tool)),
+        None => literal(tool),
     }
 }
 
@@ -131,7 +132,7 @@ fn object(tool: &str, input: &Value) -> String {
         }
         _ => "",
     };
-    words::first_line(text, OBJECT_CHARS_MAX)
+    literal(&words::first_line(text, OBJECT_CHARS_MAX))
 }
 
 fn detail(call: &ToolCall, input: &Value, output: &str) -> Detail {
@@ -191,7 +192,7 @@ fn plain(call: &ToolCall, output: &str) -> Detail {
 
 fn result(call: &ToolCall, detail: &Detail, output: &str) -> String {
     if matches!(call.state, ToolState::Failed | ToolState::Denied) {
-        return words::first_line(output, OBJECT_CHARS_MAX);
+        return literal(&words::first_line(output, OBJECT_CHARS_MAX));
     }
     match detail {
         Detail::Change(rows) => {

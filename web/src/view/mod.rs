@@ -13,4 +13,4 @@ mod start;
 
 pub use gate::Gate;
 pub use session::{Composer, Transcript};
-pub use shell::{Page, PageProps, install_crash_page, show_crash_page};
+pub use shell::{Page, PageProps, install_crash_page, install_keys, show_crash_page};

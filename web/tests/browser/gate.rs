@@ -132,7 +132,7 @@ async fn each_offer_is_its_literal_rule_and_granted_alone() {
     let page = Page::with_gate();
     page.asked(Tick(0), "R", &bash("ls"));
     settled().await;
-    assert_eq!(page.text("[data-testid=gate-offer] code"), "always allow Bash(ls:*) for this session");
+    assert_eq!(page.text("[data-testid=gate-offer-row] code"), "always allow Bash(ls:*) for this session");
     until("armed", || !page.is_disabled("[data-testid=gate-offer]")).await;
     page.click("[data-testid=gate-offer]");
     assert_eq!(page.decisions(), [("R".to_owned(), Choice::AllowWith { suggestion: 0 })]);
@@ -159,9 +159,129 @@ async fn several_requests_are_all_shown_and_one_that_is_over_leaves_its_text() {
     page.end();
 }
 
+#[wasm_bindgen_test]
+async fn a_payload_below_the_edge_of_a_small_box_is_not_allowed_before_it_was_scrolled_to() {
+    let page = Page::with_gate();
+    page.asked(Tick(0), "R", &bash(&format!("ls{}rm -rf ~", "\n".repeat(36))));
+    settled().await;
+    assert!(page.find("[data-testid=gate-unfold]").unwrap().has_attribute("hidden"), "it folds nothing");
+    let exact: Element = page.element(EXACT);
+    limit_height(&exact);
+    for _ in 0..60 {
+        settled().await;
+    }
+    assert!(page.is_disabled(ALLOW), "allowed unseen");
+    assert!(page.is_disabled("[data-testid=gate-offer]"), "an offer allowed it unseen");
+    assert!(page.text(".card-blocked").contains("scroll"), "it does not say why");
+    exact.set_scroll_top(exact.scroll_height());
+    until("armed after reading", || !page.is_disabled(ALLOW)).await;
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn a_rule_that_overflows_its_box_is_granted_only_after_its_end_was_seen() {
+    let page = Page::with_gate();
+    let rules: Vec<Value> =
+        (0..60).map(|at| json!({"toolName":"Bash","ruleContent":format!("tool-{at}:*")})).collect();
+    let mut request = bash("ls");
+    request["permission_suggestions"][0]["rules"] = json!(rules);
+    page.asked(Tick(0), "R", &request);
+    settled().await;
+    let rule: Element = page.element(".offer-rule");
+    limit_to(&rule, "20px");
+    until("armed", || !page.is_disabled(ALLOW)).await;
+    assert!(page.is_disabled("[data-testid=gate-offer]"));
+    rule.set_scroll_top(rule.scroll_height());
+    until("the rule was read", || !page.is_disabled("[data-testid=gate-offer]")).await;
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn wide_lines_wrap_and_a_long_reason_is_folded_not_cut() {
+    let page = Page::with_gate();
+    let style = web_sys::window().unwrap().document().unwrap().create_element("style").unwrap();
+    style.set_text_content(Some(include_str!("../../styles/components.css")));
+    page.element::<Element>("[data-testid=gate]").append_child(&style).unwrap();
+    let mut request = bash(&format!("{};rm -rf ~", "x".repeat(900)));
+    request["decision_reason"] = json!(format!("a\u{202e}{}end", "y".repeat(6_000)));
+    page.asked(Tick(0), "R", &request);
+    settled().await;
+    let exact: Element = page.element(EXACT);
+    assert!(exact.scroll_width() <= exact.client_width(), "a line goes on at the side");
+    let hint = page.text(".card-hints");
+    assert!(hint.contains("a⟨U+202E⟩") && hint.contains("end") && hint.contains("folded here"), "{hint}");
+    page.click("[data-testid=gate-unfold]");
+    settled().await;
+    assert!(page.text(".card-hints").contains(&"y".repeat(6_000)));
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn typing_outside_of_a_field_decides_nothing_and_only_the_chord_allows() {
+    let page = Page::with_gate_and_keys();
+    page.asked(Tick(0), "R", &bash("ls"));
+    settled().await;
+    until("armed", || !page.is_disabled(ALLOW)).await;
+    for key in ["b", "a", "d", "Enter", "a", "Enter"] {
+        press(key, false);
+    }
+    press("Enter", true);
+    assert!(page.decisions().is_empty(), "typing decided");
+    pause(1_100).await;
+    press("a", false);
+    press("Enter", false);
+    press("Enter", true);
+    assert!(page.decisions().is_empty(), "the keys came at once");
+    pause(300).await;
+    press("Enter", true);
+    assert_eq!(page.decisions(), [("R".to_owned(), Choice::Allow)]);
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn d_opens_the_reason_and_denies_nothing() {
+    let page = Page::with_gate_and_keys();
+    page.asked(Tick(0), "R", &bash("ls"));
+    settled().await;
+    press("d", false);
+    until("the reason has the focus", || focused("textarea")).await;
+    assert!(page.decisions().is_empty());
+    page.end();
+}
+
+fn focused(selector: &str) -> bool {
+    let document = web_sys::window().unwrap().document().unwrap();
+    document.active_element().is_some_and(|element| element.matches(selector).unwrap())
+}
+
+/// Presses a key where the focus is.
+fn press(key: &str, ctrl: bool) {
+    let init = web_sys::KeyboardEventInit::new();
+    init.set_key(key);
+    init.set_ctrl_key(ctrl);
+    init.set_bubbles(true);
+    init.set_cancelable(true);
+    let event = web_sys::KeyboardEvent::new_with_keyboard_event_init_dict("keydown", &init).unwrap();
+    let document = web_sys::window().unwrap().document().unwrap();
+    document.active_element().unwrap().dispatch_event(&event).unwrap();
+}
+
+/// Lets the clock go on: what is tested is the time between keys.
+async fn pause(ms: i32) {
+    let promise = js_sys::Promise::new(&mut |resolve, _| {
+        let window = web_sys::window().unwrap();
+        window.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, ms).unwrap();
+    });
+    wasm_bindgen_futures::JsFuture::from(promise).await.unwrap();
+}
+
 fn limit_height(element: &Element) {
+    limit_to(element, "200px");
+}
+
+fn limit_to(element: &Element, height: &str) {
     use wasm_bindgen::JsCast as _;
     let style = element.unchecked_ref::<web_sys::HtmlElement>().style();
-    style.set_property("max-height", "200px").unwrap();
+    style.set_property("max-height", height).unwrap();
     style.set_property("overflow", "auto").unwrap();
 }

@@ -38,6 +38,13 @@ impl Page {
         Self::mount(|| view! { <view::Gate/> }.into_any())
     }
 
+    pub(crate) fn with_gate_and_keys() -> Self {
+        Self::mount(|| {
+            view::install_keys(App::here());
+            view! { <view::Gate/> }.into_any()
+        })
+    }
+
     pub(crate) fn with_composer() -> Self {
         Self::mount(|| view! { <view::Composer draft="test".to_owned()/> }.into_any())
     }

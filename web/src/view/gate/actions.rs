@@ -3,7 +3,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use portcullis_protocol::session::Choice;
 
-use super::card::ArmingSignal;
+use super::arming::ArmingSignal;
 use super::{Answer, Denial, Editor, Offers, texts};
 use crate::state::app::App;
 use crate::state::arming::Allow;

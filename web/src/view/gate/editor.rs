@@ -3,7 +3,8 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use portcullis_protocol::RawJson;
 
-use super::card::ArmingSignal;
+use super::Reading;
+use super::arming::ArmingSignal;
 use super::exact::BodyView;
 use crate::state::arming::Allow;
 use crate::state::edit::{Edit, Part};
@@ -17,6 +18,7 @@ pub(crate) fn Editor(
     on_back: Callback<()>,
 ) -> impl IntoView {
     let text = RwSignal::new(edit.before.clone());
+    let reading = Reading::new(arming, true);
     let label = match edit.part {
         Part::Command => "The command, edited",
         Part::Whole => "The input as JSON, edited",
@@ -34,6 +36,7 @@ pub(crate) fn Editor(
     let change = move |value: String| {
         text.set(value);
         arming.moved();
+        reading.forget();
     };
     view! {
         <div class="denial">
@@ -41,11 +44,11 @@ pub(crate) fn Editor(
                 aria-label=label prop:value=text on:input:target=move |event| change(event.target().value())></textarea>
             <p class="card-remark">{move || applied.get().err().map(|error| error.to_string())}</p>
             <div class="exact" data-testid="gate-difference" role="group" aria-label="What you changed" tabindex="0"
-                hidden=move || text.with(|text| *text == edit.before)>
-                {
+                node_ref=reading.outer on:scroll=move |_| reading.look() hidden=move || text.with(|text| *text == edit.before)>
+                <div node_ref=reading.inner>{
                     let edit = Arc::clone(&edit);
                     move || view! { <BodyView body=text.with(|text| edit.difference(text)) arming/> }
-                }
+                }</div>
             </div>
             <div class="buttons">
                 <button class="button" on:click=move |_| on_back.run(())>"Back"</button>

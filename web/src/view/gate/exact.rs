@@ -1,43 +1,28 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use leptos::html::Div;
 use leptos::prelude::*;
 
-use super::card::ArmingSignal;
-use super::spans;
+use super::arming::ArmingSignal;
+use super::{Reading, spans};
 use crate::state::ask::Ask;
 use crate::state::exact::{Body, Field};
 use crate::text::words;
 
-/// This close to the end counts as scrolled through, in px.
-const END_PX: i32 = 4;
-
 /// The exact text, field by field. The middle of what is long is folded; opening one fold opens all.
 #[component]
-pub(crate) fn ExactView(ask: Arc<Ask>, arming: ArmingSignal) -> impl IntoView {
-    let scroller = NodeRef::<Div>::new();
-    let look = move || {
-        if let Some(element) = scroller.get_untracked()
-            && element.client_height() > 0
-            && element.scroll_height() - element.scroll_top() - element.client_height() <= END_PX
-        {
-            arming.reach_end();
-        }
-    };
-    // What fits without scrolling is seen as soon as it is unfolded.
-    Effect::new(move |_| {
-        let _ = (scroller.get(), arming.is_unfolded());
-        request_animation_frame(look);
-    });
+pub(crate) fn ExactView(ask: Arc<Ask>, required: bool, arming: ArmingSignal) -> impl IntoView {
+    let reading = Reading::new(arming, required);
     let fields = ask.exact.fields.clone();
     let only = fields.len() == 1;
     view! {
         <div class="exact" data-testid="gate-exact" tabindex="0" role="group" aria-label="Exactly this"
-            node_ref=scroller on:scroll=move |_| look()>
-            {fields.into_iter().map(|field| view! { <FieldView field only arming/> }).collect_view()}
+            node_ref=reading.outer on:scroll=move |_| reading.look()>
+            <div node_ref=reading.inner>
+                {fields.into_iter().map(|field| view! { <FieldView field only arming/> }).collect_view()}
+            </div>
         </div>
-        <button class="button unfold" data-testid="gate-unfold" hidden=move || !ask.exact.needs_reading || arming.is_unfolded()
+        <button class="button unfold" data-testid="gate-unfold" hidden=move || !ask.needs_reading || arming.is_unfolded()
             on:click=move |_| arming.unfold()>
             "Show all of it"
         </button>

@@ -1,6 +1,7 @@
 //! The gate: one request at a time, its exact text, and the ways to answer it.
 
 mod actions;
+mod arming;
 mod card;
 mod denial;
 mod editor;
@@ -9,9 +10,11 @@ mod offers;
 mod panel;
 mod plan;
 mod questions;
+mod reading;
 mod spans;
 mod strip;
 mod ticks;
+mod told;
 
 pub(crate) use actions::Actions;
 pub(crate) use card::Card;
@@ -22,6 +25,8 @@ pub(crate) use offers::Offers;
 pub use panel::Gate;
 pub(crate) use plan::PlanForm;
 pub(crate) use questions::{Answer, QuestionForm, texts};
+pub(crate) use reading::Reading;
 pub(crate) use spans::spans;
 pub(crate) use strip::Strip;
 pub(crate) use ticks::Ticks;
+pub(crate) use told::ToldView;

@@ -1,29 +1,41 @@
 use leptos::prelude::*;
 
-use super::card::ArmingSignal;
+use super::arming::ArmingSignal;
+use super::{Reading, ToldView};
 use crate::state::arming::Allow;
 use crate::state::ask::Suggestion;
 
-/// The agent's offers, each the literal rule and granted alone.
+/// The agent's offers, each the literal rule and granted alone, once its rule was seen to the end.
 #[component]
 pub(crate) fn Offers(
     offers: Vec<Suggestion>,
     arming: ArmingSignal,
     on_grant: Callback<usize>,
 ) -> impl IntoView {
-    let allow = Memo::new(move |_| arming.allow());
     let empty = offers.is_empty();
-    let buttons = offers.into_iter().enumerate().map(|(index, offer)| {
-        let grant = move |_| {
-            if arming.is_armed() {
-                on_grant.run(index);
-            }
-        };
-        view! {
-            <button class="button offer" data-testid="gate-offer" disabled=move || allow.get() != Allow::Armed on:click=grant>
-                "Allow, and " <code>{offer.literal}</code>
-            </button>
-        }
+    let rows = offers.into_iter().enumerate().map(|(index, offer)| {
+        let grant = Callback::new(move |()| on_grant.run(index));
+        view! { <Offer offer arming grant/> }
     });
-    view! { <div class="offers" hidden=empty>{buttons.collect_view()}</div> }
+    view! { <div class="offers" hidden=empty>{rows.collect_view()}</div> }
+}
+
+#[component]
+fn Offer(offer: Suggestion, arming: ArmingSignal, grant: Callback<()>) -> impl IntoView {
+    let reading = Reading::new(arming, false);
+    let too_long = offer.literal.is_too_long();
+    let open = move || !too_long && reading.seen.get().is_whole() && arming.allow() == Allow::Armed;
+    let click = move |_| {
+        if arming.is_armed() && untrack(open) {
+            grant.run(());
+        }
+    };
+    view! {
+        <div class="offer" data-testid="gate-offer-row">
+            <div class="offer-rule" tabindex="0" node_ref=reading.outer on:scroll=move |_| reading.look()>
+                <div node_ref=reading.inner><code><ToldView told=offer.literal arming/></code></div>
+            </div>
+            <button class="button" data-testid="gate-offer" disabled=move || !open() on:click=click>"Allow, and this"</button>
+        </div>
+    }
 }

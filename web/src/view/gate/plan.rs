@@ -1,10 +1,18 @@
 use leptos::prelude::*;
 
+use super::Reading;
+use super::arming::ArmingSignal;
 use crate::view::markdown::Prose;
 
 /// The plan as a page; the exact text stands below it.
 #[component]
-pub(crate) fn PlanForm(plan: String) -> impl IntoView {
+pub(crate) fn PlanForm(plan: String, arming: ArmingSignal) -> impl IntoView {
     let said = Memo::new(move |_| (plan.clone(), false));
-    view! { <div class="plan" role="group" aria-label="The plan" tabindex="0"><Prose said/></div> }
+    let reading = Reading::new(arming, true);
+    view! {
+        <div class="plan" role="group" aria-label="The plan" tabindex="0"
+            node_ref=reading.outer on:scroll=move |_| reading.look()>
+            <div node_ref=reading.inner><Prose said/></div>
+        </div>
+    }
 }

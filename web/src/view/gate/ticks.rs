@@ -4,6 +4,7 @@ use portcullis_protocol::wire::client::{PermissionState, Presence};
 
 use crate::state::app::App;
 use crate::state::ask::Form;
+use crate::state::exact::literal;
 use crate::state::session::AskEntry;
 
 /// After the click: the server has it, the agent has it, the agent went on. Or why it came to nothing.
@@ -46,7 +47,7 @@ pub(crate) fn Ticks(entry: Memo<Option<AskEntry>>) -> impl IntoView {
             <ol class="ticks" data-testid="gate-ticks" data-tick=name hidden=over>
                 {step(1, "accepted")}
                 {step(2, "delivered")}
-                {step(3, "settled")}
+                {step(3, "the agent went on")}
             </ol>
         </div>
     }
@@ -67,7 +68,7 @@ fn step_of(entry: &AskEntry) -> u8 {
 
 fn said(entry: &AskEntry, worker: Presence) -> String {
     let because = |text: &str, otherwise: &str| {
-        format!("{text}: {}.", entry.reason.as_deref().unwrap_or(otherwise).trim_end_matches('.'))
+        format!("{text}: {}.", literal(entry.reason.as_deref().unwrap_or(otherwise).trim_end_matches('.')))
     };
     match (entry.state, &entry.click) {
         (PermissionState::Cancelled, _) => because("Too late, it did not run", "the agent withdrew it"),
@@ -76,7 +77,7 @@ fn said(entry: &AskEntry, worker: Presence) -> String {
         }
         (PermissionState::Refused, _) => because("It did not run", "the bridge refused the decision"),
         (PermissionState::Expired, _) => "Nobody decided in time. It did not run.".into(),
-        (PermissionState::Pending, Click::Failed { message }) => message.clone(),
+        (PermissionState::Pending, Click::Failed { message }) => literal(message),
         (PermissionState::Pending, Click::None) => String::new(),
         (PermissionState::Pending, Click::Sending { allow }) => {
             format!("{}, sending.", verdict(entry, *allow))
@@ -99,7 +100,9 @@ fn said(entry: &AskEntry, worker: Presence) -> String {
 fn decided(entry: &AskEntry) -> String {
     match (&entry.click, entry.behavior.as_deref(), &entry.decided_by) {
         (Click::Accepted { allow }, _, _) => verdict(entry, *allow).to_owned(),
-        (_, Some(behavior), Some(by)) => format!("{} by {by}", verdict(entry, behavior == "allow")),
+        (_, Some(behavior), Some(by)) => {
+            format!("{} by {}", verdict(entry, behavior == "allow"), literal(by))
+        }
         (_, Some(behavior), None) => verdict(entry, behavior == "allow").to_owned(),
         (_, None, _) => "Decided".to_owned(),
     }

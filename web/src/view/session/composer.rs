@@ -7,6 +7,7 @@ use portcullis_protocol::wire::worker::WorkStatus;
 use super::PromptField;
 use crate::state::app::App;
 use crate::state::command::Command;
+use crate::state::exact::literal;
 use crate::text::words;
 use crate::view::shell::{keep_draft, kept_draft};
 
@@ -55,7 +56,7 @@ fn Status() -> impl IntoView {
         let reported = app.session.worker.with(|worker| worker.worker_state.clone()).unwrap_or_default();
         let facts = app.session.facts.get();
         let parts = [facts.permission_mode.or(reported.permission_mode), facts.model.or(reported.model)];
-        parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+        parts.into_iter().flatten().map(|part| literal(&part)).collect::<Vec<_>>().join(" · ")
     };
     let cost = move || app.session.facts.with(|facts| facts.total_cost_usd).map(words::money);
     view! {
@@ -70,7 +71,7 @@ fn Status() -> impl IntoView {
             <button class="button stop" data-testid="stop" hidden=move || !runs() on:click=move |_| app.send(Command::Interrupt)>
                 "Stop"
             </button>
-            <span class="status-mode">{mode}</span>
+            <bdi class="status-mode">{mode}</bdi>
             <data class="status-cost">{cost}</data>
         </p>
     }

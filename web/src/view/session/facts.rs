@@ -3,6 +3,7 @@ use portcullis_protocol::wire::client::Presence;
 
 use crate::state::app::App;
 use crate::text::words;
+use crate::view::shell::told;
 
 /// While nothing waits: where the session runs, with what, and what it cost.
 #[component]
@@ -14,7 +15,7 @@ pub(crate) fn Facts() -> impl IntoView {
             <p class="facts-calm">"Nothing waits for you here."</p>
             <dl>
                 <For each=move || rows.get() key=Clone::clone children=|(name, value)| {
-                    view! { <div class="fact"><dt>{name}</dt><dd>{value}</dd></div> }
+                    view! { <div class="fact"><dt>{name}</dt><dd>{told(&value)}</dd></div> }
                 }/>
             </dl>
         </section>

@@ -4,7 +4,7 @@ use crate::state::app::App;
 use crate::state::command::Command;
 use crate::state::route::Route;
 use crate::text::words;
-use crate::view::shell::LinkMark;
+use crate::view::shell::{LinkMark, told};
 
 /// Title, place, and on phones the way back.
 #[component]
@@ -20,8 +20,7 @@ pub(crate) fn Head() -> impl IntoView {
     let place = move || {
         let info = current.get()?;
         let machine = app.environment(&info).map(|one| one.machine_name);
-        let directory = words::short_path(&info.directory);
-        Some(machine.map_or(directory.clone(), |machine| format!("{machine} · {directory}")))
+        Some((machine, words::short_path(&info.directory)))
     };
     let back = move |event: leptos::ev::MouseEvent| {
         event.prevent_default();
@@ -30,8 +29,11 @@ pub(crate) fn Head() -> impl IntoView {
     view! {
         <header class="head">
             <a class="head-back" href="/" aria-label="All sessions" on:click=back>"‹"</a>
-            <h1 class="head-title">{title}</h1>
-            <span class="head-place">{place}</span>
+            <h1 class="head-title">{move || told(&title())}</h1>
+            <span class="head-place">{move || place().map(|(machine, directory)| view! {
+                {machine.map(|machine| view! { {told(&machine)} " · " })}
+                {told(&directory)}
+            })}</span>
             <span class="head-link"><LinkMark/></span>
         </header>
     }

@@ -12,7 +12,7 @@ pub(crate) fn Announcer() -> impl IntoView {
         let newest = app
             .session
             .asks
-            .with(|asks| asks.iter().rfind(|entry| entry.waits()).map(|entry| entry.ask.what.clone()));
+            .with(|asks| asks.iter().rfind(|entry| entry.waits()).map(|entry| entry.ask.what.whole()));
         newest.map(|what| format!("Waiting for you: {what}"))
     });
     let ended = Memo::new(move |_| {

@@ -5,6 +5,8 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen::prelude::Closure;
 use web_sys::{Element, HtmlElement, ResizeObserver};
 
+use crate::state::exact::literal;
+
 /// Moves the focus to the first element that matches.
 pub(crate) fn focus(selector: &str) {
     if let Ok(Some(element)) = document().query_selector(selector)
@@ -12,6 +14,11 @@ pub(crate) fn focus(selector: &str) {
     {
         let _ = element.focus();
     }
+}
+
+/// A short text from outside: what hides in it is named, and it reorders nothing around it.
+pub(crate) fn told(text: &str) -> AnyView {
+    view! { <bdi class="told">{literal(text)}</bdi> }.into_any()
 }
 
 /// Calls `then` whenever the size of `element` changes, until the component is gone.

@@ -2,6 +2,7 @@ use leptos::prelude::*;
 
 use super::{Announcer, Bar, install_keys};
 use crate::state::app::App;
+use crate::state::exact::literal;
 use crate::state::route::Route;
 use crate::state::session::SessionSignals;
 use crate::view::session::SessionPlace;
@@ -37,9 +38,10 @@ fn title(app: App) {
         let everywhere: u32 =
             app.lists.sessions.with(|all| all.iter().map(|session| session.pending_count).sum());
         let count = everywhere.max(here);
-        let name = app
-            .current()
-            .map_or_else(|| "Portcullis".to_owned(), |session| format!("{} · Portcullis", session.title));
+        let name = app.current().map_or_else(
+            || "Portcullis".to_owned(),
+            |session| format!("{} · Portcullis", literal(&session.title)),
+        );
         document().set_title(&if count > 0 { format!("({count}) {name}") } else { name });
     });
 }

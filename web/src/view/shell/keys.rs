@@ -1,24 +1,42 @@
 //! One key for what is done often. Single letters count only while no field has the focus.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use leptos::prelude::*;
-use portcullis_protocol::session::Choice;
+use portcullis_protocol::Tick;
 use wasm_bindgen::JsCast as _;
 use web_sys::{Element, KeyboardEvent};
 
 use super::focus;
 use crate::state::app::App;
+use crate::state::chord::Chord;
 use crate::state::command::Command;
 use crate::state::route::Route;
 
 /// Two presses of Escape within this interrupt, in ms.
 const DOUBLE_MS: f64 = 600.0;
+const GATE: &str = "[data-testid=gate]";
+const CARD: &str = "[data-testid=gate] .card";
+const ALLOW: &str = "[data-testid=gate-allow]";
 
 /// Listens as long as the component that calls it is there.
-pub(crate) fn install_keys(app: App) {
+pub fn install_keys(app: App) {
     let escaped_at = Cell::new(f64::MIN);
+    let chord = RefCell::new(Chord::default());
     let handle = window_event_listener(leptos::ev::keydown, move |event| {
+        let now = at(&event);
+        if event.key() == "Enter"
+            && event.ctrl_key()
+            && !event.repeat()
+            && has_focus(GATE)
+            && !is_typing(&event)
+        {
+            event.prevent_default();
+            if chord.borrow().allows(now) {
+                click(ALLOW);
+            }
+            return;
+        }
         if event.default_prevented() || event.ctrl_key() || event.meta_key() || event.alt_key() {
             return;
         }
@@ -26,30 +44,43 @@ pub(crate) fn install_keys(app: App) {
             let twice = event.time_stamp() - escaped_at.replace(event.time_stamp()) < DOUBLE_MS;
             return escape(app, twice);
         }
-        if !is_typing(&event) && !event.repeat() && letter(app, &event.key()) {
+        if is_typing(&event) || event.key().chars().count() != 1 {
+            return;
+        }
+        if event.key() != " " && has_focus(ALLOW) || has_focus(CARD) {
+            blur();
+        }
+        let alone = chord.borrow_mut().letter(now) && !event.repeat();
+        if alone && letter(app, &event.key()) {
             event.prevent_default();
+            if event.key() == "a" {
+                chord.borrow_mut().reached(now);
+            }
         }
     });
     on_cleanup(move || handle.remove());
 }
 
 fn escape(app: App, twice: bool) {
+    blur();
+    if twice {
+        app.send(Command::Interrupt);
+    }
+}
+
+fn blur() {
     if let Some(element) =
         document().active_element().and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok())
     {
         let _ = element.blur();
-    }
-    if twice {
-        app.send(Command::Interrupt);
     }
 }
 
 /// Whether the key meant something.
 fn letter(app: App, key: &str) -> bool {
     match key {
-        "a" => focus("[data-testid=gate-allow]"),
-        "d" => deny(app),
-        "D" => click("[data-testid=gate-deny]"),
+        "a" => focus(CARD),
+        "d" | "D" => click("[data-testid=gate-deny]"),
         "e" => click("[data-testid=gate-edit]"),
         "n" => next(app),
         "i" => focus("[data-testid=composer-input]"),
@@ -57,24 +88,11 @@ fn letter(app: App, key: &str) -> bool {
         "c" => app.send(Command::Go(Route::New)),
         "." => click("[data-testid=to-end]"),
         "?" => app.note.set(Some(
-            "a then Enter: allow once · d: deny · D: deny with a reason · e: edit · n: next request · i: composer · /: filter sessions · c: new session · .: latest answer · Esc: out · Esc Esc: stop the agent".into(),
+            "a then Ctrl+Enter: allow once · d: deny, with a reason · e: edit · n: next request · i: composer · /: filter sessions · c: new session · .: latest answer · Esc: out · Esc Esc: stop the agent".into(),
         )),
         _ => return false,
     }
     true
-}
-
-fn deny(app: App) {
-    let selected = app.session.selected.get_untracked();
-    let waits = app.session.asks.with_untracked(|asks| {
-        asks.iter().any(|entry| entry.waits() && selected.as_ref() == Some(&entry.ask.request_id))
-    });
-    if let (Some(request_id), true) = (selected, waits) {
-        app.send(Command::Decide {
-            request_id,
-            choice: Choice::Deny { message: String::new(), interrupt: false },
-        });
-    }
 }
 
 fn next(app: App) {
@@ -95,6 +113,26 @@ fn click(selector: &str) {
     {
         element.click();
     }
+}
+
+/// Whether the focus is on or inside of what `selector` names: the card itself, or anything in the gate.
+fn has_focus(selector: &str) -> bool {
+    let Some(element) = document().active_element() else { return false };
+    if selector == GATE {
+        element.closest(selector).ok().flatten().is_some()
+    } else {
+        element.matches(selector).unwrap_or(false)
+    }
+}
+
+fn at(event: &KeyboardEvent) -> Tick {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a browser's clock is positive and far below 2^53"
+    )]
+    let whole = event.time_stamp().max(0.0) as u64;
+    Tick(whole)
 }
 
 fn is_typing(event: &KeyboardEvent) -> bool {

@@ -2,7 +2,9 @@ use leptos::prelude::*;
 use portcullis_protocol::wire::rest::Environment;
 
 use crate::state::app::App;
+use crate::state::exact::literal;
 use crate::text::words;
+use crate::view::shell::told;
 
 /// One machine: its name, directory and branch, and whether its bridge is there.
 #[component]
@@ -15,10 +17,10 @@ pub(crate) fn EnvironmentCard(environment: Environment) -> impl IntoView {
     };
     view! {
         <article class="machine" data-testid="environment" data-online=if online { "true" } else { "false" }>
-            <p class="machine-name"><i class="dot" aria-hidden="true"></i>{machine_name}</p>
+            <p class="machine-name"><i class="dot" aria-hidden="true"></i>{told(&machine_name)}</p>
             <p class="machine-state">{presence}</p>
-            <p class="machine-place"><code title=directory.clone()>{words::short_path(&directory)}</code></p>
-            {branch.map(|branch| view! { <p class="machine-branch"><span class="unseen">"branch "</span><code>{branch}</code></p> })}
+            <p class="machine-place"><code title=literal(&directory)>{told(&words::short_path(&directory))}</code></p>
+            {branch.map(|branch| view! { <p class="machine-branch"><span class="unseen">"branch "</span><code>{told(&branch)}</code></p> })}
         </article>
     }
 }

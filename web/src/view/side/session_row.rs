@@ -7,6 +7,7 @@ use crate::state::command::Command;
 use crate::state::groups::Group;
 use crate::state::route::Route;
 use crate::text::words;
+use crate::view::shell::told;
 
 /// One session: title, place, age, and a count if something waits.
 #[component]
@@ -34,9 +35,9 @@ pub(crate) fn SessionRow(id: SessionId) -> impl IntoView {
             <a class="row" href=path data-testid="session-row" data-session-id=id.to_string() on:click=open
                 aria-current=move || current.get().then_some("page")
                 data-group=move || info.with(|info| info.as_ref().map_or("idle", |info| Group::of(info).name()))>
-                <span class="row-title">{move || read(title)}</span>
+                <span class="row-title">{move || told(&read(title))}</span>
                 <span class="row-count" hidden=move || waiting() == 0>{waiting} <span class="unseen">" waiting for you"</span></span>
-                <span class="row-place">{move || read(|info| words::short_path(&info.directory))}</span>
+                <span class="row-place">{move || told(&read(|info| words::short_path(&info.directory)))}</span>
                 <time class="row-age">{age}</time>
             </a>
         </li>

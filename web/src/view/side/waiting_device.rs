@@ -3,6 +3,7 @@ use portcullis_protocol::wire::rest::Device;
 
 use crate::state::app::App;
 use crate::state::command::Command;
+use crate::view::shell::told;
 
 /// Devices that want in. Only an owner sees them.
 #[component]
@@ -25,7 +26,7 @@ fn WaitingDevice(device: Device) -> impl IntoView {
     };
     view! {
         <section class="newcomer" aria-label="A device wants in">
-            <p>{name} " wants in. Does it show this code?"</p>
+            <p>{told(&name)} " wants in. Does it show this code?"</p>
             <output class="confirm-code">{confirm_code}</output>
             <div class="buttons">
                 <button class="button" on:click=answer(false)>"No, turn away"</button>

@@ -4,6 +4,7 @@ use portcullis_protocol::wire::rest::{CreateSession, Environment};
 
 use crate::state::app::{App, Starting};
 use crate::state::command::Command;
+use crate::state::exact::literal;
 use crate::state::route::Route;
 use crate::view::session::PromptField;
 use crate::view::shell::{focus, keep_draft, kept_draft};
@@ -71,7 +72,7 @@ pub(crate) fn NewSession() -> impl IntoView {
 fn Machines(online: Memo<Vec<Environment>>, chosen: RwSignal<Option<EnvironmentId>>) -> impl IntoView {
     let choose = move |id: String| chosen.set(EnvironmentId::parse(id).ok());
     let option = |one: Environment| {
-        let label = format!("{} · {}", one.machine_name, one.directory);
+        let label = format!("{} · {}", literal(&one.machine_name), literal(&one.directory));
         view! { <option value=one.id.to_string()>{label}</option> }
     };
     view! {
@@ -82,7 +83,7 @@ fn Machines(online: Memo<Vec<Environment>>, chosen: RwSignal<Option<EnvironmentI
             </select>
         </label>
         <p class="new-place" hidden=move || online.with(|all| all.len() != 1)>
-            {move || online.with(|all| all.first().map(|one| format!("Runs on {} in {}", one.machine_name, one.directory)))}
+            {move || online.with(|all| all.first().map(|one| format!("Runs on {} in {}", literal(&one.machine_name), literal(&one.directory))))}
         </p>
     }
 }

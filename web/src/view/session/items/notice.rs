@@ -1,12 +1,14 @@
 use leptos::prelude::*;
 use portcullis_protocol::session::transcript::{Item, ItemBody};
 
+use crate::state::exact::literal;
+
 /// A line about what happened around the conversation.
 #[component]
 pub(crate) fn NoticeView(item: ArcRwSignal<Item>) -> impl IntoView {
     let text = move || {
         item.with(|item| match &item.body {
-            ItemBody::Notice(notice) => notice.text.clone(),
+            ItemBody::Notice(notice) => literal(&notice.text),
             ItemBody::Prompt(_)
             | ItemBody::Text { .. }
             | ItemBody::Thinking { .. }
@@ -14,5 +16,5 @@ pub(crate) fn NoticeView(item: ArcRwSignal<Item>) -> impl IntoView {
             | ItemBody::TurnEnd(_) => String::new(),
         })
     };
-    view! { <p class="notice">{text}</p> }
+    view! { <p class="notice"><bdi>{text}</bdi></p> }
 }
