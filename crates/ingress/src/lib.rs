@@ -21,12 +21,12 @@ use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::role::Role;
 use portcullis_protocol::wire::rest::PublicKey;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use auth::signer::IngressKey;
 use auth::{AuthError, Gate};
-use http::{Allowed, App, BadOrigin, Metrics, STRANGERS_MAX, Shared, Site};
+use http::{Allowed, App, BadOrigin, Metrics, Shared, Site, Strangers};
 use hub::Hub;
 pub use seam::{Clock, Entropy, SystemClock, SystemEntropy};
 use store::sqlite::SqliteStore;
@@ -160,7 +160,7 @@ pub async fn start_with(
         metrics: Metrics::default(),
         site: Site::open(config.web_root.as_deref()),
         base_url: base_url(&config, address),
-        strangers: Arc::new(Semaphore::new(STRANGERS_MAX)),
+        strangers: Strangers::default(),
         leaving: leaves.clone(),
         alive: alive.downgrade(),
     });

@@ -1,12 +1,16 @@
 //! The rules of a decision, without a database: which answer a row gives to whoever answers it now. The store's
 //! compare-and-set has the last word; this says what to tell the one who lost it.
 
+mod grants;
+
 use portcullis_protocol::RawJson;
 use portcullis_protocol::approval::{Decision, Verdict};
 use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::limits::{DECISION_AGE_MAX_MS, PENDING_REQUESTS_MAX};
 use portcullis_protocol::wire::client::PermissionState;
 use serde::Deserialize;
+
+pub(crate) use grants::least_role;
 
 use crate::store::RequestRow;
 
@@ -17,6 +21,11 @@ pub(crate) const OVERFLOW_REASON: &str = "too many requests wait for a person in
 /// Open rows of one session, denied ones included, beyond which a request is not even kept open until the bridge
 /// has its denial: an agent that asks a thousand times a second fills no table.
 const OPEN_REQUESTS_MAX: usize = 4 * PENDING_REQUESTS_MAX;
+/// Bytes of the open requests of one session, beyond which the next is denied: whoever connects gets all of them in
+/// one frame.
+const PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The same with those that were denied; beyond it none is kept open.
+const OPEN_BYTES_MAX: usize = 2 * PENDING_BYTES_MAX;
 
 /// What to do with a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,11 +91,11 @@ pub(crate) fn rule(
     if age_ms > DECISION_AGE_MAX_MS { Ruled::Refused(Refusal::TooOld) } else { Ruled::Record }
 }
 
-/// The state a new request starts in when `open` are open already.
-pub(crate) fn admission(open: usize) -> PermissionState {
-    if open < PENDING_REQUESTS_MAX {
+/// The state a new request starts in when `open` are open already; `bytes` of theirs and its own.
+pub(crate) fn admission(open: usize, bytes: usize) -> PermissionState {
+    if open < PENDING_REQUESTS_MAX && bytes <= PENDING_BYTES_MAX {
         PermissionState::Pending
-    } else if open < OPEN_REQUESTS_MAX {
+    } else if open < OPEN_REQUESTS_MAX && bytes <= OPEN_BYTES_MAX {
         PermissionState::Decided
     } else {
         PermissionState::Refused
@@ -289,8 +298,11 @@ mod tests {
 
     #[test]
     fn a_flood_of_requests_is_denied_and_then_not_kept() {
-        assert_eq!(admission(PENDING_REQUESTS_MAX - 1), PermissionState::Pending);
-        assert_eq!(admission(PENDING_REQUESTS_MAX), PermissionState::Decided);
-        assert_eq!(admission(OPEN_REQUESTS_MAX), PermissionState::Refused);
+        assert_eq!(admission(PENDING_REQUESTS_MAX - 1, 9), PermissionState::Pending);
+        assert_eq!(admission(PENDING_REQUESTS_MAX, 9), PermissionState::Decided);
+        assert_eq!(admission(OPEN_REQUESTS_MAX, 9), PermissionState::Refused);
+        assert_eq!(admission(2, PENDING_BYTES_MAX), PermissionState::Pending);
+        assert_eq!(admission(2, PENDING_BYTES_MAX + 1), PermissionState::Decided);
+        assert_eq!(admission(2, OPEN_BYTES_MAX + 1), PermissionState::Refused);
     }
 }

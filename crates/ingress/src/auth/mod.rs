@@ -48,6 +48,8 @@ pub enum AuthError {
     Key(#[from] keys::KeyError),
     #[error("a further device needs a `public_key`")]
     KeyMissing,
+    #[error("this device is paired already, as {0}: it signs in with its key and needs no code")]
+    Known(DeviceId),
     #[error("an owner has not confirmed this device yet: compare the code in the owner's list of devices")]
     Waiting,
     #[error("this device is not known here, or its signature does not fit: pair it again")]
@@ -137,6 +139,7 @@ impl Gate {
                 let confirm_code = device.confirm_code.unwrap_or_default();
                 Ok(Paired::Waiting(PairPending { device_id: device.id, confirm_code }))
             }
+            Redeemed::Known(device) => Err(AuthError::Known(device)),
             Redeemed::KeyMissing => Err(AuthError::KeyMissing),
             Redeemed::Unknown => Err(self.wrong_code(from, now_ms, AuthError::UnknownCode)),
             Redeemed::Expired => Err(self.wrong_code(from, now_ms, AuthError::ExpiredCode)),

@@ -11,7 +11,8 @@ use portcullis_protocol::wire::worker::{RegisterEnvironment, RegisteredEnvironme
 
 use super::Shared;
 use super::error::{ApiError, ApiResult};
-use super::extract::{Anybody, Bearer, Ids, JsonBody};
+use super::extract::{Anybody, JsonBody};
+use super::work::Own;
 use crate::seam::{mint, secret, sha256};
 use crate::store::{EnvironmentRow, Registration};
 
@@ -75,19 +76,7 @@ pub(super) async fn register(
 }
 
 /// `DELETE /v1/environments/bridge/{id}`, with the environment's secret or its device's access token.
-pub(super) async fn deregister(
-    State(app): State<Shared>,
-    Bearer(token): Bearer,
-    Ids(id): Ids<EnvironmentId>,
-) -> ApiResult<StatusCode> {
-    if app.store.environment_by_secret(&id, &sha256(&token)).await?.is_none() {
-        let caller = app.gate.authenticate(&token).await?;
-        super::extract::require(caller.device.role, Role::Bridge)?;
-        let row = app.store.environment(&id).await?;
-        if row.is_none_or(|row| row.device_id != caller.device.id) {
-            return Err(ApiError::not_found("there is no such environment"));
-        }
-    }
+pub(super) async fn deregister(State(app): State<Shared>, Own(id): Own) -> ApiResult<StatusCode> {
     app.store.deregister(id.clone()).await?;
     app.hub.lost_bridge(&id);
     tracing::info!(environment = %id, "a bridge left");

@@ -70,6 +70,10 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
     }
 
+    pub(super) fn busy(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message)
+    }
+
     pub(super) fn lease_lost(status: StatusCode, message: impl Into<String>) -> Self {
         Self::new(status, "lease_lost", message)
     }
@@ -119,6 +123,7 @@ impl From<AuthError> for ApiError {
             AuthError::UnknownCode | AuthError::UsedCode | AuthError::ExpiredCode | AuthError::Waiting => {
                 Self::forbidden(message)
             }
+            AuthError::Known(_) => Self::conflict(message),
             AuthError::TooManyCodes => Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message),
             AuthError::Name | AuthError::Key(_) | AuthError::KeyMissing => Self::invalid(message),
             AuthError::Signature | AuthError::UnknownToken | AuthError::ExpiredToken => {

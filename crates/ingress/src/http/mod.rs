@@ -6,12 +6,15 @@ mod error;
 mod events;
 mod extract;
 mod guard;
+mod line;
 mod metrics;
 mod plain;
 mod server;
 mod sessions;
 mod site;
 mod socket;
+mod strangers;
+mod stream;
 mod subscribe;
 mod uplink;
 mod v1;
@@ -25,7 +28,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, patch, post};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::auth::Gate;
 use crate::hub::Hub;
@@ -37,9 +40,7 @@ pub(crate) use guard::{Allowed, BadOrigin};
 pub(crate) use metrics::Metrics;
 pub(crate) use server::serve;
 pub(crate) use site::Site;
-
-/// Sockets that have not said who they are; the next is asked to come back later.
-pub(crate) const STRANGERS_MAX: usize = 64;
+pub(crate) use strangers::Strangers;
 
 /// What all handlers share.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub(crate) struct App {
     pub site: Site,
     /// Where bridges reach this server.
     pub base_url: String,
-    pub strangers: Arc<Semaphore>,
+    pub strangers: Strangers,
     /// Set to `true` when the server is about to go.
     pub leaving: watch::Receiver<bool>,
     /// Held by every task that outlives its request; the server waits until nobody holds one.

@@ -18,8 +18,9 @@ use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::error::ApiError;
+use super::line::one_line;
 use super::socket::{Closing, Ending, Inbound, Wire};
-use super::subscribe::admit;
+use super::subscribe::{Opening, admit};
 use super::uplink::{self, Source};
 use super::v1::{broke, still_paired};
 use super::{App, Shared};
@@ -31,18 +32,15 @@ use crate::store::{RequestRow, SessionRow};
 /// Requests remembered per socket; beyond it the ones that are over are forgotten, then all.
 const REQUESTS_MAX: usize = 1_024;
 
-/// Serves the session until one side has enough. `rest` came behind the first line in the same frame.
+/// Serves the session until one side has enough.
 pub(super) async fn run(
     app: &Shared,
     wire: &mut Wire,
     session: &SessionRow,
-    caller: Caller,
-    rest: String,
+    opening: Opening,
 ) -> Result<(), Ending> {
     let room = app.hub.room(&session.id);
-    let joined = room.join(&caller.device.id);
-    let mut seat =
-        joined.map_err(|_| Some(Closing::new(close::TOO_MANY, "this device has too many sockets here")))?;
+    let (mut seat, caller) = opening.sit(app, &room).await?;
     let session = app.store.session(&session.id).await.map_err(broke)?.unwrap_or_else(|| session.clone());
     if session.archived {
         return Err(Some(Closing::new(close::ARCHIVED, "the session was archived")));
@@ -61,7 +59,7 @@ pub(super) async fn run(
             reader.show(row.request_id, row.event).await?;
         }
     }
-    reader.lines(&rest).await?;
+    reader.lines(&opening.rest).await?;
     reader.serve().await
 }
 
@@ -112,7 +110,7 @@ impl Reader<'_> {
     }
 
     async fn line(&mut self, text: &str) -> Result<(), Ending> {
-        self.wire.send(format!("{text}\n")).await
+        self.wire.send(format!("{}\n", one_line(text))).await
     }
 
     async fn show(&mut self, request_id: String, event: RawJson) -> Result<(), Ending> {

@@ -1,4 +1,5 @@
-//! The accept loop: bounded connections, headers that have to arrive in time, and an orderly end.
+//! The accept loop: bounded connections, headers that have to arrive in time, answers that have to be taken in time,
+//! and an orderly end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
+
+use super::stream::{Bounded, Inflow, PATIENCE};
 
 /// Connections at once; the next one waits in the kernel's queue.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -50,8 +53,11 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut leaving: wa
 
 async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut leaving: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
+    let inflow = Inflow::default();
+    let stream = Bounded::new(stream, inflow.clone(), PATIENCE);
     let service = router.map_request(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(inflow.clone());
         request.map(axum::body::Body::new)
     });
     let served = http1::Builder::new()

@@ -16,13 +16,13 @@ use super::error::{ApiError, ApiResult};
 use super::extract::{Anybody, Ids, JsonBody};
 use super::{App, Shared};
 use crate::hub::Note;
-use crate::seam::mint;
+use crate::seam::{mint, sha256};
 use crate::store::{Archived, EnvironmentRow, Prompt, SessionFilter, SessionRow};
 
 /// Sessions in one page.
 const PAGE_MAX: u32 = 200;
 /// Characters of a title.
-const TITLE_CHARS_MAX: usize = 200;
+pub(super) const TITLE_CHARS_MAX: usize = 200;
 /// Characters of a title made from a prompt.
 const PROMPT_TITLE_CHARS: usize = 60;
 /// Bytes of a directory, an agent's or a model's name.
@@ -94,7 +94,8 @@ pub(super) async fn create(
         .map_err(|error| ApiError::invalid(error.to_string()))?;
     let prompt = body.prompt.as_deref().filter(|text| !text.trim().is_empty()).map(|text| {
         let uuid = mint(&*app.entropy, "");
-        Prompt { event: text_prompt(&uuid, text), uuid }
+        let event = text_prompt(&uuid, text);
+        Prompt { hash: sha256(event.as_str()), event, uuid }
     });
     let given = body.title.as_deref().map(str::trim).unwrap_or_default().to_owned();
     let title = match (&body.prompt, given.is_empty()) {
@@ -206,12 +207,19 @@ async fn info(app: &App, row: SessionRow) -> ApiResult<SessionInfo> {
     } else {
         SessionStatus::Idle
     };
+    // Where the bridge was told to work, not where the agent says it is: that line may say anything.
+    let directory = match row.spec.directory {
+        Some(directory) => directory,
+        None => {
+            app.store.environment(&row.environment_id).await?.map(|row| row.directory).unwrap_or_default()
+        }
+    };
     Ok(SessionInfo {
         id: row.id,
         title: row.title,
         status,
         environment_id: row.environment_id,
-        directory: state.directory.or(row.spec.directory).unwrap_or_default(),
+        directory,
         agent: state.agent.or(row.spec.agent),
         model: state.model.or(row.spec.model),
         permission_mode: state.permission_mode.or(row.spec.permission_mode),

@@ -2,7 +2,7 @@
 //! event is checked before any is taken; a POST is taken whole or not at all.
 
 use portcullis_protocol::RawJson;
-use portcullis_protocol::approval::Decision;
+use portcullis_protocol::approval::{Decision, Verdict};
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::json::{Header, JsonError};
 use portcullis_protocol::limits::{FOREIGN_ID_BYTES_MAX, POST_EVENTS_MAX};
@@ -15,9 +15,10 @@ use serde_json::Value;
 
 use super::error::{ApiError, ApiResult};
 use super::extract::require;
+use super::line::flat;
 use super::{App, sessions};
 use crate::approvals::{self, Ruled};
-use crate::hub::Note;
+use crate::hub::{Forward, NotForwarded, Note};
 use crate::seam::sha256;
 use crate::store::{AppendOutcome, Appended, Decided, DeviceRow, Prompt, Ruling, SessionRow};
 
@@ -92,6 +93,12 @@ pub(super) async fn take(
     }
 }
 
+/// Prompts go to the log and controls to the worker: one POST cannot be all or nothing in both.
+fn is_mixed(said: &[Said]) -> bool {
+    said.iter().any(|said| matches!(said, Said::Prompt(_)))
+        && said.iter().any(|said| matches!(said, Said::Control(_)))
+}
+
 struct Reader<'a> {
     app: &'a App,
     device: &'a DeviceRow,
@@ -143,13 +150,14 @@ impl Reader<'_> {
             return Err(ApiError::invalid("a key stands twice, or a text is no Unicode"));
         }
         let uuid = prompt::check(&event).map_err(|error| ApiError::invalid(error.to_string()))?;
-        Ok(Said::Prompt(Prompt { uuid, event }))
+        Ok(Said::Prompt(Prompt { uuid, hash: sha256(event.as_str()), event: flat(event) }))
     }
 
     fn decision(&self, header: &Header, event: RawJson) -> ApiResult<Said> {
         require(self.device.role, Role::Approver)?;
         let Source::Plain { shown } = self.source else {
             let decision = Decision::parse(&event).map_err(|error| ApiError::invalid(error.to_string()))?;
+            self.check_grants(&decision)?;
             return Ok(Said::Decision { decision: Box::new(decision), event });
         };
         if !self.device.plain_approve {
@@ -161,8 +169,20 @@ impl Reader<'_> {
         let uuid = header.uuid.clone().unwrap_or_else(|| format!("plain-{}", sha256(event.as_str())));
         let decision = approvals::bind_plain(&event, shown, uuid);
         let decision = decision.map_err(|error| ApiError::invalid(error.to_string()))?;
+        self.check_grants(&decision)?;
         let event = decision.to_event();
         Ok(Said::Decision { decision: Box::new(decision), event })
+    }
+
+    /// An allow is no way around the table of control requests.
+    fn check_grants(&self, decision: &Decision) -> ApiResult<()> {
+        let Verdict::Allow { updated_permissions, .. } = &decision.verdict else { return Ok(()) };
+        let least = approvals::least_role(updated_permissions, self.current_mode());
+        require(self.device.role, least).map_err(|mut error| {
+            error.detail.message =
+                format!("`updatedPermissions` loosen this session: {}", error.detail.message);
+            error
+        })
     }
 
     fn control(&self, header: Header, event: RawJson) -> ApiResult<Said> {
@@ -193,7 +213,7 @@ impl Reader<'_> {
             needed.ok_or_else(|| ApiError::forbidden("clients may not send this control request"))?;
         require(self.device.role, needed.least)?;
         let hash = sha256(event.as_str());
-        let event = rewritten(self.device, &request_id, body.request);
+        let event = rewritten(self.device, &request_id, flat(body.request));
         let uuid = uuid.unwrap_or_else(|| request_id.clone());
         Ok(Said::Control(Control { uuid, request_id, needs_policy: needed.needs_policy, event, hash }))
     }
@@ -243,16 +263,10 @@ async fn take_content(
     session: &SessionRow,
     said: Vec<Said>,
 ) -> ApiResult<Vec<Posted>> {
-    let room = app.hub.room(&session.id);
-    for (index, said) in said.iter().enumerate() {
-        let Said::Control(control) = said else { continue };
-        if room.forwarded(&key(device, control), &control.hash) == Some(false) {
-            return Err(ApiError::conflict(format!("event {index}: this uuid came before with other bytes")));
-        }
-        if !room.is_attached() {
-            return Err(ApiError::unavailable("no bridge holds this session now: send a prompt to start it"));
-        }
+    if is_mixed(&said) {
+        return Err(ApiError::invalid("control requests travel apart from prompts"));
     }
+    let mut forwarded = forward(app, device, session, &said)?.into_iter();
     let prompts: Vec<Prompt> = said
         .iter()
         .filter_map(|said| match said {
@@ -269,7 +283,10 @@ async fn take_content(
                 Some(Appended::Duplicate { seq }) => entry(prompt.uuid, PostedStatus::Duplicate, seq),
                 None => return Err(ApiError::conflict("the log took fewer prompts than it was given")),
             },
-            Said::Control(control) => forward(device, &room, control)?,
+            Said::Control(control) => match forwarded.next() {
+                Some(true) => entry(control.uuid, PostedStatus::Accepted, None),
+                Some(false) | None => entry(control.uuid, PostedStatus::Duplicate, None),
+            },
             Said::Passing { uuid } => entry(uuid, PostedStatus::Accepted, None),
             Said::Decision { decision, .. } => entry(decision.uuid, PostedStatus::Duplicate, None),
         });
@@ -334,22 +351,36 @@ fn text_of(event: &RawJson) -> Option<String> {
     }
 }
 
-fn key(device: &DeviceRow, control: &Control) -> String {
-    format!("{}\n{}", device.id, control.uuid)
-}
-
-fn forward(device: &DeviceRow, room: &crate::hub::Room, control: Control) -> ApiResult<Posted> {
-    let key = key(device, &control);
-    let Control { uuid, request_id, needs_policy, event, hash } = control;
-    if room.forwarded(&key, &hash).is_some() {
-        return Ok(entry(uuid, PostedStatus::Duplicate, None));
-    }
-    let down = ControlDown { device_id: device.id.clone(), request_id, needs_policy, event };
-    if !room.send_down(WorkerDown::Control(down)) {
-        return Err(ApiError::unavailable("the bridge of this session went away: try again"));
-    }
-    room.remember_forwarded(key, hash);
-    Ok(entry(uuid, PostedStatus::Accepted, None))
+/// Hands the controls among `said` to the worker, all or none; tells for each whether it is new.
+fn forward(app: &App, device: &DeviceRow, session: &SessionRow, said: &[Said]) -> ApiResult<Vec<bool>> {
+    let controls: Vec<&Control> = said
+        .iter()
+        .filter_map(|said| match said {
+            Said::Control(control) => Some(control),
+            Said::Prompt(_) | Said::Decision { .. } | Said::Passing { .. } => None,
+        })
+        .collect();
+    let frame = |control: &Control| ControlDown {
+        device_id: device.id.clone(),
+        request_id: control.request_id.clone(),
+        needs_policy: control.needs_policy,
+        event: control.event.clone(),
+    };
+    let forwards = controls.iter().map(|control| Forward {
+        key: format!("{}\n{}", device.id, control.uuid),
+        hash: control.hash.clone(),
+        frame: frame(control),
+    });
+    app.hub.room(&session.id).forward(forwards.collect()).map_err(|reason| match reason {
+        NotForwarded::OtherBytes { index } => {
+            let uuid = controls.get(index).map(|control| control.uuid.as_str()).unwrap_or_default();
+            ApiError::conflict(format!("the uuid {uuid} came before with other bytes"))
+        }
+        NotForwarded::Offline => {
+            ApiError::unavailable("no bridge holds this session now: send a prompt to start it")
+        }
+        NotForwarded::Busy => ApiError::busy("too much waits for the bridge of this session: try again"),
+    })
 }
 
 async fn decide(

@@ -14,7 +14,7 @@ use portcullis_protocol::wire::close;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::socket::{Closing, Ending, Inbound, Wire};
-use super::subscribe::{admit, failed, malformed};
+use super::subscribe::{Opening, admit, failed, malformed};
 use super::{App, Shared};
 use crate::auth::Caller;
 use crate::hub::outflow::Outflow;
@@ -61,20 +61,18 @@ pub(super) async fn run(
     app: &Shared,
     wire: &mut Wire,
     session: &SessionRow,
-    caller: Caller,
-    resume: Option<Resume>,
+    opening: Opening,
 ) -> Result<(), Ending> {
     let room = app.hub.room(&session.id);
-    let joined = room.join(&caller.device.id);
-    let mut seat =
-        joined.map_err(|_| Some(Closing::new(close::TOO_MANY, "this device has too many sockets here")))?;
+    let (mut seat, caller) = opening.sit(app, &room).await?;
     // Read again behind the seat: what is appended from here on rings the bell.
     let session = app.store.session(&session.id).await.map_err(broke)?.unwrap_or_else(|| session.clone());
     room.advance(session.head_seq);
     let open = app.store.open_requests(&session.id).await.map_err(broke)?;
-    let start = Start::new(resume.as_ref(), app.store.epoch().as_str(), session.head_seq);
+    let start = Start::new(opening.resume.as_ref(), app.store.epoch().as_str(), session.head_seq);
     let mut flow = Outflow::new(start.after_seq);
-    let pending: Vec<Permission> = open.iter().map(|row| row.to_wire(true)).collect();
+    // What was denied for want of room is not sent whole either: this frame is as bounded as what may wait.
+    let pending: Vec<Permission> = open.iter().map(|row| row.to_wire(!row.is_overflow())).collect();
     for row in &open {
         flow.is_news(&row.request_id, row.state);
     }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{FromRequestParts, Query, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_protocol::RawJson;
@@ -16,7 +17,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::{ApiError, ApiResult};
-use super::extract::{Bearer, Ids, MaybeBody, require};
+use super::extract::{Bearer, Ids, JsonBody, MaybeBody, need_bearer, require};
 use super::sessions::fresh_work;
 use super::{App, Shared};
 use crate::auth::signer::WorkerClaims;
@@ -129,28 +130,16 @@ pub(super) async fn take(
 /// `POST …/work/{id}/heartbeat`, with the session's token: keeps the lease, and renews the token.
 pub(super) async fn heartbeat(
     State(app): State<Shared>,
-    Bearer(token): Bearer,
-    Ids((id, work)): Ids<(EnvironmentId, WorkId)>,
+    Holder { claims, work }: Holder,
     query: Query_<BeatQuery>,
     MaybeBody(body): MaybeBody<BeatQuery>,
 ) -> ApiResult<Json<WorkHeartbeat>> {
     let Query(query) = query.map_err(|error| ApiError::invalid(error.body_text()))?;
-    let claims = verify(&app, &token)?;
-    if claims.environment_id != id {
-        return Err(ApiError::forbidden("this token is for another environment"));
-    }
+    let id = claims.environment_id.clone();
     let now_ms = app.clock.now_ms();
     let expected = query.expected_last_heartbeat.or(body.and_then(|body| body.expected_last_heartbeat));
     let expected = expected.unwrap_or_else(|| "NO_HEARTBEAT".into());
     let fresh = mint(&*app.entropy, "hb_");
-    let lost = |state: &str| {
-        let message =
-            format!("heartbeat_precondition_failed: another holds this work, or it is over (state: {state})");
-        ApiError::lease_lost(StatusCode::PRECONDITION_FAILED, message)
-    };
-    if app.store.lease(&claims.session_id).await?.is_none_or(|(held, _)| held.id != work) {
-        return Err(lost("stopped"));
-    }
     match app.store.beat(work, claims.lease_id.clone(), expected, fresh, now_ms).await? {
         Beat::Extended(row) => {
             app.hub.saw_bridge(&id, now_ms);
@@ -166,6 +155,35 @@ pub(super) async fn heartbeat(
             }))
         }
         Beat::Lost(row) => Err(lost(row.map_or("stopped", |row| row.state.as_str()))),
+    }
+}
+
+fn lost(state: &str) -> ApiError {
+    let message =
+        format!("heartbeat_precondition_failed: another holds this work, or it is over (state: {state})");
+    ApiError::lease_lost(StatusCode::PRECONDITION_FAILED, message)
+}
+
+/// Who has a token for the work of the path, which is the live item of its session; known before the body is read.
+#[derive(Debug)]
+pub(super) struct Holder {
+    claims: WorkerClaims,
+    work: WorkId,
+}
+
+impl FromRequestParts<Shared> for Holder {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> ApiResult<Self> {
+        let claims = verify(app, need_bearer(parts)?)?;
+        let Ids((id, work)) = Ids::<(EnvironmentId, WorkId)>::from_request_parts(parts, app).await?;
+        if claims.environment_id != id {
+            return Err(ApiError::forbidden("this token is for another environment"));
+        }
+        if app.store.lease(&claims.session_id).await?.is_none_or(|(held, _)| held.id != work) {
+            return Err(lost("stopped"));
+        }
+        Ok(Self { claims, work })
     }
 }
 
@@ -185,22 +203,37 @@ pub(super) async fn stop(
 /// `POST …/bridge/reconnect {session_id}`: the session goes back into the queue under a fresh lease.
 pub(super) async fn reconnect(
     State(app): State<Shared>,
-    Bearer(token): Bearer,
-    Ids(id): Ids<EnvironmentId>,
-    super::extract::JsonBody(body): super::extract::JsonBody<Reconnect>,
+    Own(id): Own,
+    JsonBody(body): JsonBody<Reconnect>,
 ) -> ApiResult<StatusCode> {
-    if app.store.environment_by_secret(&id, &sha256(&token)).await?.is_none() {
-        let caller = app.gate.authenticate(&token).await?;
-        require(caller.device.role, Role::Bridge)?;
-        if app.store.environment(&id).await?.is_none_or(|row| row.device_id != caller.device.id) {
-            return Err(ApiError::not_found("there is no such environment"));
-        }
-    }
     if !app.store.requeue(id, body.session_id, fresh_work(&app)?, app.clock.now_ms()).await? {
         return Err(ApiError::not_found("there is no such session in this environment, or it was archived"));
     }
     app.hub.ring_work();
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The environment of the path, of whoever calls: by its secret, or by its device's access token. Known before any
+/// body is read.
+#[derive(Debug)]
+pub(super) struct Own(pub EnvironmentId);
+
+impl FromRequestParts<Shared> for Own {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> ApiResult<Self> {
+        let token = need_bearer(parts)?.to_owned();
+        let Ids(id) = Ids::<EnvironmentId>::from_request_parts(parts, app).await?;
+        if app.store.environment_by_secret(&id, &sha256(&token)).await?.is_some() {
+            return Ok(Self(id));
+        }
+        let caller = app.gate.authenticate(&token).await?;
+        require(caller.device.role, Role::Bridge)?;
+        match app.store.environment(&id).await? {
+            Some(row) if row.device_id == caller.device.id => Ok(Self(id)),
+            _ => Err(ApiError::not_found("there is no such environment")),
+        }
+    }
 }
 
 /// The claims of a worker's token.

@@ -1,8 +1,9 @@
 //! What a worker says: checked item by item, written in one transaction, and then told to whoever listens.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use portcullis_protocol::RawJson;
 use portcullis_protocol::approval;
 use portcullis_protocol::id::{DeviceId, Incarnation, SessionId};
@@ -16,7 +17,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::{ApiError, ApiResult};
-use super::extract::{Bearer, Ids, JsonBody};
+use super::extract::{Ids, JsonBody, need_bearer};
+use super::sessions::TITLE_CHARS_MAX;
 use super::{App, Shared, work};
 use crate::hub::{Note, Room};
 use crate::seam::sha256;
@@ -30,11 +32,9 @@ const TEXT_BYTES_MAX: usize = 4_096;
 /// `POST /v1/session_ingress/session/{session}/events`.
 pub(super) async fn post(
     State(app): State<Shared>,
-    Bearer(token): Bearer,
-    Ids(id): Ids<SessionId>,
+    Held(id): Held,
     JsonBody(body): JsonBody<WorkerPost, POST_BYTES_MAX>,
 ) -> ApiResult<Json<WorkerPosted>> {
-    hold(&app, &id, &token).await?;
     let room = app.hub.room(&id);
     let WorkerPost { incarnation, lane, items } = body;
     let Some(first_n) = check_order(lane, &items)? else {
@@ -61,6 +61,21 @@ pub(super) async fn post(
         WorkerOutcome::Gone => Err(ApiError::gone(
             "this incarnation does not speak for the session: it ended, or did not attach",
         )),
+    }
+}
+
+/// The session of the path, held by whoever calls; known before any of the body is read.
+#[derive(Debug)]
+pub(super) struct Held(SessionId);
+
+impl FromRequestParts<Shared> for Held {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> ApiResult<Self> {
+        let token = need_bearer(parts)?.to_owned();
+        let Ids(id) = Ids::<SessionId>::from_request_parts(parts, app).await?;
+        hold(app, &id, &token).await?;
+        Ok(Self(id))
     }
 }
 
@@ -190,7 +205,7 @@ fn bounded(state: WorkerState) -> WorkerState {
         model: cut(state.model),
         permission_mode: cut(state.permission_mode),
         directory: cut(state.directory),
-        title: cut(state.title),
+        title: state.title.map(|title| title.chars().take(TITLE_CHARS_MAX).collect()),
         ..state
     }
 }
@@ -296,10 +311,8 @@ impl Teller<'_> {
 
     fn requests(&self, rows: Vec<RequestRow>) {
         for row in rows {
-            // A request that was denied on arrival, because too many wait.
-            let is_denied = row.device_id.is_none() && row.decision.is_some();
             let is_new = matches!(row.state, PermissionState::Decided | PermissionState::Refused);
-            let denial = if is_denied && is_new { decision(&row) } else { None };
+            let denial = if row.is_overflow() && is_new { decision(&row) } else { None };
             self.room.tell(&Note::Permission(row.into()));
             if let Some(denial) = denial {
                 self.room.send_down(denial);
@@ -331,6 +344,12 @@ mod tests {
         assert_eq!(stub["bytes"].as_u64().unwrap(), u64::try_from(event.byte_len()).unwrap());
         let fine = RawJson::parse(r#"{"type":"user"}"#).unwrap();
         assert_eq!(storable(fine.clone()), fine);
+    }
+
+    #[test]
+    fn a_title_of_the_agent_is_no_longer_than_one_of_a_person() {
+        let state = WorkerState { title: Some("é".repeat(5_000)), ..WorkerState::default() };
+        assert_eq!(bounded(state).title, Some("é".repeat(TITLE_CHARS_MAX)));
     }
 
     #[test]

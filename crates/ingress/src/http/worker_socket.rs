@@ -86,6 +86,10 @@ impl Session<'_> {
         let room = self.app.hub.room(self.id);
         room.advance(attached.head_seq);
         let mut link = room.attach(&bridge, &attach.incarnation);
+        // Again behind the seat: a bridge that was revoked before it sat was not there to be sent away.
+        if holder(self.app, self.id, self.token).await?.is_none() {
+            return Err(Some(lost));
+        }
         for row in attached.orphaned {
             room.tell(&Note::Permission(row.into()));
         }

@@ -12,7 +12,7 @@ use portcullis_protocol::id::{DeviceId, EnvironmentId, SessionId};
 use portcullis_protocol::wire::close;
 use tokio::sync::watch;
 
-pub(crate) use room::{Joined, Note, Room, WorkerLink};
+pub(crate) use room::{Forward, Joined, NotForwarded, Note, Room, WorkerLink};
 
 /// A bridge counts as online this long after its last call, in ms: a poll blocks for up to 30 s, and one that has no
 /// room for work still sends heartbeats every 45 s at the latest.

@@ -9,7 +9,7 @@ use portcullis_protocol::id::{DeviceId, Incarnation};
 use portcullis_protocol::json::Header;
 use portcullis_protocol::limits::{SOCKETS_PER_DEVICE_MAX, UUID_RING_MAX};
 use portcullis_protocol::wire::client::{LiveEvent, Presence, WorkerStatus};
-use portcullis_protocol::wire::worker::{WorkerDown, WorkerState};
+use portcullis_protocol::wire::worker::{ControlDown, WorkerDown, WorkerState};
 use tokio::sync::{mpsc, watch};
 
 use super::streams::Streams;
@@ -21,6 +21,31 @@ const NOTES_WAITING_MAX: usize = 2_048;
 const LIVE_WAITING_MAX: usize = 2_048;
 /// Frames that wait for a worker: decisions of all requests that can wait, and controls.
 const DOWN_WAITING_MAX: usize = 512;
+
+/// Places among them that controls leave free: a client that asks without end neither holds a decision up nor costs
+/// the worker its link.
+const DOWN_RESERVED: usize = DOWN_WAITING_MAX / 2;
+
+/// A control request on its way to the worker.
+#[derive(Debug)]
+pub(crate) struct Forward {
+    /// Whose it is, and under which uuid.
+    pub key: String,
+    /// SHA-256 over what the client sent.
+    pub hash: String,
+    pub frame: ControlDown,
+}
+
+/// Why control requests were not forwarded: none of them was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotForwarded {
+    /// The uuid of the one at `index` came before with other bytes.
+    OtherBytes { index: usize },
+    /// No worker is attached.
+    Offline,
+    /// Too many frames wait for the worker.
+    Busy,
+}
 
 /// Something a socket is told at once, never behind content.
 #[derive(Clone, Debug)]
@@ -227,19 +252,42 @@ impl Room {
         status
     }
 
-    /// Whether a control request of this key and these bytes was forwarded before: `None` when the key is new,
-    /// `Some(false)` when it came with other bytes.
-    pub(crate) fn forwarded(&self, key: &str, hash: &str) -> Option<bool> {
-        self.lock().controls.iter().find(|(known, _)| known == key).map(|(_, known)| known == hash)
-    }
-
-    /// Remembers that it was.
-    pub(crate) fn remember_forwarded(&self, key: String, hash: String) {
+    /// Forwards control requests to the worker, all or none; tells for each whether it is new.
+    pub(crate) fn forward(&self, controls: Vec<Forward>) -> Result<Vec<bool>, NotForwarded> {
         let mut inner = self.lock();
-        if inner.controls.len() >= UUID_RING_MAX {
-            inner.controls.pop_front();
+        let mut news = Vec::with_capacity(controls.len());
+        for (index, control) in controls.iter().enumerate() {
+            let before = inner.controls.iter().map(|(key, hash)| (key, hash));
+            let beside = controls[..index].iter().map(|other| (&other.key, &other.hash));
+            let known = before.chain(beside).find(|(key, _)| **key == control.key);
+            if known.is_some_and(|(_, hash)| *hash != control.hash) {
+                return Err(NotForwarded::OtherBytes { index });
+            }
+            news.push(known.is_none());
         }
-        inner.controls.push_back((key, hash));
+        let count = news.iter().filter(|is_new| **is_new).count();
+        if count == 0 {
+            return Ok(news);
+        }
+        let worker = inner.worker.as_ref().ok_or(NotForwarded::Offline)?;
+        if worker.down.is_closed() {
+            return Err(NotForwarded::Offline);
+        }
+        if worker.down.capacity() < DOWN_RESERVED + count {
+            return Err(NotForwarded::Busy);
+        }
+        let down = worker.down.clone();
+        for (Forward { key, hash, frame }, _) in
+            controls.into_iter().zip(&news).filter(|(_, is_new)| **is_new)
+        {
+            // Only this lock lets anybody send, so the places are still there.
+            let _ = down.try_send(WorkerDown::Control(frame));
+            if inner.controls.len() >= UUID_RING_MAX {
+                inner.controls.pop_front();
+            }
+            inner.controls.push_back((key, hash));
+        }
+        Ok(news)
     }
 
     /// Ends every socket of a device.
@@ -373,6 +421,45 @@ mod tests {
         assert!(room.is_attached());
         drop(new);
         assert!(!room.is_attached());
+    }
+
+    fn control(key: &str, hash: &str) -> Forward {
+        let frame = ControlDown {
+            device_id: device("a"),
+            request_id: key.into(),
+            needs_policy: false,
+            event: RawJson::null(),
+        };
+        Forward { key: key.into(), hash: hash.into(), frame }
+    }
+
+    #[test]
+    fn controls_are_forwarded_once_all_or_none_and_never_with_other_bytes() {
+        let room = Arc::new(Room::default());
+        assert_eq!(room.forward(vec![control("a", "1")]), Err(NotForwarded::Offline));
+        let mut link = room.attach(&device("b"), &Incarnation::parse("i").unwrap());
+        let twins = vec![control("a", "1"), control("b", "1"), control("a", "2")];
+        assert_eq!(room.forward(twins), Err(NotForwarded::OtherBytes { index: 2 }));
+        assert!(link.down.try_recv().is_err(), "nothing of a refused POST was sent");
+        assert_eq!(room.forward(vec![control("a", "1"), control("a", "1")]), Ok(vec![true, false]));
+        assert_eq!(room.forward(vec![control("a", "1")]), Ok(vec![false]));
+        assert_eq!(room.forward(vec![control("a", "2")]), Err(NotForwarded::OtherBytes { index: 0 }));
+        assert!(link.down.try_recv().is_ok());
+        assert!(link.down.try_recv().is_err(), "asked once");
+    }
+
+    #[test]
+    fn a_flood_of_controls_leaves_the_worker_its_link_and_room_for_decisions() {
+        let room = Arc::new(Room::default());
+        let link = room.attach(&device("b"), &Incarnation::parse("i").unwrap());
+        let mut sent = 0;
+        while room.forward(vec![control(&sent.to_string(), "1")]).is_ok() {
+            sent += 1;
+        }
+        assert_eq!(room.forward(vec![control("next", "1")]), Err(NotForwarded::Busy));
+        assert_eq!(sent, DOWN_WAITING_MAX - DOWN_RESERVED);
+        assert!(room.is_attached() && room.send_down(WorkerDown::KeepAlive));
+        drop(link);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{
     Registration, RequestRow, Ruling, SessionFilter, SessionRow, Store, WorkState, WorkerOutcome,
     WorkerWrite, Wrote,
 };
-use crate::seam::{SystemEntropy, mint};
+use crate::seam::{SystemEntropy, mint, sha256};
 
 macro_rules! contract {
     ($name:ident, $open:expr, [$($case:ident),* $(,)?]) => {
@@ -99,7 +99,7 @@ fn raw(text: &str) -> RawJson {
 }
 
 fn prompt(uuid: &str, text: &str) -> Prompt {
-    Prompt { uuid: uuid.into(), event: RawJson::from_value(text) }
+    Prompt { uuid: uuid.into(), hash: sha256(text), event: RawJson::from_value(text) }
 }
 
 async fn session(store: &Opened, name: &str) -> SessionId {
@@ -179,6 +179,9 @@ async fn a_code_admits_one_device_and_only_in_time(store: Opened) {
     assert_eq!(redeem("two", device("b", None), 5).await, Redeemed::KeyMissing);
     assert!(matches!(redeem("two", device("b", Some("k")), 5).await, Redeemed::Waiting(_)));
     assert_eq!(redeem("three", device("c", Some("l")), 100).await, Redeemed::Expired);
+    let known = store.provision(DeviceRow { confirm_code: None, ..device("d", Some("m")) }).await.unwrap();
+    assert_eq!(redeem("three", device("e", Some("m")), 5).await, Redeemed::Known(known.id));
+    assert!(matches!(redeem("three", device("c", Some("l")), 5).await, Redeemed::Waiting(_)));
 }
 
 async fn a_device_is_recognised_by_its_key_and_the_last_owner_stays(store: Opened) {

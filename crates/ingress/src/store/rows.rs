@@ -39,10 +39,12 @@ impl DeviceRow {
 /// What a pairing code was good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Redeemed {
-    /// The device is in: the first one, or one whose key was known.
+    /// The device is in, for it is the first one.
     Granted(DeviceRow),
     /// A further device, to be confirmed by an owner.
     Waiting(DeviceRow),
+    /// The device of that key is in already: it signs in with the key. The code stays good.
+    Known(DeviceId),
     /// A further device without a key: it could never come back for its token.
     KeyMissing,
     /// No such code.
@@ -100,6 +102,8 @@ pub(crate) enum SessionFilter {
 #[derive(Clone, Debug)]
 pub(crate) struct Prompt {
     pub uuid: String,
+    /// SHA-256 over what the client sent: the other half of the idempotency key.
+    pub hash: String,
     pub event: RawJson,
 }
 
@@ -211,6 +215,11 @@ pub(crate) struct RequestRow {
 }
 
 impl RequestRow {
+    /// Whether it was denied on arrival, because too many waited.
+    pub(crate) fn is_overflow(&self) -> bool {
+        self.device_id.is_none() && self.decision.is_some()
+    }
+
     /// The row as a frame shows it; `whole` adds the request itself.
     pub(crate) fn to_wire(&self, whole: bool) -> Permission {
         Permission {

@@ -269,3 +269,52 @@ async fn beyond_the_bound_requests_are_denied_at_once_with_the_reason() {
     let (_, info) = stage.owner.get(&format!("/v1/sessions/{}", stage.session)).await;
     assert_eq!(info["pending_count"], 256);
 }
+
+#[tokio::test]
+async fn an_approver_does_not_make_a_session_laxer_by_a_suggestion() {
+    let (stage, mut worker, asked) = scene().await;
+    worker.control("state", json!({ "state": { "status": "running", "permission_mode": "default" } })).await;
+    let approver = stage.server.admit(Role::Approver, 60).await;
+    let granting = |uuid: &str, grant: Value| {
+        let mut event = asked.allow(uuid);
+        event["response"]["response"]["updatedPermissions"] = json!([grant]);
+        event
+    };
+    let laxer = json!({ "type": "setMode", "mode": "acceptEdits", "destination": "session" });
+    let (status, error) = decide(&approver, &stage.session, granting("d1", laxer.clone())).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "{error}");
+    let (_, info) = stage.owner.get(&format!("/v1/sessions/{}", stage.session)).await;
+    assert_eq!(info["pending_count"], 1, "it still waits");
+    assert_eq!(decide(&stage.owner, &stage.session, granting("d2", laxer)).await.0, StatusCode::OK);
+
+    let next = worker.ask("R-next", "ls").await;
+    let mut event = next.allow("d3");
+    event["response"]["response"]["updatedPermissions"] =
+        json!([{ "type": "addRules", "behavior": "allow" }]);
+    assert_eq!(decide(&approver, &stage.session, event).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn waiting_requests_are_bounded_by_their_bytes_and_so_is_the_welcome() {
+    let stage = Stage::set().await;
+    let mut worker = stage.bridge.serve("i1").await;
+    for n in 0..3 {
+        worker.ask(&format!("R{n}"), &"x".repeat(7 * 1024 * 1024)).await;
+    }
+    let denied = worker.link.next_of("decision").await;
+    assert_eq!(denied["request_id"], "R2");
+    assert_eq!(denied["event"]["response"]["response"]["behavior"], "deny");
+    worker.ask("R3", "ls").await;
+    let (_, info) = stage.owner.get(&format!("/v1/sessions/{}", stage.session)).await;
+    let welcome = stage.owner.subscribe(&stage.session, None).await.next_of("welcome").await;
+    let rows = welcome["pending"].as_array().unwrap();
+    let whole: Vec<_> =
+        rows.iter().filter(|row| row.get("event").is_some()).map(|row| &row["request_id"]).collect();
+    assert_eq!(whole, ["R0", "R1"], "what was denied for want of room is not sent either");
+    assert_eq!(info["pending_count"], 2, "as long as the denied one is not delivered it counts");
+    worker.control("step", json!({ "request_id": "R2", "step": "delivered" })).await;
+    worker.control("step", json!({ "request_id": "R2", "step": "settled" })).await;
+    worker.ask("R4", "ls").await;
+    let (_, info) = stage.owner.get(&format!("/v1/sessions/{}", stage.session)).await;
+    assert_eq!(info["pending_count"], 3);
+}

@@ -190,3 +190,18 @@ async fn a_forgotten_owner_is_replaced_by_whoever_pairs_next() {
     let (status, granted) = server.pair_with(&code, "new", &Key::p256(8)).await;
     assert_eq!((status, &granted["role"]), (StatusCode::OK, &json!("owner")));
 }
+
+#[tokio::test]
+async fn a_public_key_that_is_known_gets_no_token_and_uses_up_no_code() {
+    let server = Server::start().await;
+    let key = Key::p256(1);
+    let (_, granted) = server.pair("laptop", &key).await;
+    let id = DeviceId::parse(granted["device_id"].as_str().unwrap()).unwrap();
+    let code = server.ingress.pairing_code().await.unwrap();
+    let (status, error) = server.pair_with(&code, "thief", &key).await;
+    assert_eq!((status, &error["error"]["type"]), (StatusCode::CONFLICT, &json!("conflict")));
+    assert!(error["error"]["message"].as_str().unwrap().contains("paired already"), "{error}");
+    assert!(!error.to_string().contains("access_token"));
+    assert_eq!(server.sign_in(&id, &key).await.0, StatusCode::OK, "its key is the way in");
+    assert_eq!(server.pair_with(&code, "phone", &Key::p256(2)).await.0, StatusCode::ACCEPTED);
+}

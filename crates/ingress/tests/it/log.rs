@@ -199,3 +199,51 @@ async fn prompts_reach_a_reader_in_the_order_of_the_log() {
     }
     assert_eq!(ws.read_to(20).await, (2..=20).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_printed_prompt_is_kept_on_one_line_and_known_by_the_bytes_that_were_sent() {
+    let stage = Stage::set().await;
+    let path = format!("/v1/sessions/{}/events", stage.session);
+    let printed = "{\"type\":\"user\",\n\"uuid\":\"p\",\r\"n\": 1.0,\"message\":{\"role\":\"user\",\"content\":\"a\\nb\"}}";
+    let flat = printed.replace(['\n', '\r'], "");
+    let post = async |event: &str| {
+        stage.owner.call(Method::POST, &path, Some(format!(r#"{{"events":[{event}]}}"#))).await
+    };
+    assert_eq!(post(printed).await.0, StatusCode::OK);
+    assert_eq!(post(printed).await.1["data"][0]["status"], "duplicate");
+    assert_eq!(post(&flat).await.0, StatusCode::CONFLICT, "other bytes");
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = stage.server.url(&format!("{path}?after_seq=1"));
+    let page = client.get(url).bearer_auth(&stage.owner.token).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains(&flat), "{page}");
+}
+
+#[tokio::test]
+async fn two_events_of_one_post_with_one_uuid_and_other_bytes_are_a_conflict() {
+    let stage = Stage::set().await;
+    let _worker = stage.bridge.serve("i1").await;
+    let control = |subtype: &str| json!({ "type": "control_request", "uuid": "c", "request_id": "c", "request": { "subtype": subtype } });
+    for twins in [
+        json!([prompt("u", "one"), prompt("u", "two")]),
+        json!([control("interrupt"), control("mcp_status")]),
+    ] {
+        assert_eq!(stage.owner.say(&stage.session, twins).await.0, StatusCode::CONFLICT);
+    }
+    let (status, _) = stage.owner.say(&stage.session, json!([prompt("u", "two")])).await;
+    assert_eq!(status, StatusCode::OK, "nothing of the refused POST was kept");
+    let (_, posted) = stage.owner.say(&stage.session, json!([control("mcp_status")])).await;
+    assert_eq!(posted["data"][0]["status"], "accepted");
+}
+
+#[tokio::test]
+async fn control_requests_travel_apart_from_prompts() {
+    let stage = Stage::set().await;
+    let mut worker = stage.bridge.serve("i1").await;
+    let control = json!({ "type": "control_request", "uuid": "c", "request_id": "c", "request": { "subtype": "interrupt" } });
+    let (status, error) = stage.owner.say(&stage.session, json!([prompt("u", "x"), control])).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(error["error"]["message"].as_str().unwrap().contains("apart from prompts"), "{error}");
+    assert_eq!(stage.owner.events(&stage.session, "?after_seq=1").await["data"], json!([]));
+    stage.owner.say(&stage.session, json!([prompt("u2", "x")])).await;
+    while worker.link.next_of("deliver").await["event"]["uuid"] != "u2" {}
+}

@@ -289,3 +289,19 @@ async fn a_slow_reader_holds_nobody_up() {
     let read = tokio::time::timeout(Duration::from_secs(20), quick.read_to(20)).await;
     assert_eq!(read.expect("the quick one is not held up").len(), 19);
 }
+
+#[tokio::test]
+async fn silent_sockets_keep_nobody_out() {
+    let stage = Stage::set().await;
+    let path = format!("/v1/sessions/ws/{}/subscribe?dialect=portcullis.v1", stage.session);
+    let mut silent = Vec::new();
+    for _ in 0..64 {
+        silent.push(stage.owner.socket(&path, &[]).await);
+    }
+    stage.owner.subscribe(&stage.session, None).await.next_of("welcome").await;
+    assert_eq!(silent[0].closed().await, 1013, "the oldest made room");
+    let auth = json!({ "type": "auth", "credential": { "type": "oauth", "token": stage.owner.token } });
+    let newest = silent.last_mut().unwrap();
+    newest.send(&auth).await;
+    newest.next_of("welcome").await;
+}

@@ -397,3 +397,48 @@ async fn a_stale_process_cannot_attach_again() {
     assert_eq!(link.closed().await, 4003);
     drop(newer);
 }
+
+#[tokio::test]
+async fn who_may_not_post_is_refused_before_the_body_is_read() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let stage = Stage::set().await;
+    let environment = &stage.bridge.environment;
+    for path in [
+        format!("/v1/session_ingress/session/{}/events", stage.session),
+        format!("/v1/sessions/{}/events", stage.session),
+        format!("/v1/environments/{environment}/work/w/heartbeat"),
+        format!("/v1/environments/{environment}/bridge/reconnect"),
+    ] {
+        let address = stage.server.address();
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        // No byte of the body ever comes: an answer can only be about the head.
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer wrong\r\n\
+             content-type: application/json\r\ncontent-length: 1000\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        let reading =
+            tokio::time::timeout(std::time::Duration::from_secs(10), stream.read_exact(&mut answer));
+        reading.await.unwrap_or_else(|_| panic!("{path} waits for the body")).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 401", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_where_its_bridge_was_told_to_be_whatever_the_agent_says() {
+    let stage = Stage::set().await;
+    let mut worker = stage.bridge.serve("i1").await;
+    let state = json!({ "status": "running", "directory": "/somewhere/else", "title": "agent's" });
+    worker.control("state", json!({ "state": state })).await;
+    let path = format!("/v1/sessions/{}", stage.session);
+    let (_, info) = stage.owner.get(&path).await;
+    assert_eq!(
+        (&info["directory"], &info["title"]),
+        (&json!("/home/user/project"), &json!("agent's")),
+        "nobody had given a title"
+    );
+    stage.owner.patch(&path, &json!({ "title": "mine" })).await;
+    worker.control("state", json!({ "state": state })).await;
+    assert_eq!(stage.owner.get(&path).await.1["title"], "mine");
+}

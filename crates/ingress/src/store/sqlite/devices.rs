@@ -206,10 +206,13 @@ async fn redeem(
     if known.is_none() && !first && candidate.key.is_none() {
         return Ok(Redeemed::KeyMissing);
     }
+    // A public key proves nothing: whoever has it and is in already signs in with the other half.
+    if let Some(known) = known.as_ref().filter(|known| known.confirm_code.is_none()) {
+        return Ok(Redeemed::Known(known.id.clone()));
+    }
     sqlx::query("UPDATE pairing_codes SET used = 1 WHERE hash = ?").bind(code_hash).execute(&mut *db).await?;
     if let Some(known) = known {
-        let waits = known.confirm_code.is_some();
-        return Ok(if waits { Redeemed::Waiting(known) } else { Redeemed::Granted(known) });
+        return Ok(Redeemed::Waiting(known));
     }
     if first {
         candidate.role = Role::Owner;

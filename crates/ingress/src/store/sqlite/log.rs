@@ -12,7 +12,6 @@ use super::super::{
 };
 use super::convert::{int, seq_event, session};
 use super::{SqliteStore, requests, work};
-use crate::seam::sha256;
 
 /// Every query for whole sessions starts so.
 macro_rules! select_session {
@@ -235,7 +234,7 @@ pub(super) async fn key_use(
     db: &mut SqliteConnection,
     id: &SessionId,
     uuid: &str,
-    event: &RawJson,
+    hash: &str,
 ) -> Result<KeyUse> {
     let known: Option<(String, Option<i64>)> =
         sqlx::query_as("SELECT hash, seq FROM uplink WHERE session_id = ? AND uuid = ?")
@@ -245,7 +244,7 @@ pub(super) async fn key_use(
             .await?;
     Ok(match known {
         None => KeyUse::Fresh,
-        Some((hash, seq)) if hash == sha256(event.as_str()) => {
+        Some((known, seq)) if known == hash => {
             KeyUse::Same { seq: seq.and_then(|seq| u64::try_from(seq).ok()) }
         }
         Some(_) => KeyUse::OtherBytes,
@@ -256,13 +255,13 @@ pub(super) async fn keep_key(
     db: &mut SqliteConnection,
     id: &SessionId,
     uuid: &str,
-    event: &RawJson,
+    hash: &str,
     seq: Option<u64>,
 ) -> Result<()> {
     sqlx::query("INSERT INTO uplink (session_id, uuid, hash, seq) VALUES (?, ?, ?, ?)")
         .bind(id.as_str())
         .bind(uuid)
-        .bind(sha256(event.as_str()))
+        .bind(hash)
         .bind(seq.map(int))
         .execute(db)
         .await?;
@@ -271,7 +270,7 @@ pub(super) async fn keep_key(
 
 async fn append_prompt(db: &mut SqliteConnection, id: &SessionId, prompt: &Prompt) -> Result<u64> {
     let seq = append(db, id, true, &prompt.event).await?;
-    keep_key(db, id, &prompt.uuid, &prompt.event, Some(seq)).await?;
+    keep_key(db, id, &prompt.uuid, &prompt.hash, Some(seq)).await?;
     Ok(seq)
 }
 
@@ -295,14 +294,14 @@ async fn append_prompts(
     // The first pass looks alone, so that a refusal leaves nothing behind.
     for (index, prompt) in prompts.iter().enumerate() {
         let twin = prompts[..index].iter().find(|earlier| earlier.uuid == prompt.uuid);
-        let differs = twin.is_some_and(|twin| twin.event != prompt.event);
-        if differs || matches!(key_use(db, &id, &prompt.uuid, &prompt.event).await?, KeyUse::OtherBytes) {
+        let differs = twin.is_some_and(|twin| twin.hash != prompt.hash);
+        if differs || matches!(key_use(db, &id, &prompt.uuid, &prompt.hash).await?, KeyUse::OtherBytes) {
             return Ok(AppendOutcome::OtherBytes { index });
         }
     }
     let mut any_new = false;
     for prompt in &prompts {
-        appended.push(match key_use(db, &id, &prompt.uuid, &prompt.event).await? {
+        appended.push(match key_use(db, &id, &prompt.uuid, &prompt.hash).await? {
             KeyUse::Same { seq } => Appended::Duplicate { seq },
             KeyUse::Fresh | KeyUse::OtherBytes => {
                 any_new = true;

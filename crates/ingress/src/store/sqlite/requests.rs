@@ -14,6 +14,7 @@ use super::SqliteStore;
 use super::convert::{int, raw, request, to_json};
 use super::log::{self, KeyUse};
 use crate::approvals;
+use crate::seam::sha256;
 
 #[async_trait]
 impl RequestStore for SqliteStore {
@@ -97,8 +98,9 @@ async fn decide(
     if row.state != PermissionState::Pending {
         return Ok(Decided::Lost(row));
     }
-    match log::key_use(db, &id, &ruling.uuid, &ruling.event).await? {
-        KeyUse::Fresh => log::keep_key(db, &id, &ruling.uuid, &ruling.event, None).await?,
+    let hash = sha256(ruling.event.as_str());
+    match log::key_use(db, &id, &ruling.uuid, &hash).await? {
+        KeyUse::Fresh => log::keep_key(db, &id, &ruling.uuid, &hash, None).await?,
         KeyUse::Same { .. } => {}
         KeyUse::OtherBytes => return Ok(Decided::OtherBytes),
     }
@@ -292,14 +294,16 @@ impl Worker<'_> {
             let reason = "the agent used this request id for two different requests".to_owned();
             return self.step(&request_id, PermissionState::Refused, Some(reason)).await;
         }
-        let (open,): (i64,) = sqlx::query_as(
-            "SELECT count(*) FROM requests WHERE session_id = ? AND state IN ('pending', 'decided', 'delivered')",
+        let (open, bytes): (i64, i64) = sqlx::query_as(
+            "SELECT count(*), coalesce(sum(length(CAST(event AS BLOB))), 0) FROM requests \
+             WHERE session_id = ? AND state IN ('pending', 'decided', 'delivered')",
         )
         .bind(self.id.as_str())
         .fetch_one(&mut *self.db)
         .await?;
         let seq = log::append(self.db, &self.id, false, &event).await?;
-        let state = approvals::admission(usize::try_from(open).unwrap_or(usize::MAX));
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(event.byte_len());
+        let state = approvals::admission(usize::try_from(open).unwrap_or(usize::MAX), bytes);
         let denied = state != PermissionState::Pending;
         let denial = denied.then(|| approvals::overflow_denial(&request_id, &digest));
         sqlx::query(
