@@ -20,6 +20,8 @@ pub const UNACKED_BYTES_MAX: usize = 1024 * 1024;
 pub const PAGE_EVENTS_MAX: usize = 1_000;
 /// Requests that may wait in one session; the next is denied with the reason.
 pub const PENDING_REQUESTS_MAX: usize = 256;
+/// Requests a client keeps in view: all that may wait, and as many that were just decided.
+pub const LEDGER_ENTRIES_MAX: usize = 2 * PENDING_REQUESTS_MAX;
 /// Remembered uuids in an echo ring.
 pub const UUID_RING_MAX: usize = 2_000;
 /// Prompts one client keeps for one session while they cannot be delivered.
@@ -70,3 +72,28 @@ pub const RENDER_TEXT_BYTES_MAX: usize = 200 * 1024;
 pub const RENDER_TABLE_CELLS_MAX: usize = 2_000;
 /// Depth of lists and quotes rendered in one message.
 pub const RENDER_DEPTH_MAX: usize = 32;
+/// Prompts in the log that no agent has started; the oldest moves among the items when another comes.
+pub const QUEUE_PROMPTS_MAX: usize = 500;
+/// Blocks previewed at once; further ones appear when they are sealed.
+pub const PREVIEW_BLOCKS_MAX: usize = 256;
+/// Bytes previewed at once, over all blocks; what is above appears when it is sealed.
+pub const PREVIEW_BYTES_MAX: usize = EVENT_BYTES_MAX;
+/// Messages being streamed that are remembered, so that a piece that comes late finds its block sealed.
+pub const PREVIEW_MESSAGES_MAX: usize = 16;
+/// Streams whose position is remembered: main thread and sub-agents, with room for the ones just ended.
+pub const STREAMS_MAX: usize = 32;
+/// Finished messages that are remembered, so that a line that repeats or extends one is merged into it.
+pub const MERGED_MESSAGES_MAX: usize = 256;
+/// Blocks of one of them, from its end, among which a repeated line is looked for.
+pub const MERGED_BLOCKS_MAX: usize = 256;
+/// Items a retracted line may lie back and still vanish; one further back is marked as taken back in its place, because
+/// taking it out would move everything behind it.
+pub const RETRACT_ITEMS_MAX: usize = 1_000;
+/// Tasks that are bound to their tool calls at once.
+pub const TASKS_MAX: usize = 256;
+/// Entries of one list of what there is to do.
+pub const TODO_ENTRIES_MAX: usize = 500;
+/// Bytes of one text in it.
+pub const TODO_TEXT_BYTES_MAX: usize = 1_024;
+/// Sub-agents inside sub-agents that are followed.
+pub const AGENT_DEPTH_MAX: usize = 16;

@@ -3,118 +3,12 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+mod recordings;
 
 use expect_test::expect_file;
-use portcullis_protocol::RawJson;
-use portcullis_protocol::session::transcript::{Change, Item, ItemBody, ToolInput, Transcript};
-use proptest::prelude::*;
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-struct Recorded {
-    dir: String,
-    #[serde(default)]
-    msg: Option<RawJson>,
-}
-
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
-}
-
-fn captures() -> Vec<(String, Vec<RawJson>)> {
-    let mut captures: Vec<_> = std::fs::read_dir(fixtures().join("captures"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), log(&path)))
-        .collect();
-    captures.sort_by(|a, b| a.0.cmp(&b.0));
-    captures
-}
-
-/// What the log and the live stream of such a run hold: prompts as they were sent, and all the agent said.
-fn log(path: &Path) -> Vec<RawJson> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str::<Recorded>(line).unwrap());
-    lines
-        .filter_map(|line| {
-            let event = line.msg?;
-            let header = event.header().ok()?;
-            (line.dir == "out" || (line.dir == "in" && header.kind == "user")).then_some(event)
-        })
-        .collect()
-}
-
-/// Folds a run; `keep` says which volatile events arrive.
-fn fold(events: &[RawJson], mut keep: impl FnMut(usize) -> bool) -> Transcript {
-    let mut transcript = Transcript::new();
-    let mut seq = 0;
-    for (index, event) in events.iter().enumerate() {
-        if event.header().is_ok_and(|header| header.is_durable()) {
-            seq += 1;
-            transcript.apply(seq, event);
-        } else if keep(index) {
-            transcript.apply_live(event);
-        }
-    }
-    transcript
-}
-
-fn render(transcript: &Transcript) -> String {
-    let mut out = String::new();
-    for item in transcript.items() {
-        let indent = if item.parent.is_some() { "    " } else { "" };
-        let _ = writeln!(out, "{indent}{}", line(item));
-    }
-    for prompt in transcript.queue() {
-        let _ = writeln!(out, "queued [{}] {}", prompt.state.as_str(), clip(&prompt.text));
-    }
-    let facts = transcript.facts();
-    let _ = writeln!(
-        out,
-        "-- {:?} {:?}",
-        facts.model.as_deref().unwrap_or("?"),
-        facts.permission_mode.as_deref().unwrap_or("?")
-    );
-    out
-}
-
-fn line(item: &Item) -> String {
-    match &item.body {
-        ItemBody::Prompt(prompt) => format!("> [{}] {}", prompt.state.as_str(), clip(&prompt.text)),
-        ItemBody::Text { text, live, aborted } => {
-            format!("text{}{} {}", mark(*live, "(live)"), mark(*aborted, "(aborted)"), clip(text))
-        }
-        ItemBody::Thinking { text, live } => format!("thinking{} {}", mark(*live, "(live)"), clip(text)),
-        ItemBody::Tool(call) => {
-            let input = match &call.input {
-                ToolInput::Partial(text) => format!("(partial) {text}"),
-                ToolInput::Whole(raw) => raw.as_str().to_owned(),
-            };
-            let output =
-                call.output.as_ref().map(|output| format!(" = {}", clip(&output.text))).unwrap_or_default();
-            format!("{} [{}] {}{output}", call.name, call.state.as_str(), clip(&input))
-        }
-        ItemBody::Notice(notice) => format!("! {} {}", notice.level.as_str(), clip(&notice.text)),
-        ItemBody::TurnEnd(end) => {
-            format!("=== {} {}", end.outcome.as_str(), clip(end.error.as_deref().unwrap_or("")))
-        }
-    }
-}
-
-fn mark(set: bool, mark: &str) -> &str {
-    if set { mark } else { "" }
-}
-
-fn clip(text: &str) -> String {
-    let text = text.replace('\n', "⏎");
-    if text.chars().count() > 100 {
-        format!("{}…", text.chars().take(100).collect::<String>())
-    } else {
-        text
-    }
-}
+use portcullis_protocol::session::transcript::{Change, ItemBody, Transcript};
+use recordings::shown::{fold, line, render};
+use recordings::{captures, fixtures};
 
 #[test]
 fn every_recording_folds_to_its_transcript() {
@@ -183,27 +77,6 @@ fn a_page_that_follows_the_changes_shows_the_same_order() {
                 }
             }
             assert_eq!(page, transcript.order(), "{name}");
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-
-    #[test]
-    fn losing_any_volatile_event_gives_the_same_transcript(seed in any::<u64>()) {
-        for (name, events) in captures() {
-            let whole = render(&fold(&events, |_| true));
-            let mut random = seed | 1;
-            let some = render(&fold(&events, |_| {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                random % 3 != 0
-            }));
-            prop_assert_eq!(&some, &whole, "{} with some", &name);
-            let none = render(&fold(&events, |_| false));
-            prop_assert_eq!(&none, &whole, "{} with none", &name);
         }
     }
 }

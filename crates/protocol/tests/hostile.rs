@@ -1,14 +1,11 @@
 //! Whatever comes in, nothing panics and nothing grows without a bound.
 #![cfg(not(target_arch = "wasm32"))]
 
-use portcullis_protocol::approval::{Decision, bind, reveal::reveal};
-use portcullis_protocol::session::transcript::Transcript;
-use portcullis_protocol::session::{Input, Session, SessionConfig};
-use portcullis_protocol::wire::client::{ClientFrame, ServerFrame};
+#[path = "../../../fuzz/src/doors.rs"]
+#[expect(unreachable_pub, reason = "the library of the fuzz targets")]
+mod doors;
+
 use portcullis_protocol::wire::framing::{Line, LineFramer};
-use portcullis_protocol::wire::worker::{WorkerDown, WorkerPost, WorkerUp};
-use portcullis_protocol::wire::{control, prompt};
-use portcullis_protocol::{RawJson, Tick};
 use proptest::prelude::*;
 
 const EXAMPLES: &str = include_str!("fixtures/examples.ndjson");
@@ -34,41 +31,40 @@ fn mutated() -> impl Strategy<Value = String> {
     })
 }
 
-/// Puts `text` through every door there is.
-fn every_door(text: &str) {
-    let _ = ServerFrame::parse(text);
-    let _ = ClientFrame::parse(text);
-    let _ = WorkerDown::parse(text);
-    let _ = WorkerUp::parse(text);
-    let _ = serde_json::from_str::<WorkerPost>(text);
-    let shown = reveal(text);
-    assert!(shown.fold.is_none_or(|fold| fold.start <= fold.end && fold.end <= shown.lines.len()));
-    let mut session = Session::new(SessionConfig { seed: 1 });
-    session.handle(Tick(0), Input::Start);
-    session.handle(Tick(0), Input::Frame(text.to_owned()));
-    let Ok(raw) = RawJson::parse(text) else { return };
-    let _ =
-        (raw.has_duplicate_keys(), raw.same_value(&raw), prompt::check(&raw), control::Request::parse(&raw));
-    if let Ok(decision) = Decision::parse(&raw) {
-        let _ = bind(&raw, &decision);
-    }
-    let mut transcript = Transcript::new();
-    transcript.apply(1, &raw);
-    transcript.apply_live(&raw);
+/// Lines for the fold: whole and broken messages of the examples, durable and volatile.
+fn scene() -> impl Strategy<Value = String> {
+    let line = (mutated(), any::<bool>()).prop_map(|(line, volatile)| {
+        let message =
+            line.split_once("\"msg\":").and_then(|(_, rest)| rest.strip_suffix('}')).unwrap_or(&line);
+        format!("{}{}", if volatile { "~" } else { "" }, message.replace('\n', " "))
+    });
+    prop::collection::vec(line, 0..40).prop_map(|lines| lines.join("\n"))
 }
 
 proptest! {
     #[test]
     fn no_text_makes_anything_panic(text in "\\PC{0,200}") {
-        every_door(&text);
+        doors::decoder(text.as_bytes());
+    }
+
+    #[test]
+    fn no_bytes_make_anything_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        doors::decoder(&bytes);
+        doors::framer(&bytes);
+        doors::fold(&bytes);
     }
 
     #[test]
     fn no_broken_message_makes_anything_panic(line in mutated()) {
-        every_door(&line);
+        doors::decoder(line.as_bytes());
         if let Some(message) = line.split_once("\"msg\":").and_then(|(_, rest)| rest.strip_suffix('}')) {
-            every_door(message);
+            doors::decoder(message.as_bytes());
         }
+    }
+
+    #[test]
+    fn no_run_of_broken_messages_makes_anything_panic(scene in scene()) {
+        doors::fold(scene.as_bytes());
     }
 
     #[test]
@@ -94,19 +90,5 @@ proptest! {
             rest = tail;
         }
         prop_assert_eq!(read(chunks), read(vec![&bytes]));
-    }
-
-    #[test]
-    fn events_in_any_order_keep_the_transcript_whole(order in prop::collection::vec(any::<prop::sample::Index>(), 1..80)) {
-        let lines: Vec<&str> = EXAMPLES.lines().collect();
-        let mut transcript = Transcript::new();
-        for (seq, index) in order.iter().enumerate() {
-            let line = lines[index.index(lines.len())];
-            let Some(message) = line.split_once("\"msg\":").and_then(|(_, rest)| rest.strip_suffix('}')) else { continue };
-            let Ok(raw) = RawJson::parse(message) else { continue };
-            transcript.apply(seq as u64 + 1, &raw);
-            transcript.apply_live(&raw);
-            prop_assert_eq!(transcript.items().count(), transcript.order().len(), "an id without its item");
-        }
     }
 }

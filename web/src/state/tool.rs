@@ -60,10 +60,18 @@ impl Card {
         Self {
             verb: verb(&call.name, call.state),
             object: object(&call.name, &input),
-            result: result(call, &detail, output),
+            result: with_editor(call, result(call, &detail, output)),
             detail,
         }
     }
+}
+
+/// Who edited the input stands before everything else: the agent had asked for another one.
+fn with_editor(call: &ToolCall, result: String) -> String {
+    let Some(editor) = &call.edited_by else { return result };
+    let edited =
+        if editor.is_empty() { "edited".to_owned() } else { format!("edited by {}", literal(editor)) };
+    if result.is_empty() { edited } else { format!("{edited} · {result}") }
 }
 
 fn verb(tool: &str, state: ToolState) -> String {
@@ -223,12 +231,15 @@ mod tests {
             tool_use_id: "t".into(),
             name: name.into(),
             input: ToolInput::Whole(RawJson::parse(input).unwrap()),
+            edited_by: None,
             state,
             output: output.map(|(text, result)| ToolOutput {
                 text: text.into(),
                 images: 0,
                 result: result.map(|text| RawJson::parse(text).unwrap()),
             }),
+            task: None,
+            progress: None,
         }
     }
 

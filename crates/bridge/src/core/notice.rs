@@ -5,6 +5,10 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+/// Subtypes of `system` that the bridge alone writes: an agent that prints one speaks in the bridge's name.
+pub(crate) const OWN_SUBTYPES: [&str; 4] =
+    ["agent_ended", "delivery_unknown", "event_too_large", "input_edited"];
+
 /// Characters of an agent's text that are quoted in a notice.
 const QUOTE_CHARS_MAX: usize = 200;
 

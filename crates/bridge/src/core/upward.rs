@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use super::asked::{Asker, payload, readdressed};
 use super::deliveries::Heard;
 use super::ledger::Progress;
-use super::notice::{self, TooLarge};
+use super::notice::{self, OWN_SUBTYPES, TooLarge};
 use super::{Initialized, Output, Phase, Relay};
 use crate::journal::Entry;
 
@@ -62,6 +62,10 @@ impl Relay {
     }
 
     fn handle_durable(&mut self, header: &Header, event: RawJson) {
+        if header.kind == "system" && header.subtype.as_deref().is_some_and(|own| OWN_SUBTYPES.contains(&own))
+        {
+            return self.complain("The agent printed a line that only the bridge writes. It was dropped.");
+        }
         if self.is_echo(header, &event) {
             return;
         }

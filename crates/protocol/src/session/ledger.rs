@@ -3,6 +3,7 @@
 
 use crate::approval::digest;
 use crate::json::RawJson;
+use crate::limits::LEDGER_ENTRIES_MAX;
 use crate::tick::Tick;
 use crate::wire::client::{Permission, PermissionState};
 use crate::wire::control::{Request, ToolRequest};
@@ -100,6 +101,7 @@ impl Ledger {
         }
         if !self.entries.iter().any(|entry| entry.request_id == frame.request_id) {
             let event = frame.event.as_ref().filter(|_| !frame.state.is_final())?;
+            self.make_room()?;
             let entry = Entry::new(&frame, event)?;
             self.entries.push(entry);
             self.entries.sort_by_key(|entry| entry.asked_at_ms);
@@ -115,6 +117,15 @@ impl Ledger {
         }
         let waits = frame.state == PermissionState::Pending;
         entry.tool.as_ref()?.tool_use_id.clone().map(|call| (call, waits))
+    }
+
+    /// Lets what is over go before its time. `None` when everything in view still waits.
+    fn make_room(&mut self) -> Option<()> {
+        if self.entries.len() >= LEDGER_ENTRIES_MAX {
+            let over = self.entries.iter().position(|entry| entry.linger_until.is_some())?;
+            self.entries.remove(over);
+        }
+        Some(())
     }
 
     pub(super) fn click(&mut self, request_id: &str, click: Click) {

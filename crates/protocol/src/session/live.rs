@@ -3,17 +3,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::limits::STREAM_EVENTS_MAX;
+use crate::limits::{FOREIGN_ID_BYTES_MAX, STREAM_BYTES_MAX, STREAM_EVENTS_MAX, STREAMS_MAX};
 use crate::wire::client::LiveEvent;
-
-/// Streams remembered at once.
-const STREAMS_MAX: usize = 32;
 
 #[derive(Debug, Default)]
 pub(super) struct Live {
     next: HashMap<String, Position>,
     names: VecDeque<String>,
     waiting: VecDeque<LiveEvent>,
+    waiting_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,17 +26,29 @@ impl Live {
         *self = Self::default();
     }
 
+    /// Keeps an event until the log stands where it belongs. Above [`STREAM_EVENTS_MAX`] or [`STREAM_BYTES_MAX`] the
+    /// oldest go, which freezes their streams: what is lost was volatile.
     pub(super) fn push(&mut self, event: LiveEvent) {
-        if self.waiting.len() == STREAM_EVENTS_MAX {
-            self.waiting.pop_front();
+        if event.stream.len() > FOREIGN_ID_BYTES_MAX || event.event.byte_len() > STREAM_BYTES_MAX {
+            return;
         }
+        self.waiting_bytes += event.event.byte_len();
         self.waiting.push_back(event);
+        while self.waiting.len() > STREAM_EVENTS_MAX || self.waiting_bytes > STREAM_BYTES_MAX {
+            self.take_first();
+        }
+    }
+
+    fn take_first(&mut self) -> Option<LiveEvent> {
+        let event = self.waiting.pop_front()?;
+        self.waiting_bytes -= event.event.byte_len();
+        Some(event)
     }
 
     /// The next event that may be drawn when the log stands at `applied`.
     pub(super) fn pop(&mut self, applied: u64) -> Option<LiveEvent> {
         while self.waiting.front()?.after_seq <= applied {
-            let event = self.waiting.pop_front()?;
+            let event = self.take_first()?;
             if self.admit(&event) {
                 return Some(event);
             }
@@ -61,7 +71,7 @@ impl Live {
             }
         };
         let (position, admitted) = match position {
-            Position::Next(next) if event.n == next => (Position::Next(next + 1), true),
+            Position::Next(next) if event.n == next => (Position::Next(next.saturating_add(1)), true),
             Position::Next(next) if event.n < next => (Position::Next(next), false),
             Position::Next(_) | Position::Frozen => (Position::Frozen, false),
         };
@@ -94,6 +104,41 @@ mod tests {
     #[test]
     fn starts_anywhere() {
         assert_eq!(drawn(&[(7, 0), (8, 0)], 0), [7, 8]);
+    }
+
+    #[test]
+    fn holds_as_many_events_as_the_limit_and_then_drops_the_oldest() {
+        let script: Vec<(u64, u64)> = (0..STREAM_EVENTS_MAX as u64).map(|n| (n, 1)).collect();
+        assert_eq!(drawn(&script, 1).len(), STREAM_EVENTS_MAX);
+        let beyond: Vec<(u64, u64)> = (0..=STREAM_EVENTS_MAX as u64).map(|n| (n, 1)).collect();
+        assert_eq!(drawn(&beyond, 1).first(), Some(&1));
+    }
+
+    #[test]
+    fn holds_as_many_bytes_as_the_limit_and_then_drops_the_oldest() {
+        let half = "x".repeat(STREAM_BYTES_MAX / 2 - 2);
+        let event = |n| LiveEvent { stream: "m".into(), n, after_seq: 1, event: RawJson::from_value(&half) };
+        let mut live = Live::default();
+        live.push(event(0));
+        live.push(event(1));
+        assert_eq!((live.waiting.len(), live.waiting_bytes), (2, STREAM_BYTES_MAX));
+        live.push(event(2));
+        assert_eq!((live.waiting.len(), live.waiting_bytes), (2, STREAM_BYTES_MAX));
+    }
+
+    #[test]
+    fn remembers_as_many_streams_as_the_limit() {
+        let mut live = Live::default();
+        for stream in 0..=STREAMS_MAX {
+            live.push(LiveEvent { stream: stream.to_string(), n: 0, after_seq: 0, event: RawJson::null() });
+            assert!(live.pop(0).is_some());
+        }
+        assert_eq!((live.next.len(), live.names.len()), (STREAMS_MAX, STREAMS_MAX));
+    }
+
+    #[test]
+    fn the_last_number_there_is_overflows_nothing() {
+        assert_eq!(drawn(&[(u64::MAX, 0), (u64::MAX, 0)], 0).first(), Some(&u64::MAX));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! ```
 
 pub mod backoff;
+mod history;
 mod ledger;
 mod link;
 mod live;
@@ -31,11 +32,12 @@ use crate::tick::Tick;
 use crate::wire::client::{
     Ack, Auth, ClientFrame, Credential, Events, PermissionState, Resume, ServerFrame, Welcome, WorkerStatus,
 };
-use crate::wire::rest::{ErrorDetail, PostEvents};
+use crate::wire::rest::{ErrorDetail, EventsPage, PostEvents};
 use crate::wire::{close, control};
+use history::{Added, Tail};
 use link::{Link, Step};
 use live::Live;
-use transcript::Transcript;
+use transcript::{Activity, Transcript};
 
 /// What a session machine is given once.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +61,9 @@ pub enum Input {
     Closed { code: u16 },
     /// A text frame.
     Frame(String),
+    /// A page of the log, read by REST. The first one, given before [`Input::Start`], makes the session begin at that
+    /// tail instead of at the first event; later ones are the history above, see [`Session::history_before`].
+    Page(EventsPage),
     /// A POST was answered, or was not.
     Posted { post: u64, outcome: PostOutcome },
     /// Prompts that were kept from before, oldest first.
@@ -158,6 +163,8 @@ pub struct Session {
     ledger: Ledger,
     outbox: Outbox,
     live: Live,
+    /// Set while the beginning of the log was not loaded.
+    tail: Option<Tail>,
     worker: WorkerStatus,
     role: Option<Role>,
     epoch: Option<String>,
@@ -179,6 +186,7 @@ impl Session {
             ledger: Ledger::default(),
             outbox: Outbox::new(config.seed.rotate_left(17)),
             live: Live::default(),
+            tail: None,
             worker: WorkerStatus::default(),
             role: None,
             epoch: None,
@@ -200,6 +208,7 @@ impl Session {
             Input::Renewed { token } => self.renew(token),
             Input::Closed { code } => self.link.closed(now, code),
             Input::Frame(text) => self.frame(now, &text),
+            Input::Page(page) => self.page(page),
             Input::Posted { post, outcome } => self.posted(now, post, outcome),
             Input::Restored(prompts) => self.restore(prompts),
             Input::Prompt { uuid, text } => self.prompt(&uuid, &text),
@@ -271,6 +280,23 @@ impl Session {
     #[must_use]
     pub fn applied_seq(&self) -> u64 {
         self.applied
+    }
+
+    /// The `before_seq` of the page of history to load next; `None` when the log is whole. Pages are drawn once they
+    /// are as long together as what was drawn before, so ask for more until the transcript changes.
+    #[must_use]
+    pub fn history_before(&self) -> Option<u64> {
+        self.tail.as_ref().map(Tail::first_seq)
+    }
+
+    /// Whether the agent is at it. What waits for a person is what the panel shows; the rest is from the log.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        match self.transcript.facts().activity {
+            _ if self.ledger.waiting() > 0 => Activity::Waiting,
+            Activity::Idle => Activity::Idle,
+            Activity::Running | Activity::Waiting => Activity::Running,
+        }
     }
 
     fn step(&mut self, now: Tick, advance: impl FnOnce(&mut Link, Tick) -> Step) {
@@ -358,6 +384,7 @@ impl Session {
         self.live.reset();
         if !welcome.resumed {
             self.applied = 0;
+            self.tail = None;
             if self.epoch.is_some() {
                 self.transcript.reset();
             }
@@ -379,7 +406,7 @@ impl Session {
             if row.seq <= self.applied {
                 continue;
             }
-            if row.seq != self.applied + 1 {
+            if Some(row.seq) != self.applied.checked_add(1) {
                 // A hole: never draw across it, ask for it.
                 self.step(now, Link::reopen);
                 break;
@@ -391,6 +418,9 @@ impl Session {
             {
                 self.arrived(&uuid);
             }
+            if let Some(tail) = &mut self.tail {
+                tail.append(row);
+            }
             self.draw_live();
         }
         self.mark_waiting();
@@ -399,9 +429,61 @@ impl Session {
         }
     }
 
+    fn page(&mut self, page: EventsPage) {
+        let epoch = page.epoch.as_str();
+        match (&mut self.tail, &self.epoch) {
+            (Some(tail), Some(known)) if known == epoch => {
+                let added = tail.prepend(page);
+                self.refold_after(added);
+            }
+            (None, None) => {
+                let epoch = epoch.to_owned();
+                let Some(tail) = Tail::new(page) else { return };
+                self.epoch = Some(epoch);
+                self.applied = tail.rows().last().map_or(0, |row| row.seq);
+                self.tail = Some(tail);
+                self.refold();
+            }
+            // Of another log, or not asked for.
+            _ => {}
+        }
+    }
+
+    fn refold_after(&mut self, added: Added) {
+        match added {
+            Added::Nothing | Added::Kept => {}
+            Added::Refold => self.refold(),
+        }
+    }
+
+    /// Folds the loaded part of the log anew. Previews stay; prompts it shows leave the outbox.
+    fn refold(&mut self) {
+        let Some(tail) = self.tail.take() else { return };
+        let previews = self.transcript.carry_previews();
+        self.transcript.reset();
+        for row in tail.rows() {
+            self.transcript.apply(row.seq, &row.event);
+        }
+        self.transcript.restore_previews(previews);
+        self.mark_waiting();
+        let shown: Vec<String> = self
+            .outbox
+            .entries()
+            .iter()
+            .map(|entry| entry.prompt.uuid.clone())
+            .filter(|uuid| self.transcript.knows_prompt(uuid))
+            .collect();
+        for uuid in shown {
+            self.arrived(&uuid);
+        }
+        self.tail = Some(tail).filter(|tail| tail.first_seq() > 1);
+    }
+
     fn draw_live(&mut self) {
         while let Some(event) = self.live.pop(self.applied) {
-            self.transcript.apply_live(&event.event);
+            if event.after_seq >= self.transcript.live_floor() {
+                self.transcript.apply_live(&event.event);
+            }
         }
     }
 

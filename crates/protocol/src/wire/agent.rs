@@ -1,7 +1,11 @@
 //! What agents write, as far as a client draws it. A typed view is made from the raw event and thrown away after the
-//! fold: the raw text stays the truth, so unknown types, fields and enum values survive by never being touched.
+//! fold: the raw text stays the truth, so unknown types, fields and enum values survive by never being touched. A
+//! field of another shape than expected reads as absent, so that one odd field never hides a whole line.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::json::{JsonError, RawJson, lenient_bool, lenient_string};
@@ -21,6 +25,12 @@ pub enum Message {
     System(Box<System>),
     /// What became of a prompt.
     Lifecycle(Lifecycle),
+    /// A tool still runs.
+    ToolProgress(ToolProgress),
+    /// A request, its answer, or its withdrawal.
+    Control(Box<Control>),
+    /// One of the small kinds at the top level that are a line of text or a fact.
+    Aside(Box<Aside>),
     /// Known or unknown, nothing a transcript shows.
     Other(String),
 }
@@ -31,17 +41,36 @@ impl Message {
     /// # Errors
     /// [`JsonError`] when it has no `type`, or a known type with a shape that cannot be drawn.
     pub fn parse(event: &RawJson) -> Result<Self, JsonError> {
-        let header = event.header()?;
-        Ok(match header.kind.as_str() {
+        #[derive(Deserialize)]
+        struct Kind<'a> {
+            #[serde(rename = "type", borrow)]
+            kind: Cow<'a, str>,
+        }
+        let Kind { kind } = serde_json::from_str(event.as_str()).map_err(|_| JsonError::NoType)?;
+        Ok(match kind.as_ref() {
             "user" => Self::User(event.read()?),
             "assistant" => Self::Assistant(event.read()?),
             "stream_event" => Self::Stream(event.read()?),
             "result" => Self::Result(event.read()?),
             "system" => Self::System(event.read()?),
             "command_lifecycle" => Self::Lifecycle(event.read()?),
-            _ => Self::Other(header.kind),
+            "tool_progress" => Self::ToolProgress(event.read()?),
+            "control_request" | "control_response" | "control_cancel_request" => Self::Control(event.read()?),
+            "auth_status"
+            | "conversation_reset"
+            | "prompt_suggestion"
+            | "rate_limit_event"
+            | "streamlined_text"
+            | "streamlined_tool_use_summary"
+            | "tool_use_summary" => Self::Aside(event.read()?),
+            _ => Self::Other(kind.into_owned()),
         })
     }
+}
+
+/// Reads a `T`, and anything of another shape as "none".
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(RawJson::deserialize(deserializer)?.read().ok())
 }
 
 /// A `user` line.
@@ -65,8 +94,22 @@ pub struct User {
     #[serde(default)]
     pub tool_use_result: Option<RawJson>,
     /// Tells "denied" from "ran and failed".
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub tool_result_meta: Option<Vec<ToolResultMeta>>,
+    /// An inner call of a wrapping tool: never shown.
+    #[serde(default, rename = "isVirtual", deserialize_with = "lenient_bool")]
+    pub is_virtual: bool,
+    /// Who said it, when it was not a person.
+    #[serde(default, deserialize_with = "lenient")]
+    pub origin: Option<Origin>,
+}
+
+/// Who began something.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Origin {
+    /// `human`, `task-notification`, `peer`, …
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub kind: Option<String>,
 }
 
 /// The message of a `user` line.
@@ -86,7 +129,7 @@ pub struct ToolResultMeta {
     #[serde(default, deserialize_with = "lenient_string")]
     pub non_execution_kind: Option<String>,
     /// Set when somebody, or a rule, decided.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub permission_decision: Option<PermissionDecision>,
 }
 
@@ -224,11 +267,14 @@ pub struct Assistant {
     #[serde(default, deserialize_with = "lenient_bool")]
     pub aborted: bool,
     /// Prompts this answers, on the first line of a turn.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub user_message_uuids: Option<Vec<String>>,
     /// Earlier lines that this one replaces.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub supersedes: Option<Vec<String>>,
+    /// An inner call of a wrapping tool: never shown.
+    #[serde(default, rename = "isVirtual", deserialize_with = "lenient_bool")]
+    pub is_virtual: bool,
 }
 
 /// The API message of an `assistant` line.
@@ -249,8 +295,11 @@ pub struct Stream {
     /// The message it belongs to.
     #[serde(default, deserialize_with = "lenient_string")]
     pub api_message_id: Option<String>,
+    /// Set on a sub-agent's stream.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub parent_tool_use_id: Option<String>,
     /// On a closing event: blocks that will never be finished.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub abandoned_blocks: Option<AbandonedBlocks>,
 }
 
@@ -313,11 +362,14 @@ pub struct TurnResult {
     #[serde(default, deserialize_with = "lenient_bool")]
     pub is_error: bool,
     /// Duration in ms.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub duration_ms: Option<f64>,
     /// Running total in US dollars: the latest counts, never the sum.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub total_cost_usd: Option<f64>,
+    /// Steps of the turn.
+    #[serde(default, deserialize_with = "lenient")]
+    pub num_turns: Option<f64>,
     /// Why the turn ended.
     #[serde(default, deserialize_with = "lenient_string")]
     pub terminal_reason: Option<String>,
@@ -325,17 +377,42 @@ pub struct TurnResult {
     #[serde(default, deserialize_with = "lenient_string")]
     pub result: Option<String>,
     /// Diagnostics.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub errors: Option<Vec<String>>,
     /// Tokens of the main loop in this turn.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub usage: Option<Value>,
     /// Running totals by model.
     #[serde(default, rename = "modelUsage")]
     pub model_usage: Option<Value>,
+    /// Turns that follow by themselves.
+    #[serde(default, deserialize_with = "lenient")]
+    pub queued_turn_count: Option<f64>,
+    /// Who began the turn, when it was not a prompt.
+    #[serde(default, deserialize_with = "lenient")]
+    pub origin: Option<Origin>,
+    /// Calls that were not allowed to run.
+    #[serde(default, deserialize_with = "lenient")]
+    pub permission_denials: Option<Vec<Denial>>,
+}
+
+/// A call that was not allowed to run.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Denial {
+    /// The call.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub tool_use_id: Option<String>,
 }
 
 impl TurnResult {
+    /// Whether the agent failed before it did anything, so that its totals are zeros that mean nothing.
+    #[must_use]
+    pub fn never_ran(&self) -> bool {
+        self.subtype == "error_during_execution"
+            && self.num_turns == Some(0.0)
+            && self.total_cost_usd == Some(0.0)
+    }
+
     /// Whether somebody stopped the turn.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
@@ -349,6 +426,12 @@ pub struct System {
     /// Which one.
     #[serde(default)]
     pub subtype: String,
+    /// `input_edited`, written by the bridge: what ran in the place of the agent's input.
+    #[serde(default)]
+    pub input: Option<RawJson>,
+    /// `input_edited`: who put it there.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub edited_by: Option<String>,
     /// `init`: the model.
     #[serde(default, deserialize_with = "lenient_string")]
     pub model: Option<String>,
@@ -383,29 +466,218 @@ pub struct System {
     #[serde(default, deserialize_with = "lenient_string")]
     pub title: Option<String>,
     /// `api_retry`: which try.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub attempt: Option<u32>,
     /// `api_retry`: of how many.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub max_retries: Option<u32>,
     /// `api_retry`: next one in ms.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub retry_delay_ms: Option<f64>,
     /// `api_retry`: status of the answer, absent when the connection was cut.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub error_status: Option<u16>,
     /// `api_retry` and others: what went wrong.
     #[serde(default, deserialize_with = "lenient_string")]
     pub error: Option<String>,
     /// `model_refusal_fallback`: lines to take back.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub retracted_message_uuids: Option<Vec<String>>,
     /// `delivery_unknown`: the prompt.
     #[serde(default, deserialize_with = "lenient_string")]
     pub message_uuid: Option<String>,
     /// `event_too_large`: how large.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub bytes: Option<u64>,
+    /// The agent's own id of the conversation.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub session_id: Option<String>,
+    /// `session_state_changed`: `idle`, `running`, `requires_action`.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub state: Option<String>,
+    /// `status`: how compaction ended.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub compact_result: Option<String>,
+    /// `status`: why it failed.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub compact_error: Option<String>,
+    /// `compact_boundary`.
+    #[serde(default, deserialize_with = "lenient")]
+    pub compact_metadata: Option<CompactMetadata>,
+    /// `task_*`: the task.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub task_id: Option<String>,
+    /// `task_started`: `local_bash`, `local_agent`, …
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub task_type: Option<String>,
+    /// `task_*`: what it does.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub description: Option<String>,
+    /// `task_started`: runs on while the agent does something else.
+    #[serde(default, deserialize_with = "lenient_bool")]
+    pub is_backgrounded: bool,
+    /// `task_*`: of the agent's own making, nothing a person waits for.
+    #[serde(default, deserialize_with = "lenient_bool")]
+    pub ambient: bool,
+    /// `task_*`: not for the transcript.
+    #[serde(default, deserialize_with = "lenient_bool")]
+    pub skip_transcript: bool,
+    /// `task_updated`: what is different.
+    #[serde(default, deserialize_with = "lenient")]
+    pub patch: Option<TaskPatch>,
+    /// `task_progress`, `task_notification`: what it took so far.
+    #[serde(default, deserialize_with = "lenient")]
+    pub usage: Option<TaskUsage>,
+    /// `task_progress`: the tool it used last.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub last_tool_name: Option<String>,
+    /// `background_tasks_changed`: all of them.
+    #[serde(default, deserialize_with = "lenient")]
+    pub tasks: Option<Vec<ListedTask>>,
+}
+
+/// What a compaction did.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct CompactMetadata {
+    /// `manual` or `auto`.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub trigger: Option<String>,
+    /// Tokens before.
+    #[serde(default, deserialize_with = "lenient")]
+    pub pre_tokens: Option<u64>,
+    /// Tokens after.
+    #[serde(default, deserialize_with = "lenient")]
+    pub post_tokens: Option<u64>,
+}
+
+/// What is different about a task.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct TaskPatch {
+    /// `pending`, `running`, `completed`, `failed`, `killed`, `paused`.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub status: Option<String>,
+    /// What it does.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub description: Option<String>,
+    /// Why it failed.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub error: Option<String>,
+    /// Was sent to the background, or fetched back.
+    #[serde(default, deserialize_with = "lenient")]
+    pub is_backgrounded: Option<bool>,
+}
+
+/// What a task took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct TaskUsage {
+    /// Tokens.
+    #[serde(default, deserialize_with = "lenient")]
+    pub total_tokens: Option<u64>,
+    /// Tool calls.
+    #[serde(default, deserialize_with = "lenient")]
+    pub tool_uses: Option<u64>,
+    /// Time in ms.
+    #[serde(default, deserialize_with = "lenient")]
+    pub duration_ms: Option<u64>,
+}
+
+/// A task in the list of those in the background.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ListedTask {
+    /// Its id.
+    #[serde(default)]
+    pub task_id: String,
+    /// `local_bash`, `local_agent`, …
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub task_type: Option<String>,
+    /// What it does.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub description: Option<String>,
+    /// Of the agent's own making, nothing a person waits for.
+    #[serde(default, deserialize_with = "lenient_bool")]
+    pub ambient: bool,
+}
+
+/// A `tool_progress` line.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ToolProgress {
+    /// The call; of a heartbeat an id made from it.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub tool_use_id: Option<String>,
+    /// The sub-agent's call; of a heartbeat the call itself.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub parent_tool_use_id: Option<String>,
+    /// Whether it only says that the tool still runs.
+    #[serde(default, deserialize_with = "lenient_bool")]
+    pub heartbeat: bool,
+    /// Running for so long, in s.
+    #[serde(default, deserialize_with = "lenient")]
+    pub elapsed_time_seconds: Option<f64>,
+}
+
+/// A `control_request`, `control_response` or `control_cancel_request`, as far as the working state needs it.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Control {
+    /// Which of the three.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Correlation id of a request or a cancel.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub request_id: Option<String>,
+    /// What is asked.
+    #[serde(default, deserialize_with = "lenient")]
+    pub request: Option<ControlBody>,
+    /// What was answered.
+    #[serde(default, deserialize_with = "lenient")]
+    pub response: Option<ControlBody>,
+}
+
+/// Ids inside a control message.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ControlBody {
+    /// What kind of request.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub subtype: Option<String>,
+    /// Correlation id of an answer.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub request_id: Option<String>,
+    /// The call that waits.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub tool_use_id: Option<String>,
+}
+
+/// The small kinds at the top level, their fields together.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Aside {
+    /// Which one.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `prompt_suggestion`.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub suggestion: Option<String>,
+    /// `streamlined_text`.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub text: Option<String>,
+    /// `tool_use_summary`.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub summary: Option<String>,
+    /// `streamlined_tool_use_summary`.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub tool_summary: Option<String>,
+    /// `auth_status`: what went wrong.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub error: Option<String>,
+    /// `rate_limit_event`.
+    #[serde(default, deserialize_with = "lenient")]
+    pub rate_limit_info: Option<RateLimit>,
+}
+
+/// Where an account stands.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct RateLimit {
+    /// `allowed`, `allowed_warning` or `rejected`.
+    #[serde(default, deserialize_with = "lenient_string")]
+    pub status: Option<String>,
 }
 
 /// What became of a prompt.

@@ -1,6 +1,7 @@
 //! What a transcript is made of.
 
 use crate::json::RawJson;
+use crate::wire::agent::TaskUsage;
 
 /// Identity of an item for as long as its transcript lives. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -99,10 +100,107 @@ pub struct ToolCall {
     pub name: String,
     /// Its input.
     pub input: ToolInput,
+    /// Who put another input in the place of the agent's, if somebody did: `input` is what ran.
+    pub edited_by: Option<String>,
     /// Where it stands.
     pub state: ToolState,
     /// What came of it.
     pub output: Option<ToolOutput>,
+    /// The task that runs it, of sub-agents and commands that take a while.
+    pub task: Option<Box<Task>>,
+    /// How far it is. Made from volatile events alone, and gone once anything final is known.
+    pub progress: Option<Box<Progress>>,
+}
+
+impl ToolCall {
+    /// A call of `name` with `input` that has no result yet.
+    #[must_use]
+    pub fn new(tool_use_id: String, name: String, input: ToolInput) -> Self {
+        let state = match input {
+            ToolInput::Partial(_) => ToolState::Writing,
+            ToolInput::Whole(_) => ToolState::Running,
+        };
+        Self { tool_use_id, name, input, edited_by: None, state, output: None, task: None, progress: None }
+    }
+}
+
+/// The task behind a tool call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Its id; a sub-agent's requests carry it as `agent_id`.
+    pub id: String,
+    /// `local_bash`, `local_agent`, …
+    pub kind: Option<String>,
+    /// What it does, for a person.
+    pub description: Option<String>,
+    /// Where it stands.
+    pub state: TaskState,
+    /// Whether it runs on while the agent does something else.
+    pub background: bool,
+    /// What came of it, for a person.
+    pub summary: Option<String>,
+    /// What it took, once it ended.
+    pub usage: Option<TaskUsage>,
+}
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskState {
+    /// Not begun, or at it.
+    Running,
+    /// Held.
+    Paused,
+    /// Came to its end.
+    Completed,
+    /// Ended with an error.
+    Failed,
+    /// Was stopped.
+    Stopped,
+}
+
+impl TaskState {
+    /// The state of that name on the wire; unknown names are taken as running.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        match name {
+            "completed" => Self::Completed,
+            "failed" => Self::Failed,
+            "killed" | "stopped" => Self::Stopped,
+            "paused" => Self::Paused,
+            _ => Self::Running,
+        }
+    }
+
+    /// The name used in the page and in tests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// Whether nothing more is to come.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Stopped)
+    }
+}
+
+/// How far a running tool is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Running for so long, in s.
+    pub elapsed_s: Option<u64>,
+    /// What it is at, for a person.
+    pub description: Option<String>,
+    /// The tool a sub-agent used last.
+    pub last_tool: Option<String>,
+    /// What it took so far.
+    pub usage: Option<TaskUsage>,
 }
 
 /// The input of a tool call.
@@ -207,6 +305,8 @@ pub struct TurnEnd {
     pub duration_ms: Option<u64>,
     /// What went wrong, for a person.
     pub error: Option<String>,
+    /// What began the turn, when it was no prompt: `task-notification`, ….
+    pub origin: Option<String>,
 }
 
 /// How a turn ended.

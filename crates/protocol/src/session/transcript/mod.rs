@@ -4,16 +4,29 @@
 //! everything durable until the durable line that seals them arrives; losing any of them leaves the same transcript.
 //! Every difference is recorded as a [`Change`], so that a page paints only what moved.
 
+mod asked;
+mod blocks;
+mod facts;
 mod fold;
 mod item;
+mod merges;
 mod preview;
+mod prompts;
+mod tasks;
+mod todo;
+mod tools;
+mod turn;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+pub use facts::{Activity, BackgroundTask, Facts, Todo, TodoState};
 pub use item::{
-    Item, ItemBody, ItemId, Notice, NoticeLevel, Prompt, PromptState, ToolCall, ToolInput, ToolOutput,
-    ToolState, TurnEnd, TurnOutcome,
+    Item, ItemBody, ItemId, Notice, NoticeLevel, Progress, Prompt, PromptState, Task, TaskState, ToolCall,
+    ToolInput, ToolOutput, ToolState, TurnEnd, TurnOutcome,
 };
+
+use asked::Asked;
+use merges::Merges;
 
 use preview::Previews;
 
@@ -30,50 +43,53 @@ pub enum Change {
     Updated { id: ItemId },
     /// The prompts that have not been started changed.
     Queue,
-    /// Model, mode, title or money changed.
+    /// Any of [`Facts`] changed.
     Facts,
 }
 
-/// What is known about a session from its log.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Facts {
-    /// Model.
-    pub model: Option<String>,
-    /// Permission mode.
-    pub permission_mode: Option<String>,
-    /// Directory.
-    pub directory: Option<String>,
-    /// Title the agent chose.
-    pub title: Option<String>,
-    /// Running total in US dollars.
-    pub total_cost_usd: Option<f64>,
-    /// Tokens the last turn took in, from the main loop.
-    pub input_tokens: Option<u64>,
-    /// Tokens the last turn gave out.
-    pub output_tokens: Option<u64>,
-    /// Size of the model's context in tokens.
-    pub context_window: Option<u64>,
-}
-
-/// The folded log of one session.
+/// The folded log of one session. What it keeps grows with the durable events it was given and with nothing else.
 #[derive(Debug, Default)]
 pub struct Transcript {
-    items: Vec<Item>,
-    alive: HashMap<ItemId, usize>,
+    items: HashMap<ItemId, Slot>,
+    next_id: u32,
+    next_place: u64,
     order: Vec<ItemId>,
     /// How many of `order` are durable; behind them stand the previews.
     durable: usize,
     tools: HashMap<String, ItemId>,
     prompts: HashMap<String, ItemId>,
+    /// What each line made, so that it can be taken back.
     lines: HashMap<String, Vec<ItemId>>,
+    merges: Merges,
     queue: Vec<Prompt>,
+    queued: HashSet<String>,
+    /// Whether the agent ever said that it has a prompt; one that never does is followed by its answers.
+    receipts: bool,
+    /// Whether the current turn has a prompt.
+    prompted: bool,
     previews: Previews,
+    /// The newest event after which nothing that streamed before it goes on.
+    live_floor: u64,
     facts: Facts,
+    asked: Asked,
+    /// Whether a turn runs.
+    working: bool,
     /// Tool calls without a result yet.
     open_tools: BTreeSet<ItemId>,
+    /// Tool calls with progress from volatile events.
+    progressing: BTreeSet<ItemId>,
+    /// The tool call of each task that runs.
+    tasks: BTreeMap<String, ItemId>,
     /// Prompts the current turn works on.
     running: BTreeSet<ItemId>,
     changes: Vec<Change>,
+}
+
+/// An item and its place among the durable ones; places only grow.
+#[derive(Debug)]
+struct Slot {
+    item: Item,
+    place: u64,
 }
 
 impl Transcript {
@@ -83,9 +99,9 @@ impl Transcript {
         Self::default()
     }
 
-    /// Forgets everything, for a log that begins anew.
+    /// Forgets everything, for a log that begins anew. Ids of items go on.
     pub fn reset(&mut self) {
-        *self = Self { changes: vec![Change::Reset], ..Self::default() };
+        *self = Self { changes: vec![Change::Reset], next_id: self.next_id, ..Self::default() };
     }
 
     /// The differences since the last call, in order.
@@ -102,7 +118,7 @@ impl Transcript {
     /// The item of that id, unless it is gone.
     #[must_use]
     pub fn get(&self, id: ItemId) -> Option<&Item> {
-        self.alive.get(&id).and_then(|place| self.items.get(*place))
+        self.items.get(&id).map(|slot| &slot.item)
     }
 
     /// All items, in the order they are shown.
@@ -125,7 +141,13 @@ impl Transcript {
     /// Whether the log holds this prompt.
     #[must_use]
     pub fn knows_prompt(&self, uuid: &str) -> bool {
-        self.prompts.contains_key(uuid) || self.queue.iter().any(|prompt| prompt.uuid == uuid)
+        self.prompts.contains_key(uuid) || self.queued.contains(uuid)
+    }
+
+    /// A volatile event that belongs before this `seq` comes too late: what it was a piece of is over.
+    #[must_use]
+    pub fn live_floor(&self) -> u64 {
+        self.live_floor
     }
 
     /// Marks the tool call as waiting for a person, or as running again.
@@ -136,17 +158,12 @@ impl Transcript {
             (ToolState::Waiting, ToolState::Running)
         };
         if let Some(id) = self.tools.get(tool_use_id).copied() {
-            self.update(id, |body| match body {
-                ItemBody::Tool(call) if call.state == from => {
+            self.update_tool(id, |call| {
+                let fits = call.state == from;
+                if fits {
                     call.state = to;
-                    true
                 }
-                ItemBody::Tool(_)
-                | ItemBody::Prompt(_)
-                | ItemBody::Text { .. }
-                | ItemBody::Thinking { .. }
-                | ItemBody::Notice(_)
-                | ItemBody::TurnEnd(_) => false,
+                fits
             });
         }
     }
@@ -164,12 +181,19 @@ impl Transcript {
     }
 
     fn insert(&mut self, index: usize, seq: u64, parent: Option<&str>, body: ItemBody) -> ItemId {
-        let id = ItemId(u32::try_from(self.items.len()).unwrap_or(u32::MAX));
-        self.alive.insert(id, self.items.len());
-        self.items.push(Item { id, seq, parent: parent.map(str::to_owned), body });
+        let id = ItemId(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        let item = Item { id, seq, parent: parent.map(str::to_owned), body };
+        let place = self.next_place();
+        self.items.insert(id, Slot { item, place });
         self.order.insert(index, id);
         self.changes.push(Change::Inserted { index, id });
         id
+    }
+
+    fn next_place(&mut self) -> u64 {
+        self.next_place += 1;
+        self.next_place
     }
 
     /// Turns a preview into a durable item: it moves in front of all other previews.
@@ -182,10 +206,12 @@ impl Transcript {
             self.changes.push(Change::Inserted { index: self.durable, id });
         }
         self.durable += 1;
-        if let Some(item) = self.alive.get(&id).and_then(|place| self.items.get_mut(*place)) {
-            item.seq = seq;
-            item.parent = parent.map(str::to_owned);
-            item.body = body;
+        let place = self.next_place();
+        if let Some(slot) = self.items.get_mut(&id) {
+            slot.place = place;
+            slot.item.seq = seq;
+            slot.item.parent = parent.map(str::to_owned);
+            slot.item.body = body;
         }
         self.changes.push(Change::Updated { id });
     }
@@ -196,22 +222,49 @@ impl Transcript {
         if index < self.durable {
             self.durable -= 1;
         }
-        if let Some(item) = self.alive.remove(&id).and_then(|place| self.items.get_mut(place)) {
-            item.body = ItemBody::Thinking { text: String::new(), live: false };
-        }
+        self.items.remove(&id);
         self.changes.push(Change::Removed { index, id });
     }
 
-    /// Where the item stands. What changes stands near the end, so the search begins there.
+    /// Where the item stands: by its place among the durable ones, by looking among the few previews.
     fn index_of(&self, id: ItemId) -> Option<usize> {
-        self.order.iter().rposition(|other| *other == id)
+        let place = self.items.get(&id)?.place;
+        let (durable, previews) = self.order.split_at_checked(self.durable)?;
+        let place_of = |other: &ItemId| self.items.get(other).map_or(0, |slot| slot.place);
+        match durable.binary_search_by_key(&place, place_of) {
+            Ok(index) => Some(index),
+            Err(_) => previews.iter().position(|other| *other == id).map(|index| self.durable + index),
+        }
     }
 
     /// Lets `edit` change an item; it returns whether it did.
     fn update(&mut self, id: ItemId, edit: impl FnOnce(&mut ItemBody) -> bool) {
-        let Some(item) = self.alive.get(&id).and_then(|place| self.items.get_mut(*place)) else { return };
-        if edit(&mut item.body) && self.changes.last() != Some(&Change::Updated { id }) {
+        let Some(slot) = self.items.get_mut(&id) else { return };
+        if edit(&mut slot.item.body) && self.changes.last() != Some(&Change::Updated { id }) {
             self.changes.push(Change::Updated { id });
+        }
+    }
+
+    /// Lets `edit` change a tool call; it returns whether it did.
+    fn update_tool(&mut self, id: ItemId, edit: impl FnOnce(&mut ToolCall) -> bool) {
+        self.update(id, |body| match body {
+            ItemBody::Tool(call) => edit(call),
+            ItemBody::Prompt(_)
+            | ItemBody::Text { .. }
+            | ItemBody::Thinking { .. }
+            | ItemBody::Notice(_)
+            | ItemBody::TurnEnd(_) => false,
+        });
+    }
+
+    fn tool(&self, id: ItemId) -> Option<&ToolCall> {
+        match &self.get(id)?.body {
+            ItemBody::Tool(call) => Some(call),
+            ItemBody::Prompt(_)
+            | ItemBody::Text { .. }
+            | ItemBody::Thinking { .. }
+            | ItemBody::Notice(_)
+            | ItemBody::TurnEnd(_) => None,
         }
     }
 
