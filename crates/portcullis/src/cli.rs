@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Pair(PairOptions),
     /// Pair this machine with an ingress, to run agents for it.
     Login(LoginOptions),
+    /// Read a recorded stream and print its transcript.
+    Inspect(InspectOptions),
     /// The built-in agent: speaks stream-json on stdio.
     Agent {
         /// Its own flags, as other agents take them.
@@ -116,6 +118,18 @@ pub(crate) struct LoginOptions {
     /// Where the key is kept.
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct InspectOptions {
+    /// Say whether every line survives being read and written, and how many are of a known kind; 1 if one does not.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print the folded items, one JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The recording: stream-json lines or capture lines; `-` reads stdin.
+    pub(crate) file: PathBuf,
 }
 
 #[cfg(test)]

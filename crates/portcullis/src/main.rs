@@ -7,6 +7,7 @@ mod cli;
 mod control;
 mod demo;
 mod folders;
+mod inspect;
 mod logging;
 mod login;
 mod outcome;
@@ -50,6 +51,7 @@ fn run(command: cli::Command) -> Result<(), Failure> {
             cli::Command::RemoteControl(options) => remote::run(options).await,
             cli::Command::Pair(options) => control::ask(options).await,
             cli::Command::Login(options) => login::run(options).await,
+            cli::Command::Inspect(options) => inspect::run(&options),
             cli::Command::Agent { .. } => unreachable_agent(),
         }
     });
