@@ -8,6 +8,7 @@
     reason = "a command line program talks to its terminal"
 )]
 
+mod bench;
 mod browser;
 mod checkout;
 mod demo;
@@ -43,6 +44,8 @@ enum Command {
     Tidy,
     /// Build the browser client for release into dist/, and print its sizes
     Dist,
+    /// Measure how fast something is, and print a table
+    Bench(bench::Options),
     /// Run a program that is told to end when its parent dies
     #[command(hide = true)]
     Leash {
@@ -67,6 +70,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test(options) => test::run(&Checkout::find()?, &options, &Interrupt::listen()?),
         Command::Tidy => tidy::run(&Checkout::find()?),
         Command::Dist => dist::run(&Checkout::find()?, &Interrupt::listen()?),
+        Command::Bench(options) => bench::run(&Checkout::find()?, &options, &Interrupt::listen()?),
         Command::Leash { command } => Err(group::become_leashed(&command)),
     }
 }

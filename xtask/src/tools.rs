@@ -17,6 +17,9 @@ use crate::group::{self, Interrupt};
 const TRUNK_VERSION: &str = "0.21.14";
 /// The npm package that carries `wasm-opt`.
 const BINARYEN_VERSION: &str = "132.0.0";
+/// The official browser client that a test holds a session with.
+const AGENT_SDK: &str = "@anthropic-ai/claude-agent-sdk";
+const AGENT_SDK_VERSION: &str = "0.3.329";
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// The tools in the cache, fetched as they are asked for.
@@ -102,23 +105,46 @@ impl<'a> Tools<'a> {
 
     /// The folder of `wasm-opt`, or `None` where there is no npm to fetch it with.
     pub(crate) fn wasm_opt(&self) -> Result<Option<PathBuf>> {
-        let place = self.cache.join(format!("binaryen-{BINARYEN_VERSION}"));
-        let programs = place.join("node_modules/.bin");
-        if programs.join("wasm-opt").exists() {
-            return Ok(Some(programs));
+        let place = format!("binaryen-{BINARYEN_VERSION}");
+        self.ensure_npm_package(&place, &format!("binaryen@{BINARYEN_VERSION}"), ".bin/wasm-opt", &[])
+            .map(|program| program.and_then(|program| Some(program.parent()?.to_path_buf())))
+    }
+
+    /// The folder of the official client's package, or `None` where there is no npm to fetch it with.
+    pub(crate) fn agent_sdk(&self) -> Result<Option<PathBuf>> {
+        let place = format!("claude-agent-sdk-{AGENT_SDK_VERSION}");
+        let bundle = format!("{AGENT_SDK}/browser-sdk.js");
+        // The browser's entry is one file: neither the agents of all platforms nor the libraries of the others.
+        let sparing = ["--ignore-scripts", "--omit=optional", "--legacy-peer-deps"];
+        self.ensure_npm_package(&place, &format!("{AGENT_SDK}@{AGENT_SDK_VERSION}"), &bundle, &sparing)
+            .map(|bundle| bundle.and_then(|bundle| Some(bundle.parent()?.to_path_buf())))
+    }
+
+    /// The file `wanted` of a package from npm, fetched once into `place`; `None` without npm.
+    fn ensure_npm_package(
+        &self,
+        place: &str,
+        package: &str,
+        wanted: &str,
+        flags: &[&str],
+    ) -> Result<Option<PathBuf>> {
+        let place = self.cache.join(place);
+        let wanted = place.join("node_modules").join(wanted);
+        if wanted.exists() {
+            return Ok(Some(wanted));
         }
         if !on_path("npm") {
             return Ok(None);
         }
-        println!("fetching wasm-opt (binaryen {BINARYEN_VERSION}) into {}", place.display());
+        println!("fetching {package} into {}", place.display());
         self.install(&place, |staging| {
             std::fs::create_dir_all(staging)?;
             let mut command = Command::new("npm");
-            command.args(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]);
-            command.arg(staging).arg(format!("binaryen@{BINARYEN_VERSION}"));
+            command.args(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]);
+            command.args(flags).arg("--prefix").arg(staging).arg(package);
             group::run("npm", command, self.interrupt)
         })?;
-        Ok(Some(programs))
+        Ok(Some(wanted))
     }
 
     fn ensure_cargo_tool(&self, tool: &CargoTool<'_>) -> Result<PathBuf> {

@@ -35,6 +35,8 @@ pub(crate) enum Part {
     Web,
     /// The journey of a person through the client, against the real processes
     Browser,
+    /// A session of the official browser client from npm, against the real processes
+    Sdk,
 }
 
 struct Step {
@@ -43,7 +45,7 @@ struct Step {
     run: fn(&Runner<'_>) -> Result<Count>,
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step { part: Part::Lint, heading: "formatting", run: |runner| runner.formatting() },
     Step { part: Part::Lint, heading: "layout rules", run: |runner| runner.layout_rules() },
     Step { part: Part::Lint, heading: "clippy, native", run: |runner| runner.clippy_native() },
@@ -53,6 +55,7 @@ const STEPS: [Step; 9] = [
     Step { part: Part::Web, heading: "web in headless Chromium", run: |runner| runner.web_in_browser() },
     Step { part: Part::Browser, heading: "build of the system", run: |runner| runner.system_build() },
     Step { part: Part::Browser, heading: "journey in a browser", run: |runner| runner.journey() },
+    Step { part: Part::Sdk, heading: "official browser client", run: |runner| runner.official_client() },
 ];
 
 pub(crate) fn run(checkout: &Checkout, options: &Options, interrupt: &Interrupt) -> Result<ExitCode> {
@@ -78,6 +81,6 @@ pub(crate) fn run(checkout: &Checkout, options: &Options, interrupt: &Interrupt)
     for line in summary {
         println!("{line}");
     }
-    println!("{} passed, {} failed", total.passed, total.failed);
+    println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -17,6 +17,9 @@ const WASM_TARGET: &str = "wasm32-unknown-unknown";
 /// Clippy's settings for wasm32; the native ones are in the root, where clippy finds them itself.
 const WASM_CLIPPY_FOLDER: &str = ".cargo/clippy-wasm32";
 
+/// The one test that needs what npm fetches.
+const OFFICIAL_CLIENT_TEST: &str = "the_official_browser_client_holds_a_whole_session";
+
 /// Runs steps in one checkout.
 #[derive(Debug)]
 pub(crate) struct Runner<'a> {
@@ -98,9 +101,27 @@ impl<'a> Runner<'a> {
         }
         let mut command = self.checkout.cargo("test");
         command.args(["--package", "portcullis-tests", "--no-fail-fast"]);
+        // It has a step of its own, for it needs npm.
+        command.args(["--", "--skip", OFFICIAL_CLIENT_TEST]);
         command.env("PORTCULLIS_BIN", binary).env("PORTCULLIS_WEB_ROOT", client);
         command.env("PORTCULLIS_XTASK", std::env::current_exe().context("finding this program")?);
         command.env("PORTCULLIS_SCREENSHOTS", self.checkout.target().join("journey"));
+        Browser::ensure(self.interrupt)?.tell(&mut command, self.checkout)?;
+        self.count(command)
+    }
+
+    pub(crate) fn official_client(&self) -> Result<Count> {
+        let Some(package) = self.tools.agent_sdk()? else {
+            println!("skipped: npm is not on the PATH, so the official browser client cannot be fetched");
+            return Ok(Count::skip());
+        };
+        let mut binary = self.checkout.cargo("build");
+        binary.args(["--package", "portcullis"]);
+        group::run("cargo build", binary, self.interrupt)?;
+        let mut command = self.checkout.cargo("test");
+        command.args(["--package", "portcullis-tests", "--test", "sdk", "--", OFFICIAL_CLIENT_TEST]);
+        command.env("PORTCULLIS_BIN", self.checkout.target().join("debug/portcullis"));
+        command.env("PORTCULLIS_SDK", package);
         Browser::ensure(self.interrupt)?.tell(&mut command, self.checkout)?;
         self.count(command)
     }

@@ -1,0 +1,97 @@
+//! `cargo xtask bench protocol`: how fast the protocol crate decodes and folds, natively and in headless Chromium.
+//!
+//! One benchmark runs on both sides and prints a line of JSON per case; this makes one table of them. No figure is
+//! kept: what is printed is what this machine did just now.
+
+mod table;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+
+use crate::bench::table::{Measured, Side, table};
+use crate::browser::Browser;
+use crate::checkout::Checkout;
+use crate::group::{Group, Interrupt, Waited};
+use crate::tools::Tools;
+
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+/// Seconds for the benchmark in the browser; a session of a million events takes its time.
+const BROWSER_TIMEOUT_S: &str = "1200";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// What is measured
+    subject: Subject,
+    /// Only natively, without a browser
+    #[arg(long)]
+    native: bool,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Subject {
+    /// Decoding and folding in the protocol crate
+    Protocol,
+}
+
+pub(crate) fn run(checkout: &Checkout, options: &Options, interrupt: &Interrupt) -> Result<ExitCode> {
+    let Subject::Protocol = options.subject;
+    let mut measured = Vec::new();
+    println!("measuring natively, in the release profile");
+    measured.extend(collect(Side::Native, native(checkout), interrupt)?);
+    if !options.native {
+        println!("measuring in headless Chromium, in the profile that ships");
+        measured.extend(collect(Side::Chromium, in_browser(checkout, interrupt)?, interrupt)?);
+    }
+    print!("\n{}", table(&measured));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn native(checkout: &Checkout) -> Command {
+    let mut command = checkout.cargo("bench");
+    command.args(["--package", "portcullis-protocol", "--bench", "protocol"]);
+    command
+}
+
+fn in_browser(checkout: &Checkout, interrupt: &Interrupt) -> Result<Command> {
+    let tools = Tools::new(checkout, interrupt)?;
+    tools.ensure_wasm_target()?;
+    let runner = tools.wasm_bindgen()?.join("wasm-bindgen-test-runner");
+    let mut command = checkout.cargo("bench");
+    command.args(["--package", "portcullis-protocol", "--bench", "protocol"]);
+    command.args(["--target", WASM_TARGET, "--profile", "wasm-release"]);
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    Browser::ensure(interrupt)?.tell(&mut command, checkout)?;
+    command.env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_TIMEOUT_S);
+    // The runner keeps what it measured for the next comparison; that is a build result, not a source.
+    command.env("WASM_BINDGEN_BENCH_RESULT", checkout.scratch("bench")?.join("browser.json"));
+    Ok(command)
+}
+
+/// Runs a benchmark, shows what it says and keeps what it measured.
+fn collect(side: Side, command: Command, interrupt: &Interrupt) -> Result<Vec<Measured>> {
+    let (mut group, stdout) = Group::piped("the benchmark", command, interrupt)?;
+    let reader = std::thread::spawn(move || {
+        let mut measured = Vec::new();
+        for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
+            match Measured::read(side, &line) {
+                Some(one) => measured.push(one),
+                None => println!("{line}"),
+            }
+        }
+        measured
+    });
+    let Waited::Exited(status) = group.wait()? else { bail!("interrupted") };
+    drop(group);
+    let measured = reader.join().expect("reading lines does not panic");
+    if !status.success() {
+        bail!("the benchmark failed");
+    }
+    if measured.is_empty() {
+        bail!("the benchmark measured nothing");
+    }
+    Ok(measured)
+}
