@@ -5,6 +5,7 @@
 
 mod convert;
 mod devices;
+mod life;
 mod log;
 mod requests;
 mod work;
@@ -21,7 +22,8 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Result, StoreError};
-use crate::seam::{Entropy, mint};
+use crate::seam::Entropy;
+use life::Life;
 
 /// The schema this version writes, as `PRAGMA user_version`; the migrations lead from one to the next.
 const MIGRATIONS: [&str; 1] = [include_str!("../schema.sql")];
@@ -70,13 +72,14 @@ impl SqliteStore {
             .disable_statement_logging();
         let mut writer = options.connect().await?;
         migrate(&mut writer).await?;
-        let epoch = epoch(&mut writer, entropy).await?;
+        let life = Life::resume(&mut writer, file, entropy).await?;
+        let epoch = life.epoch().clone();
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .connect_with(options.read_only(true))
             .await?;
         let (sender, jobs) = mpsc::channel(WRITES_WAITING_MAX);
-        tokio::spawn(write_all(writer, jobs));
+        tokio::spawn(write_all(writer, life, jobs));
         Ok(Self { readers, writer: sender, epoch })
     }
 
@@ -116,18 +119,21 @@ impl SqliteStore {
 }
 
 /// The writer: one task, one connection, one commit for all that waits.
-async fn write_all(mut db: SqliteConnection, mut jobs: mpsc::Receiver<Job>) {
+async fn write_all(mut db: SqliteConnection, mut life: Life, mut jobs: mpsc::Receiver<Job>) {
     let mut batch = Vec::new();
     while jobs.recv_many(&mut batch, WRITES_PER_COMMIT_MAX).await > 0 {
         let mut settles = Vec::with_capacity(batch.len());
         let committed = commit(&mut db, batch.drain(..), &mut settles).await;
-        if let Err(error) = &committed {
-            tracing::error!(%error, "a commit failed; nothing of it was taken");
-            let _ = sqlx::query("ROLLBACK").execute(&mut db).await;
+        match &committed {
+            Ok(generation) => life.note(*generation),
+            Err(error) => {
+                tracing::error!(%error, "a commit failed; nothing of it was taken");
+                let _ = sqlx::query("ROLLBACK").execute(&mut db).await;
+            }
         }
         for settle in settles {
             settle(match &committed {
-                Ok(()) => Ok(()),
+                Ok(_) => Ok(()),
                 Err(error) => Err(StoreError::Database(sqlx::Error::Protocol(error.to_string()))),
             });
         }
@@ -135,11 +141,12 @@ async fn write_all(mut db: SqliteConnection, mut jobs: mpsc::Receiver<Job>) {
     let _ = db.close().await;
 }
 
+/// Commits all of them, and says as which generation.
 async fn commit(
     db: &mut SqliteConnection,
     jobs: impl Iterator<Item = Job> + Send,
     settles: &mut Vec<Settle>,
-) -> Result<()> {
+) -> Result<u64> {
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *db).await?;
     for Job(work) in jobs {
         sqlx::query("SAVEPOINT job").execute(&mut *db).await?;
@@ -150,8 +157,9 @@ async fn commit(
         }
         sqlx::query("RELEASE job").execute(&mut *db).await?;
     }
+    let generation = life::advance(db).await?;
     sqlx::query("COMMIT").execute(&mut *db).await?;
-    Ok(())
+    Ok(generation)
 }
 
 async fn migrate(db: &mut SqliteConnection) -> Result<()> {
@@ -169,18 +177,6 @@ async fn migrate(db: &mut SqliteConnection) -> Result<()> {
         step.commit().await?;
     }
     Ok(())
-}
-
-/// The epoch stays as long as the file does. Whoever restores an old copy deletes the row, and every client starts
-/// from the first event again.
-async fn epoch(db: &mut SqliteConnection, entropy: &dyn Entropy) -> Result<Epoch> {
-    sqlx::query("INSERT OR IGNORE INTO meta (key, value) VALUES ('epoch', ?)")
-        .bind(mint(entropy, "e"))
-        .execute(&mut *db)
-        .await?;
-    let (epoch,): (String,) =
-        sqlx::query_as("SELECT value FROM meta WHERE key = 'epoch'").fetch_one(&mut *db).await?;
-    Epoch::parse(epoch).map_err(|_| StoreError::Corrupt("epoch"))
 }
 
 /// SQLite gives its side files the mode of the main one.
