@@ -1,56 +1,19 @@
 //! What was about to be written to an agent, on disk before it is: after a crash the bridge knows which prompts an
-//! agent may have read, never sends one twice by itself, and says what nobody else can say about them.
+//! agent may have read, never sends one twice by itself, and says what nobody else can say about them. What was read
+//! from an agent stands in the [`Spool`] beside it.
 
-use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::limits::UUID_RING_MAX;
-use serde::{Deserialize, Serialize};
 
-/// One line of the journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Entry {
-    /// This prompt is about to reach stdin.
-    Prompt { seq: u64, uuid: String },
-    /// This request is about to be answered.
-    Answered { incarnation: String, request_id: String, behavior: String },
-    /// The agent read this prompt, or the log says that nobody knows.
-    Closed { uuid: String },
-    /// An agent process is about to start.
-    Started { incarnation: String },
-    /// The log says that it ended.
-    Ended { incarnation: String },
-}
+use crate::core::{Earlier, Entry};
+use crate::spool::{self, Spool, end_the_last_line, write_line};
 
 /// Lines above which a journal is shortened: twice what its newest prompts take.
 const LINES_MAX: usize = 4 * UUID_RING_MAX;
 /// Sessions that are asked back after a restart: beyond these, each waits for its next prompt.
 const UNFINISHED_MAX: usize = 64;
-
-/// What earlier lives of the bridge left behind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Earlier {
-    /// Prompts that may have been written, oldest first: place in the log, uuid, and whether nobody knows if it was
-    /// read.
-    pub(crate) prompts: Vec<(u64, String, bool)>,
-    /// The incarnation of an agent that ran to the end of its bridge.
-    pub(crate) agent: Option<String>,
-}
-
-impl Earlier {
-    /// Whether this prompt may have been written.
-    pub(crate) fn knows(&self, uuid: &str) -> bool {
-        self.prompts.iter().any(|(_, known, _)| known == uuid)
-    }
-
-    /// Prompts nobody knows the fate of, oldest first.
-    pub(crate) fn open(&self) -> impl Iterator<Item = &str> {
-        self.prompts.iter().filter(|(.., is_open)| *is_open).map(|(_, uuid, _)| uuid.as_str())
-    }
-}
 
 /// Why a journal cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -60,11 +23,12 @@ pub(crate) struct JournalError {
     source: std::io::Error,
 }
 
-/// The journal of one session.
+/// The journal of one session, with its spool.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
     file: std::fs::File,
+    spool: Spool,
     earlier: Earlier,
 }
 
@@ -76,18 +40,24 @@ impl Journal {
     pub(crate) fn open(state_dir: &Path, session: &SessionId) -> Result<Self, JournalError> {
         let folder = folder(state_dir);
         let path = folder.join(format!("{session}.ndjson"));
-        let open = || -> std::io::Result<(std::fs::File, Earlier)> {
+        let open = || -> std::io::Result<Self> {
             std::fs::create_dir_all(&folder)?;
-            let (earlier, lines) = read(&path)?;
+            let (mut entries, lines) = spool::read(&path)?;
+            let (said, _) = spool::read(&path.with_extension("spool"))?;
+            let mut spool = Spool::open(path.with_extension("spool"), &said)?;
+            entries.extend(said);
+            let earlier = Earlier::from_entries(entries);
+            if earlier.rest.is_none() && earlier.leftovers.is_empty() {
+                spool.clear()?;
+            }
             if lines > LINES_MAX {
                 rewrite(&path, &earlier)?;
             }
-            let mut file = std::fs::OpenOptions::new().create(true).read(true).append(true).open(&path)?;
+            let mut file = spool::appending(&path)?;
             end_the_last_line(&mut file)?;
-            Ok((file, earlier))
+            Ok(Self { path: path.clone(), file, spool, earlier })
         };
-        let (file, earlier) = open().map_err(|source| JournalError { path: path.clone(), source })?;
-        Ok(Self { path, file, earlier })
+        open().map_err(|source| JournalError { path: path.clone(), source })
     }
 
     /// What earlier lives of the bridge left behind.
@@ -95,15 +65,22 @@ impl Journal {
         std::mem::take(&mut self.earlier)
     }
 
-    /// Appends `entry` and returns once it is on disk.
+    /// Appends `entry`. What is journalled is on disk when this returns, and so is the spool it relies on; what is
+    /// spooled survives this process.
     ///
     /// # Errors
     /// [`JournalError`]; what the entry announces must not be done then.
     pub(crate) fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let mut append = || -> std::io::Result<()> {
-            let mut line = serde_json::to_vec(entry)?;
-            line.push(b'\n');
-            self.file.write_all(&line)?;
+            match entry {
+                Entry::Said { .. } | Entry::Taken { .. } => return self.spool.append(entry),
+                // These hold because of what was said.
+                Entry::Closed { .. } | Entry::Settled { .. } | Entry::Told | Entry::Ended { .. } => {
+                    self.spool.sync()?;
+                }
+                Entry::Prompt { .. } | Entry::Answered { .. } | Entry::Started { .. } => {}
+            }
+            write_line(&mut self.file, entry)?;
             self.file.sync_data()
         };
         append().map_err(|source| JournalError { path: self.path.clone(), source })
@@ -116,9 +93,10 @@ pub(crate) fn unfinished(state_dir: &Path) -> Vec<SessionId> {
     let Ok(files) = std::fs::read_dir(folder(state_dir)) else { return Vec::new() };
     let unfinished = files.filter_map(|file| {
         let path = file.ok()?.path();
-        let session = path.file_name()?.to_str()?.strip_suffix(".ndjson")?;
-        let earlier = read(&path).ok()?.0;
-        SessionId::parse(session).ok().filter(|_| earlier.agent.is_some() || earlier.open().next().is_some())
+        let session = SessionId::parse(path.file_name()?.to_str()?.strip_suffix(".ndjson")?).ok()?;
+        let mut entries = spool::read(&path).ok()?.0;
+        entries.extend(spool::read(&path.with_extension("spool")).ok()?.0);
+        Earlier::from_entries(entries).is_unfinished().then_some(session)
     });
     unfinished.take(UNFINISHED_MAX).collect()
 }
@@ -127,71 +105,27 @@ fn folder(state_dir: &Path) -> PathBuf {
     state_dir.join("journals")
 }
 
-/// What the file tells of earlier lives, and how many lines it takes.
-fn read(path: &Path) -> std::io::Result<(Earlier, usize)> {
-    let mut earlier = Earlier::default();
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((earlier, 0)),
-        Err(error) => return Err(error),
-    };
-    let (mut prompts, mut closed, mut lines) = (Vec::new(), HashSet::new(), 0);
-    for line in BufReader::new(file).split(b'\n') {
-        lines += 1;
-        // The last line may be half a line: what it announced was not done.
-        let Ok(entry) = serde_json::from_slice(&line?) else { continue };
-        match entry {
-            Entry::Prompt { seq, uuid } => prompts.push((seq, uuid)),
-            Entry::Closed { uuid } => {
-                closed.insert(uuid);
-            }
-            Entry::Started { incarnation } => earlier.agent = Some(incarnation),
-            Entry::Ended { incarnation } => earlier.agent = earlier.agent.filter(|open| *open != incarnation),
-            Entry::Answered { .. } => {}
-        }
-    }
-    let newest = prompts.split_off(prompts.len().saturating_sub(UUID_RING_MAX));
-    earlier.prompts = newest
-        .into_iter()
-        .map(|(seq, uuid): (u64, String)| {
-            let is_open = !closed.contains(&uuid);
-            (seq, uuid, is_open)
-        })
-        .collect();
-    Ok((earlier, lines))
-}
-
-/// Half a line of an earlier life must not swallow the next one.
-fn end_the_last_line(file: &mut std::fs::File) -> std::io::Result<()> {
-    let mut last = [b'\n'];
-    if file.metadata()?.len() > 0 {
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
-    }
-    if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
-}
-
-/// Leaves what [`read`] gave, and nothing else.
+/// Leaves what a later life reads out of it, and nothing else.
 fn rewrite(path: &Path, earlier: &Earlier) -> std::io::Result<()> {
     let fresh = path.with_extension("new");
-    let mut file = std::fs::File::create(&fresh)?;
-    let prompts = earlier.prompts.iter().flat_map(|(seq, uuid, is_open)| {
-        let prompt = Entry::Prompt { seq: *seq, uuid: uuid.clone() };
-        let closed = (!is_open).then(|| Entry::Closed { uuid: uuid.clone() });
-        std::iter::once(prompt).chain(closed)
-    });
-    let agent = earlier.agent.iter().map(|incarnation| Entry::Started { incarnation: incarnation.clone() });
-    for entry in prompts.chain(agent) {
-        serde_json::to_writer(&mut file, &entry)?;
-        file.write_all(b"\n")?;
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&fresh)?);
+    for entry in earlier.journalled() {
+        write_line(&mut file, &entry)?;
     }
-    file.sync_all()?;
+    file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
     std::fs::rename(fresh, path)
 }
 
 #[cfg(test)]
 mod tests {
+    use portcullis_protocol::RawJson;
+    use portcullis_protocol::id::Incarnation;
+
     use super::*;
+
+    fn incarnation(name: &str) -> Incarnation {
+        Incarnation::parse(name).unwrap()
+    }
 
     fn prompt(uuid: &str) -> Entry {
         Entry::Prompt { seq: 1, uuid: uuid.into() }
@@ -214,8 +148,11 @@ mod tests {
         for entry in [prompt("a"), prompt("b"), Entry::Closed { uuid: "a".into() }] {
             journal.append(&entry).unwrap();
         }
-        let answered =
-            Entry::Answered { incarnation: "i".into(), request_id: "R".into(), behavior: "deny".into() };
+        let answered = Entry::Answered {
+            incarnation: incarnation("i"),
+            request_id: "R".into(),
+            behavior: "deny".into(),
+        };
         journal.append(&answered).unwrap();
         drop(journal);
         let earlier = reopened(folder.path()).take_earlier();
@@ -227,15 +164,16 @@ mod tests {
     #[test]
     fn the_next_life_knows_whether_an_agent_ran_to_the_end_of_this_one() {
         let folder = tempfile::tempdir().unwrap();
-        let started = |incarnation: &str| Entry::Started { incarnation: incarnation.into() };
+        let started = |name: &str| Entry::Started { incarnation: incarnation(name) };
         let mut journal = reopened(folder.path());
-        for entry in [started("i1"), Entry::Ended { incarnation: "i1".into() }] {
+        for entry in [started("i1"), Entry::Ended { incarnation: incarnation("i1") }] {
             journal.append(&entry).unwrap();
         }
         assert!(unfinished(folder.path()).is_empty());
         journal.append(&started("i2")).unwrap();
         drop(journal);
-        assert_eq!(reopened(folder.path()).take_earlier().agent.as_deref(), Some("i2"));
+        let agent = reopened(folder.path()).take_earlier().agent.unwrap();
+        assert_eq!((agent.incarnation, agent.is_told), (incarnation("i2"), false));
         assert_eq!(unfinished(folder.path()).len(), 1);
     }
 
@@ -264,7 +202,8 @@ mod tests {
             .map(|n| format!("{}\n", serde_json::to_string(&prompt(&format!("u{n}"))).unwrap()))
             .collect();
         let last = format!("u{}", count - 1);
-        for entry in [Entry::Started { incarnation: "i".into() }, Entry::Closed { uuid: last.clone() }] {
+        for entry in [Entry::Started { incarnation: incarnation("i") }, Entry::Closed { uuid: last.clone() }]
+        {
             text.push_str(&format!("{}\n", serde_json::to_string(&entry).unwrap()));
         }
         std::fs::write(&path, text).unwrap();
@@ -273,5 +212,28 @@ mod tests {
         assert!(known.knows(&last) && !known.knows("u0"));
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), UUID_RING_MAX + 2);
         assert_eq!(reopened(folder.path()).take_earlier(), known);
+    }
+
+    #[test]
+    fn the_next_life_has_what_was_said_and_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = |n: u64| Entry::Said {
+            incarnation: incarnation("i"),
+            n,
+            event: RawJson::parse(&format!(r#"{{"type":"x","n":{n}.0}}"#)).unwrap(),
+            settles: Vec::new(),
+        };
+        let mut journal = reopened(folder.path());
+        for entry in [Entry::Started { incarnation: incarnation("i") }, said(0), prompt("a"), said(1)] {
+            journal.append(&entry).unwrap();
+        }
+        journal.append(&Entry::Taken { incarnation: incarnation("i"), next_n: 1 }).unwrap();
+        let rest = reopened(folder.path()).take_earlier().rest.unwrap();
+        assert_eq!((rest.incarnation.as_str(), rest.next_n, rest.items.len()), ("i", 2, 1));
+        assert_eq!(rest.items[0].1.as_str(), r#"{"type":"x","n":1.0}"#, "as it was read");
+        journal.append(&Entry::Ended { incarnation: incarnation("i") }).unwrap();
+        drop(journal);
+        assert_eq!(reopened(folder.path()).take_earlier().rest, None);
+        assert_eq!(std::fs::metadata(folder.path().join("journals/s1.spool")).unwrap().len(), 0);
     }
 }

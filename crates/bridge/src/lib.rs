@@ -8,6 +8,10 @@ pub mod agent;
 mod api;
 mod backoff;
 mod config;
+#[cfg_attr(
+    not(feature = "machine"),
+    expect(unreachable_pub, reason = "a simulation drives the machine; nobody else sees it")
+)]
 mod core;
 mod device;
 mod dispatcher;
@@ -18,6 +22,7 @@ mod login;
 mod place;
 mod policy;
 mod room;
+mod spool;
 mod work;
 mod worker;
 
@@ -27,3 +32,14 @@ pub use device::{DeviceKey, DeviceKeyError};
 pub use dispatcher::{BridgeError, run};
 pub use login::{LoginError, Paired, pair, wait_until_confirmed};
 pub use policy::{Policy, PolicyError};
+
+/// The machine of one session without its shell, for simulations that drive it under a clock of their own.
+///
+/// Feed [`Relay::handle`](machine::Relay::handle), then perform [`Relay::poll_output`](machine::Relay::poll_output) in
+/// order. A simulated disk keeps the entries of [`Output::Journal`](machine::Output::Journal) in a list and gives them
+/// to [`Earlier::from_entries`](machine::Earlier::from_entries) after a crash.
+#[cfg(feature = "machine")]
+pub mod machine {
+    pub use crate::core::earlier::{Earlier, EarlierAgent, EarlierPrompt, Entry, Fact, Rest};
+    pub use crate::core::{AgentExit, End, Input, Output, PostOutcome, Receipt, Relay, RelaySpec};
+}

@@ -8,6 +8,8 @@ mod approvals;
 mod auth;
 mod http;
 mod hub;
+#[cfg(feature = "memory")]
+pub mod memory;
 mod seam;
 mod store;
 

@@ -346,9 +346,9 @@ mod tests {
     #[tokio::test]
     async fn says_when_a_line_reached_stdin() {
         let mut running = run("read line; echo \"got $line\"");
-        running.agent.write("hello".into(), Some(Receipt::Prompt(7))).unwrap();
+        running.agent.write("hello".into(), Some(Receipt::Prompt("p7".into()))).unwrap();
         assert_eq!(running.line().await, "got hello");
-        assert_eq!(running.receipts.recv().await, Some(Receipt::Prompt(7)));
+        assert_eq!(running.receipts.recv().await, Some(Receipt::Prompt("p7".into())));
     }
 
     #[tokio::test]

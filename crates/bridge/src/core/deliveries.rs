@@ -66,8 +66,9 @@ impl Deliveries {
     }
 
     /// The prompt reached stdin. Returns the new acknowledgement, if it moved.
-    pub(crate) fn written(&mut self, seq: u64) -> Option<u64> {
-        let delivery = self.under_way.iter_mut().find(|delivery| delivery.seq == seq)?;
+    pub(crate) fn written(&mut self, uuid: &str) -> Option<u64> {
+        let is_it = |delivery: &&mut Delivery| delivery.uuid.as_deref() == Some(uuid);
+        let delivery = self.under_way.iter_mut().find(is_it)?;
         let uuid = delivery.uuid.take().filter(|_| !delivery.is_read);
         self.unread.extend(uuid);
         if self.unread.len() > UNREAD_MAX {
@@ -140,8 +141,8 @@ mod tests {
         for (seq, uuid) in [(1, "a"), (2, "b"), (3, "c")] {
             deliveries.begin(seq, uuid.into());
         }
-        deliveries.written(1);
-        deliveries.written(2);
+        deliveries.written("a");
+        deliveries.written("b");
         deliveries
     }
 
@@ -151,7 +152,7 @@ mod tests {
         deliveries.begin(3, "a".into());
         assert_eq!(deliveries.settle(5), None);
         assert_eq!(deliveries.arrival(3), Arrival::UnderWay);
-        assert_eq!(deliveries.written(3), Some(5));
+        assert_eq!(deliveries.written("a"), Some(5));
         assert_eq!(deliveries.arrival(4), Arrival::Acked);
         assert_eq!(deliveries.arrival(6), Arrival::New);
     }
@@ -184,7 +185,7 @@ mod tests {
         let mut deliveries = three();
         assert_eq!(deliveries.hear("c", Heard::Read), ["c"]);
         assert!(deliveries.hear("c", Heard::Read).is_empty());
-        deliveries.written(3);
+        deliveries.written("c");
         assert_eq!(deliveries.abandon(), (vec!["a".into(), "b".into()], None));
         assert!(deliveries.are_read());
     }

@@ -10,8 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::asked::{Asker, DeviceAsks, Fields};
 use super::deliveries::Arrival;
-use super::{DEFERRED_MAX, Initialized, Output, Phase, Receipt, Relay};
-use crate::journal::Entry;
+use super::{DEFERRED_MAX, Entry, Initialized, Output, Phase, Receipt, Relay};
 
 impl Relay {
     pub(super) fn handle_frame(&mut self, now: Tick, frame: WorkerDown) {
@@ -62,8 +61,8 @@ impl Relay {
                 self.ensure_agent(now);
                 self.delivered.insert(uuid.clone());
                 self.deliveries.begin(seq, uuid.clone());
-                self.outputs.push_back(Output::Journal(Entry::Prompt { seq, uuid }));
-                self.stdin(line, Some(Receipt::Prompt(seq)));
+                self.outputs.push_back(Output::Journal(Entry::Prompt { seq, uuid: uuid.clone() }));
+                self.stdin(line, Some(Receipt::Prompt(uuid)));
             }
             Err(turned_away) => {
                 match turned_away {
@@ -190,7 +189,7 @@ impl Relay {
             return;
         }
         self.phase = Phase::Running;
-        self.outputs.push_back(Output::Journal(Entry::Started { incarnation: self.incarnation.to_string() }));
+        self.outputs.push_back(Output::Journal(Entry::Started { incarnation: self.incarnation.clone() }));
         self.outputs.push_back(Output::Spawn);
         if matches!(self.initialized, Initialized::Known(_)) {
             // Another process may know other commands; until it says so, the last one's word stands.

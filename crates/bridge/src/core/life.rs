@@ -4,8 +4,7 @@
 use portcullis_protocol::wire::worker::WorkStatus;
 
 use super::asked::Asker;
-use super::{AgentExit, End, Output, Phase, Relay, notice};
-use crate::journal::{Earlier, Entry};
+use super::{AgentExit, Earlier, End, Entry, Output, Phase, Relay, notice};
 use crate::room::Activity;
 
 impl Relay {
@@ -31,7 +30,7 @@ impl Relay {
         }
         let uuid = (self.uuids)();
         self.push_event(notice::agent_ended(content, exit_code, &uuid, &self.agent_session_id));
-        self.said.push(Entry::Ended { incarnation: self.incarnation.to_string() });
+        self.said.push(Entry::Ended { incarnation: self.incarnation.clone() });
         let (unknown, moved) = self.deliveries.abandon();
         for uuid in unknown {
             self.say_delivery_unknown(
@@ -67,11 +66,11 @@ impl Relay {
 
     /// What the last life of the bridge could not say any more.
     pub(super) fn report_earlier_life(&mut self, earlier: &Earlier) {
-        if let Some(incarnation) = &earlier.agent {
+        if let Some(agent) = &earlier.agent {
             let uuid = (self.uuids)();
             let content = "The agent ended together with the bridge that ran it.";
             self.push_event(notice::agent_ended(content, None, &uuid, &self.agent_session_id));
-            self.said.push(Entry::Ended { incarnation: incarnation.clone() });
+            self.said.push(Entry::Ended { incarnation: agent.incarnation.clone() });
         }
         for uuid in earlier.open() {
             self.say_delivery_unknown(

@@ -4,6 +4,7 @@
 mod asked;
 mod deliveries;
 mod downward;
+pub mod earlier;
 mod lane;
 mod ledger;
 mod life;
@@ -25,10 +26,10 @@ use portcullis_protocol::wire::worker::{
 };
 use portcullis_protocol::{RawJson, Tick};
 
-use crate::journal::{Earlier, Entry};
 use crate::policy::Policy;
 use asked::{Asked, Asker, DeviceAsks};
 use deliveries::Deliveries;
+pub use earlier::{Earlier, Entry};
 use lane::{Lanes, Refused};
 use ledger::Ledger;
 use report::Report;
@@ -42,26 +43,26 @@ const DEFERRED_MAX: usize = 1_000;
 
 /// What one session is about.
 #[derive(Debug)]
-pub(crate) struct RelaySpec {
+pub struct RelaySpec {
     /// Name of the agent.
-    pub(crate) agent: String,
+    pub agent: String,
     /// Directory it works in.
-    pub(crate) directory: String,
+    pub directory: String,
     /// Model that was asked for.
-    pub(crate) model: Option<String>,
+    pub model: Option<String>,
     /// Permission mode it starts in.
-    pub(crate) permission_mode: String,
+    pub permission_mode: String,
     /// What this machine allows.
-    pub(crate) policy: Policy,
+    pub policy: Policy,
     /// Set when the session cannot be served here: every prompt is answered with it.
-    pub(crate) refusal: Option<String>,
+    pub refusal: Option<String>,
     /// What earlier lives of this bridge left behind.
-    pub(crate) earlier: Earlier,
+    pub earlier: Earlier,
 }
 
 /// What happened.
 #[derive(Debug)]
-pub(crate) enum Input {
+pub enum Input {
     /// The socket to the ingress is open.
     LinkUp,
     /// It is gone.
@@ -88,7 +89,7 @@ pub(crate) enum Input {
 
 /// What became of a POST. The shell retries what is transient by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PostOutcome {
+pub enum PostOutcome {
     /// Taken.
     Accepted { next_n: u64 },
     /// The ingress expects another position.
@@ -101,27 +102,27 @@ pub(crate) enum PostOutcome {
 
 /// How an agent process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AgentExit {
+pub struct AgentExit {
     /// Its exit code, unless a signal ended it.
-    pub(crate) code: Option<i32>,
+    pub code: Option<i32>,
     /// The signal.
-    pub(crate) signal: Option<i32>,
+    pub signal: Option<i32>,
     /// Last line it wrote to stderr.
-    pub(crate) last_stderr: Option<String>,
+    pub last_stderr: Option<String>,
 }
 
 /// What to tell the machine once a line was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Receipt {
-    /// The prompt at this position of the log.
-    Prompt(u64),
+pub enum Receipt {
+    /// The prompt with this uuid.
+    Prompt(String),
     /// The answer to this request.
     Answer(String),
 }
 
 /// What to do, in this order.
 #[derive(Debug)]
-pub(crate) enum Output {
+pub enum Output {
     /// Say it on the socket; dropped when there is none.
     Send(WorkerUp),
     /// POST it; [`Input::Posted`] answers.
@@ -140,7 +141,7 @@ pub(crate) enum Output {
 
 /// How a session ended here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
     /// All was said: give the work back.
     Done,
     /// The ingress does not take anything from here any more.
@@ -169,7 +170,7 @@ enum Initialized {
 }
 
 /// The machine. Call [`Relay::handle`], then drain [`Relay::poll_output`].
-pub(crate) struct Relay {
+pub struct Relay {
     spec: RelaySpec,
     uuids: Box<dyn FnMut() -> String + Send>,
     incarnation: Incarnation,
@@ -211,7 +212,7 @@ impl std::fmt::Debug for Relay {
 impl Relay {
     /// A worker without a process: one starts with the first thing an agent has to hear. `uuids` mints v4 UUIDs.
     #[must_use]
-    pub(crate) fn new(spec: RelaySpec, mut uuids: Box<dyn FnMut() -> String + Send>) -> Self {
+    pub fn new(spec: RelaySpec, mut uuids: Box<dyn FnMut() -> String + Send>) -> Self {
         let state = WorkerState {
             agent: Some(spec.agent.clone()),
             model: spec.model.clone(),
@@ -252,7 +253,7 @@ impl Relay {
     }
 
     /// Takes one input.
-    pub(crate) fn handle(&mut self, now: Tick, input: Input) {
+    pub fn handle(&mut self, now: Tick, input: Input) {
         if self.phase == Phase::Finished {
             return;
         }
@@ -273,19 +274,19 @@ impl Relay {
     }
 
     /// The next thing to do.
-    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+    pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
     /// When to send [`Input::Tick`].
     #[must_use]
-    pub(crate) fn poll_timeout(&self) -> Option<Tick> {
+    pub fn poll_timeout(&self) -> Option<Tick> {
         self.asked.next_deadline()
     }
 
     /// Whether so much waits for the ingress that the agent should not be read.
     #[must_use]
-    pub(crate) fn is_congested(&self) -> bool {
+    pub fn is_congested(&self) -> bool {
         self.lanes.content.bytes() + self.lanes.control.bytes() > CONTENT_BACKLOG_BYTES_MAX
     }
 
@@ -311,8 +312,8 @@ impl Relay {
 
     fn handle_written(&mut self, receipt: Receipt) {
         match receipt {
-            Receipt::Prompt(seq) => {
-                let moved = self.deliveries.written(seq);
+            Receipt::Prompt(uuid) => {
+                let moved = self.deliveries.written(&uuid);
                 self.acknowledge(moved);
             }
             Receipt::Answer(request_id) => self.handle_answer_written(&request_id),

@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 
 use super::ledger::{Admission, Held, Progress};
 use super::notice::Edit;
-use super::{Output, Receipt, Relay, notice};
-use crate::journal::Entry;
+use super::{Entry, Output, Receipt, Relay, notice};
 
 /// Bytes of a tool request a person is asked about: nobody can allow more than 64 KiB of text, but inputs with
 /// encoded files exist, and these may wait, each in memory, until somebody looks.
@@ -120,7 +119,7 @@ impl Relay {
 
     fn journal_answer(&mut self, request_id: &str, behavior: &str) {
         self.outputs.push_back(Output::Journal(Entry::Answered {
-            incarnation: self.incarnation.to_string(),
+            incarnation: self.incarnation.clone(),
             request_id: request_id.to_owned(),
             behavior: behavior.to_owned(),
         }));

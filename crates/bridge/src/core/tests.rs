@@ -53,7 +53,7 @@ impl Machine {
     fn running() -> Self {
         let mut machine = Self::attached();
         machine.deliver(1, "p1", "hi");
-        machine.handle(Input::Written(Receipt::Prompt(1)));
+        machine.handle(Input::Written(Receipt::Prompt("p1".into())));
         machine.line(json!({"type": "control_response", "response": {"subtype": "success", "request_id": "pc-1", "response": {"commands": []}}}));
         machine.settle();
         machine
@@ -149,6 +149,11 @@ impl Machine {
             last_stderr: Some("boom".into()),
         }))
     }
+}
+
+/// What these lines of a disk leave for the next life.
+fn earlier(lines: &[&str]) -> Earlier {
+    Earlier::from_entries(lines.iter().map(|line| serde_json::from_str(line).unwrap()))
 }
 
 fn tool_request(request_id: &str, command: &str) -> Value {

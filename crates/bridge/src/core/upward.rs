@@ -14,8 +14,7 @@ use super::asked::{Asker, payload, readdressed};
 use super::deliveries::Heard;
 use super::ledger::Progress;
 use super::notice::{self, OWN_SUBTYPES, TooLarge};
-use super::{Initialized, Output, Phase, Relay};
-use crate::journal::Entry;
+use super::{Entry, Initialized, Output, Phase, Relay};
 
 /// Complaints about lines of one turn that are shown: a broken agent prints thousands.
 const COMPLAINTS_MAX: u32 = 20;

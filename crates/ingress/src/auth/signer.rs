@@ -64,6 +64,12 @@ impl std::fmt::Debug for IngressKey {
 }
 
 impl IngressKey {
+    /// The key of these bytes.
+    #[cfg(feature = "memory")]
+    pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(bytes))
+    }
+
     /// Reads the key from `file`, or makes one there (0600) at the first run.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The accept loop: bounded connections, headers that have to arrive in time, answers that have to be taken in time,
 //! and an orderly end.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
@@ -26,13 +28,45 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
+/// Where connections come from.
+pub(crate) trait Door: Send {
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// The next connection and its peer's address. Cancel-safe.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+}
+
+impl Door for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = Self::accept(self).await?;
+        let _ = stream.set_nodelay(true);
+        Ok((stream, peer))
+    }
+}
+
+/// Connections that somebody else made.
+#[cfg(feature = "memory")]
+impl Door for tokio::sync::mpsc::Receiver<tokio::io::DuplexStream> {
+    type Stream = tokio::io::DuplexStream;
+
+    async fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)> {
+        match self.recv().await {
+            Some(stream) => Ok((stream, SocketAddr::from(([127, 0, 0, 1], 1)))),
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// Serves until `leaving` turns true; then no connection takes a further request.
-pub(crate) async fn serve(listener: TcpListener, router: Router, mut leaving: watch::Receiver<bool>) {
+pub(crate) async fn serve<D: Door>(mut door: D, router: Router, mut leaving: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            biased;
+            accepted = door.accept() => accepted,
             () = left(&mut leaving) => return,
         };
         match accepted {
@@ -51,8 +85,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut leaving: wa
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut leaving: watch::Receiver<bool>) {
-    let _ = stream.set_nodelay(true);
+async fn connection<S>(stream: S, peer: SocketAddr, router: Router, mut leaving: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let inflow = Inflow::default();
     let stream = Bounded::new(stream, inflow.clone(), PATIENCE);
     let service = router.map_request(move |mut request: Request<Incoming>| {
@@ -68,6 +104,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, mut lea
         .with_upgrades();
     let mut served = std::pin::pin!(served);
     let finished = tokio::select! {
+        biased;
         outcome = served.as_mut() => Some(outcome),
         () = left(&mut leaving) => None,
     };

@@ -123,6 +123,7 @@ async fn talk(
         Guest::Stranger => {
             let mut place = app.strangers.enter();
             tokio::select! {
+                biased;
                 opening = first_auth(app, wire, deadline, dialect) => opening?,
                 () = place.lost() => {
                     let why = "too many sockets have not said who they are";

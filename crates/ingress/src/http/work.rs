@@ -80,6 +80,7 @@ pub(super) async fn poll(
         }
         let until = deadline.min(Instant::now() + POLL_FLOOR);
         tokio::select! {
+            biased;
             _ = timeout_at(until, bell.changed()) => {}
             _ = leaving.changed() => break None,
         }

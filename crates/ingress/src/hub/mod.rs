@@ -5,7 +5,7 @@ pub(crate) mod outflow;
 mod room;
 mod streams;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis_protocol::id::{DeviceId, EnvironmentId, SessionId};
@@ -21,8 +21,8 @@ const ONLINE_MS: u64 = 60_000;
 /// Every session's room, and which bridges were heard of lately.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    rooms: Mutex<HashMap<SessionId, Arc<Room>>>,
-    bridges: Mutex<HashMap<EnvironmentId, u64>>,
+    rooms: Mutex<BTreeMap<SessionId, Arc<Room>>>,
+    bridges: Mutex<BTreeMap<EnvironmentId, u64>>,
     work: watch::Sender<u64>,
 }
 
@@ -96,11 +96,11 @@ impl Hub {
         self.rooms().values().map(Arc::clone).collect()
     }
 
-    fn rooms(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Room>>> {
+    fn rooms(&self) -> MutexGuard<'_, BTreeMap<SessionId, Arc<Room>>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn bridges(&self) -> MutexGuard<'_, HashMap<EnvironmentId, u64>> {
+    fn bridges(&self) -> MutexGuard<'_, BTreeMap<EnvironmentId, u64>> {
         self.bridges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
 //! What every store has to do, whatever is under it: written against the traits alone. A further implementation adds
-//! one `contract!` line and nothing else.
+//! its name to one line and nothing else.
 
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use portcullis_protocol::wire::client::PermissionState;
 use portcullis_protocol::wire::rest::PublicKey;
 use portcullis_protocol::wire::worker::{Lane, RegisterEnvironment, SessionSpec, WorkStatus, WorkerState};
 
+#[cfg(feature = "memory")]
+use super::memory::MemoryStore;
 use super::sqlite::SqliteStore;
 use super::{
     AppendOutcome, Appended, Archived, Beat, Decided, DeviceChange, DeviceEdit, DeviceRow, Prompt, Redeemed,
@@ -31,27 +33,29 @@ macro_rules! contract {
     };
 }
 
-contract!(
-    sqlite,
-    open_sqlite(),
-    [
-        a_code_admits_one_device_and_only_in_time,
-        a_device_is_recognised_by_its_key_and_the_last_owner_stays,
-        a_token_leads_to_its_device_until_that_is_gone,
-        positions_are_dense_however_many_write_at_once,
-        prompts_are_taken_all_or_none,
-        rows_come_in_order_and_within_their_bounds,
-        one_of_many_decisions_wins,
-        a_decisions_uuid_is_used_once,
-        a_worker_is_heard_in_order_and_once,
-        a_requests_state_moves_only_forward,
-        a_newer_process_ends_the_requests_of_the_older_and_never_the_reverse,
-        the_end_of_a_process_is_the_last_thing_its_control_lane_says,
-        an_item_is_held_by_one_lease,
-        a_session_has_one_live_item,
-        archiving_ends_everything_open,
-    ]
-);
+macro_rules! contracts {
+    ($($name:ident: $open:expr),* $(,)?) => {$(contract!($name, $open, [
+            a_code_admits_one_device_and_only_in_time,
+            a_device_is_recognised_by_its_key_and_the_last_owner_stays,
+            a_token_leads_to_its_device_until_that_is_gone,
+            positions_are_dense_however_many_write_at_once,
+            prompts_are_taken_all_or_none,
+            rows_come_in_order_and_within_their_bounds,
+            one_of_many_decisions_wins,
+            a_decisions_uuid_is_used_once,
+            a_worker_is_heard_in_order_and_once,
+            a_requests_state_moves_only_forward,
+            a_newer_process_ends_the_requests_of_the_older_and_never_the_reverse,
+            the_end_of_a_process_is_the_last_thing_its_control_lane_says,
+            an_item_is_held_by_one_lease,
+            a_session_has_one_live_item,
+            archiving_ends_everything_open,
+        ]);)*};
+}
+
+contracts!(sqlite: open_sqlite());
+#[cfg(feature = "memory")]
+contracts!(memory: open_memory());
 
 type Opened = Arc<dyn Store>;
 
@@ -59,6 +63,11 @@ async fn open_sqlite() -> (Opened, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&dir.path().join("db"), &SystemEntropy).await.unwrap();
     (Arc::new(store), dir)
+}
+
+#[cfg(feature = "memory")]
+async fn open_memory() -> (Opened, ()) {
+    (Arc::new(MemoryStore::new(&SystemEntropy)), ())
 }
 
 fn device(name: &str, key: Option<&str>) -> DeviceRow {

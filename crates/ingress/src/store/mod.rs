@@ -4,6 +4,8 @@
 //! one method and one transaction here, so that a second implementation over another database needs nothing from its
 //! callers. A method answers only after what it wrote is on disk.
 
+#[cfg(feature = "memory")]
+pub(crate) mod memory;
 mod rows;
 pub(crate) mod sqlite;
 
@@ -12,6 +14,7 @@ mod contract;
 
 use async_trait::async_trait;
 use portcullis_protocol::id::{DeviceId, EnvironmentId, Epoch, Incarnation, LeaseId, SessionId, WorkId};
+use portcullis_protocol::limits::LEASE_TTL_S;
 use portcullis_protocol::wire::client::SeqEvent;
 use portcullis_protocol::wire::worker::Lane;
 
@@ -42,6 +45,12 @@ pub enum StoreError {
 }
 
 type Result<T> = std::result::Result<T, StoreError>;
+
+/// An item that was handed out and not acknowledged goes back to the queue after this long, in ms: the poll's answer
+/// was lost, or the bridge had no room.
+const TAKE_WITHIN_MS: u64 = 15_000;
+/// Life of a lease between two heartbeats, in ms.
+const LEASE_TTL_MS: u64 = LEASE_TTL_S * 1000;
 
 /// Devices, their tokens, and the codes that admit them.
 #[async_trait]

@@ -17,7 +17,10 @@ fn starts_an_agent_with_the_first_prompt_and_journals_before_it_writes() {
         json!({"type": "control_request", "request_id": "pc-1", "request": {"subtype": "initialize"}})
     );
     assert_eq!((&lines[1]["uuid"], &lines[1]["session_id"]), (&json!("p1"), &json!("")));
-    assert_eq!(machine.handle(Input::Written(Receipt::Prompt(1))), [r#"send {"type":"ack","seq":1}"#]);
+    assert_eq!(
+        machine.handle(Input::Written(Receipt::Prompt("p1".into()))),
+        [r#"send {"type":"ack","seq":1}"#]
+    );
 }
 
 #[test]
@@ -59,8 +62,12 @@ fn a_prompt_delivered_again_is_acknowledged_and_not_written_again() {
 #[test]
 fn what_an_earlier_life_left_unsaid_is_said_once_and_journalled_when_the_ingress_has_it() {
     let mut machine = Machine::with(|spec| {
-        spec.earlier.prompts = vec![(1, "read".into(), false), (2, "p2".into(), true)];
-        spec.earlier.agent = Some("inc_old".into());
+        spec.earlier = earlier(&[
+            r#"{"started":{"incarnation":"inc_old"}}"#,
+            r#"{"prompt":{"seq":1,"uuid":"read"}}"#,
+            r#"{"closed":{"uuid":"read"}}"#,
+            r#"{"prompt":{"seq":2,"uuid":"p2"}}"#,
+        ]);
     });
     machine.handle(Input::LinkUp);
     let shown = machine.frame(WorkerDown::Hello(Hello { head_seq: 0, content_next_n: 0, control_next_n: 0 }));
@@ -297,7 +304,7 @@ fn prompts_the_agent_may_not_have_read_are_named_when_it_ends() {
     let mut machine = Machine::running();
     machine.line(json!({"type": "command_lifecycle", "command_uuid": "p1", "state": "started"}));
     machine.deliver(2, "p2", "written, no sign of it");
-    machine.handle(Input::Written(Receipt::Prompt(2)));
+    machine.handle(Input::Written(Receipt::Prompt("p2".into())));
     machine.deliver(3, "p3", "not written");
     machine.settle();
     let mut shown = machine.exit(1);
@@ -322,7 +329,7 @@ fn a_prompt_that_waits_in_the_agents_own_queue_is_not_lost_in_silence_when_the_a
     let shown = machine.line(lifecycle("p1", "started"));
     assert_eq!(only(&shown, "journal "), [r#"{"closed":{"uuid":"p1"}}"#]);
     machine.deliver(2, "p2", "behind it");
-    machine.handle(Input::Written(Receipt::Prompt(2)));
+    machine.handle(Input::Written(Receipt::Prompt("p2".into())));
     machine.line(lifecycle("p2", "queued"));
     machine.line(json!({"type": "assistant", "uuid": "a"}));
     machine.line(json!({"type": "result", "uuid": "r", "queued_turn_count": 1}));

@@ -2,19 +2,14 @@
 
 use async_trait::async_trait;
 use portcullis_protocol::id::{DeviceId, EnvironmentId, LeaseId, SessionId, WorkId};
-use portcullis_protocol::limits::LEASE_TTL_S;
 use sqlx::SqliteConnection;
 
 use super::super::{
-    Beat, EnvironmentRow, LogStore as _, Registration, Result, SessionRow, WorkRow, WorkState, WorkStore,
+    Beat, EnvironmentRow, LEASE_TTL_MS, LogStore as _, Registration, Result, SessionRow, TAKE_WITHIN_MS,
+    WorkRow, WorkState, WorkStore,
 };
 use super::SqliteStore;
 use super::convert::{environment, int, to_json, work};
-
-/// An item that was handed out and not acknowledged goes back to the queue after this long, in ms: the poll's answer
-/// was lost, or the bridge had no room.
-const TAKE_WITHIN_MS: u64 = 15_000;
-const LEASE_TTL_MS: u64 = LEASE_TTL_S * 1000;
 
 #[async_trait]
 impl WorkStore for SqliteStore {
