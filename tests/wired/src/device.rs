@@ -180,6 +180,25 @@ impl Device {
         Ok(made["id"].as_str().with_context(|| made.to_string())?.to_owned())
     }
 
+    /// One page of a log.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn page(
+        &self,
+        session: &str,
+        after_seq: Option<u64>,
+        before_seq: Option<u64>,
+        limit: usize,
+    ) -> Result<EventsPage> {
+        let mut path = format!("{}/v1/sessions/{session}/events?limit={limit}", self.url);
+        for (name, position) in [("after_seq", after_seq), ("before_seq", before_seq)] {
+            path += &position.map(|position| format!("&{name}={position}")).unwrap_or_default();
+        }
+        let call = self.http.get(path).bearer_auth(self.token().await?).timeout(CALL_TIME);
+        Ok(call.send().await?.error_for_status()?.json().await?)
+    }
+
     /// The whole log of a session, in the order the server has it.
     ///
     /// # Errors
@@ -188,10 +207,7 @@ impl Device {
         let mut rows = Vec::new();
         loop {
             let after = rows.last().map_or(0, |(seq, _)| *seq);
-            let path =
-                format!("{}/v1/sessions/{session}/events?after_seq={after}&limit={PAGE_ROWS}", self.url);
-            let answer = self.http.get(path).bearer_auth(self.token().await?).send().await?;
-            let page: EventsPage = answer.error_for_status()?.json().await?;
+            let page = self.page(session, Some(after), None, PAGE_ROWS).await?;
             for row in page.data {
                 rows.push((row.seq, row.event.read().context("an event of the log")?));
             }

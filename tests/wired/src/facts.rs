@@ -40,19 +40,37 @@ pub struct Flaws {
 }
 
 impl Flaws {
-    /// Compares what was found with the facts `0..expected`.
+    /// Compares what was found with what was expected, in that order.
     #[must_use]
-    pub fn of(found: &[u64], expected: u64) -> Self {
-        let distinct: BTreeSet<u64> = found.iter().copied().filter(|fact| *fact < expected).collect();
-        let distinct_count = u64::try_from(distinct.len()).unwrap_or(u64::MAX);
-        let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
-        let reordered = found.windows(2).filter(|pair| pair[0] > pair[1]).count();
+    pub fn of(found: &[u64], expected: &[u64]) -> Self {
+        let places: BTreeMap<u64, usize> = expected.iter().copied().zip(0..).collect();
+        let known: Vec<usize> = found.iter().filter_map(|fact| places.get(fact).copied()).collect();
+        let distinct: BTreeSet<usize> = known.iter().copied().collect();
+        let reordered = known.windows(2).filter(|pair| pair[0] > pair[1]).count();
         Self {
-            lost: expected - distinct_count,
-            duplicated: total - distinct_count,
-            reordered: u64::try_from(reordered).unwrap_or(u64::MAX),
+            lost: count(expected.len() - distinct.len()),
+            // What nobody said counts as said twice.
+            duplicated: count(found.len() - distinct.len()),
+            reordered: count(reordered),
         }
     }
+}
+
+fn count(size: usize) -> u64 {
+    u64::try_from(size).unwrap_or(u64::MAX)
+}
+
+/// The facts a log's prompts ask for, in the order those prompts were taken: several tabs speak at once, and the log
+/// says who was first.
+#[must_use]
+pub fn asked_for(rows: &[(u64, Value)]) -> Vec<u64> {
+    let mut asked = Vec::new();
+    for (_, event) in rows.iter().filter(|(_, event)| is_prompt(event)) {
+        let text = event["message"]["content"].as_str().unwrap_or_default();
+        let facts = text.split("\"text\":\"fact ").skip(1);
+        asked.extend(facts.filter_map(|rest| rest.split('"').next()?.parse::<u64>().ok()));
+    }
+    asked
 }
 
 impl std::ops::AddAssign for Flaws {
@@ -110,17 +128,30 @@ pub fn prompts_in_log(rows: &[(u64, Value)]) -> BTreeMap<String, usize> {
     prompts
 }
 
+/// Whether a person said it: the agent's replays are not.
+fn is_prompt(event: &Value) -> bool {
+    event["type"] == "user" && event["isReplay"] != true && event["message"]["content"].is_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_flaw_is_counted_for_what_it_is() {
-        assert_eq!(Flaws::of(&[0, 1, 2], 3), Flaws::default());
-        assert_eq!(Flaws::of(&[0, 2], 3), Flaws { lost: 1, ..Flaws::default() });
-        assert_eq!(Flaws::of(&[0, 1, 1, 2], 3), Flaws { duplicated: 1, ..Flaws::default() });
-        assert_eq!(Flaws::of(&[1, 0, 2], 3), Flaws { reordered: 1, ..Flaws::default() });
-        assert_eq!(Flaws::of(&[], 3), Flaws { lost: 3, ..Flaws::default() });
+        let expected = [0, 1, 2];
+        assert_eq!(Flaws::of(&[0, 1, 2], &expected), Flaws::default());
+        assert_eq!(Flaws::of(&[0, 2], &expected), Flaws { lost: 1, ..Flaws::default() });
+        assert_eq!(Flaws::of(&[0, 1, 1, 2], &expected), Flaws { duplicated: 1, ..Flaws::default() });
+        assert_eq!(Flaws::of(&[0, 1, 2, 7], &expected), Flaws { duplicated: 1, ..Flaws::default() });
+        assert_eq!(Flaws::of(&[1, 0, 2], &expected), Flaws { reordered: 1, ..Flaws::default() });
+        assert_eq!(Flaws::of(&[], &expected), Flaws { lost: 3, ..Flaws::default() });
+    }
+
+    #[test]
+    fn what_prompts_ask_for_is_read_back_in_the_order_of_the_log() {
+        let row = |range| (1, json!({"type": "user", "uuid": "u", "message": {"content": prompt(range)}}));
+        assert_eq!(asked_for(&[row(2..4), row(0..2)]), [2, 3, 0, 1]);
     }
 
     #[test]

@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use portcullis_protocol::Tick;
 use portcullis_protocol::session::{
-    Choice, Click, Input, LinkView, Output, PostOutcome, Session, SessionConfig,
+    Choice, Click, Input, LinkView, Output, PageQuery, PostOutcome, Session, SessionConfig, StartAt, Whoami,
 };
 use portcullis_protocol::wire::client::PermissionState;
-use portcullis_protocol::wire::rest::ErrorBody;
+use portcullis_protocol::wire::rest::{ErrorBody, EventsPage, PostedEvents};
 use reqwest::Method;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
@@ -84,22 +84,30 @@ enum Posting {
 enum Errand {
     Connected { number: u64, outcome: Result<(Socket, String)> },
     Posted { post: u64, outcome: PostOutcome },
+    Fetched { fetch: u64, page: Option<EventsPage> },
+    Whoami(Whoami),
 }
 
 impl Tab {
-    /// Opens `session` as `device`.
+    /// Opens `session` as `device`, from its first event.
     #[must_use]
     pub fn open(device: Device, session: &str, seed: u64) -> Self {
-        Self::reopen(device, session, seed, Vec::new())
+        Self::reopen(device, session, SessionConfig { seed, start: StartAt::Beginning }, Vec::new())
+    }
+
+    /// The same from its newest page, as a browser does.
+    #[must_use]
+    pub fn open_at_the_tail(device: Device, session: &str, seed: u64) -> Self {
+        Self::reopen(device, session, SessionConfig { seed, start: StartAt::Tail }, Vec::new())
     }
 
     /// The same with prompts an earlier tab kept.
     #[must_use]
-    pub fn reopen(device: Device, session: &str, seed: u64, kept: Vec<(String, String)>) -> Self {
+    pub fn reopen(device: Device, session: &str, config: SessionConfig, kept: Vec<(String, String)>) -> Self {
         let (orders, waiting) = mpsc::channel(ORDERS_MAX);
         let now = Instant::now();
         let driver = Driver {
-            session: Session::new(SessionConfig { seed }),
+            session: Session::new(config),
             device,
             id: session.to_owned(),
             began: now,
@@ -254,7 +262,9 @@ impl Driver {
 
     /// Clicks.
     pub fn decide(&mut self, request_id: String, choice: Choice) {
-        self.feed(Input::Decide { uuid: fresh_uuid(), request_id, choice });
+        let Some(entry) = self.session.ledger().get(&request_id) else { return };
+        let digest = entry.digest.clone();
+        self.feed(Input::Decide { uuid: fresh_uuid(), request_id, digest, choice });
     }
 
     async fn run(mut self, mut orders: mpsc::Receiver<Order>, kept: Vec<(String, String)>) {
@@ -314,7 +324,7 @@ impl Driver {
             }
             Errand::Connected { outcome: Err(_), .. } => self.feed(Input::Closed { code: socket::ABNORMAL }),
             Errand::Posted { post, outcome } => {
-                if let (Some(posting), PostOutcome::Accepted) = (self.posts.remove(&post), &outcome) {
+                if let (Some(posting), PostOutcome::Accepted { .. }) = (self.posts.remove(&post), &outcome) {
                     match posting {
                         Posting::Prompt(uuid) => self.stored.push(uuid),
                         Posting::Decision(request) => *self.decided.entry(request).or_default() += 1,
@@ -323,6 +333,8 @@ impl Driver {
                 }
                 self.feed(Input::Posted { post, outcome });
             }
+            Errand::Fetched { fetch, page } => self.feed(Input::Fetched { fetch, page }),
+            Errand::Whoami(whoami) => self.feed(Input::Whoami(whoami)),
         }
     }
 
@@ -339,9 +351,14 @@ impl Driver {
                 self.socket = None;
             }
             Output::Post { post, body } => self.post(post, body),
-            Output::Keep { uuid, text } => self.kept.push((uuid, text)),
+            Output::Fetch { fetch, query } => self.fetch(fetch, query),
+            Output::AskWhoami => self.ask_whoami(),
+            Output::Keep { uuid, text } => {
+                self.kept.push((uuid.clone(), text));
+                self.feed(Input::Kept { uuid, lasting: true });
+            }
             Output::Forget { uuid } => self.kept.retain(|(kept, _)| *kept != uuid),
-            Output::Change(_) => {}
+            Output::Reload | Output::Change(_) => {}
         }
     }
 
@@ -364,7 +381,10 @@ impl Driver {
         let (device, path) = (self.device.clone(), format!("/v1/sessions/{}/events", self.id));
         self.errands.spawn(async move {
             let outcome = match device.call(Method::POST, &path, Some(body)).await {
-                Ok((status, _)) if status.is_success() => PostOutcome::Accepted,
+                Ok((status, answer)) if status.is_success() => {
+                    let posted: Option<PostedEvents> = serde_json::from_value(answer).ok();
+                    PostOutcome::Accepted { seq: posted.and_then(|posted| posted.data.first()?.seq) }
+                }
                 Ok((status, answer))
                     if status.is_client_error() && ![401, 429].contains(&status.as_u16()) =>
                 {
@@ -374,6 +394,25 @@ impl Driver {
                 Ok(_) | Err(_) => PostOutcome::Failed,
             };
             Errand::Posted { post, outcome }
+        });
+    }
+
+    fn fetch(&mut self, fetch: u64, query: PageQuery) {
+        let (device, id) = (self.device.clone(), self.id.clone());
+        self.errands.spawn(async move {
+            let page = device.page(&id, query.after_seq, query.before_seq, query.limit).await;
+            Errand::Fetched { fetch, page: page.ok() }
+        });
+    }
+
+    fn ask_whoami(&mut self) {
+        let device = self.device.clone();
+        self.errands.spawn(async move {
+            Errand::Whoami(match device.call(Method::GET, "/v1/auth/whoami", None).await {
+                Ok((status, _)) if status.is_success() => Whoami::Known,
+                Ok((status, _)) if [401, 403].contains(&status.as_u16()) => Whoami::Refused,
+                Ok(_) | Err(_) => Whoami::NoAnswer,
+            })
         });
     }
 
