@@ -22,9 +22,10 @@ struct Dependency {
 const PROTOCOL: &str = "portcullis-protocol";
 const TESTKIT: &str = "portcullis-testkit";
 const TESTS: &str = "portcullis-tests";
+const WIRED: &str = "portcullis-wired";
 
 /// Our own crates that each of ours may import in what it ships.
-const DIRECTION: [(&str, &[&str]); 9] = [
+const DIRECTION: [(&str, &[&str]); 10] = [
     (PROTOCOL, &[]),
     ("portcullis-agent", &[PROTOCOL]),
     ("portcullis-bridge", &[PROTOCOL]),
@@ -33,6 +34,7 @@ const DIRECTION: [(&str, &[&str]); 9] = [
     (TESTKIT, &[PROTOCOL]),
     ("portcullis", &[PROTOCOL, "portcullis-agent", "portcullis-bridge", "portcullis-ingress"]),
     (TESTS, &[PROTOCOL, TESTKIT]),
+    (WIRED, &[PROTOCOL, TESTKIT]),
     ("xtask", &[]),
 ];
 

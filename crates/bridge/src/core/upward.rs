@@ -12,9 +12,10 @@ use serde::de::IgnoredAny;
 
 use super::asked::{Asker, payload, readdressed};
 use super::deliveries::Heard;
+use super::earlier::Fact;
 use super::ledger::Progress;
 use super::notice::{self, OWN_SUBTYPES, TooLarge};
-use super::{Entry, Initialized, Output, Phase, Relay};
+use super::{Initialized, Output, Phase, Relay};
 
 /// Complaints about lines of one turn that are shown: a broken agent prints thousands.
 const COMPLAINTS_MAX: u32 = 20;
@@ -22,9 +23,7 @@ const COMPLAINTS_MAX: u32 = 20;
 impl Relay {
     pub(super) fn handle_line(&mut self, line: Line) {
         match line {
-            Line::TooLong { bytes } => {
-                self.push_stub(&TooLarge { bytes, sha256: None, original_type: None });
-            }
+            Line::TooLong { bytes, head } => self.handle_too_long(bytes, &String::from_utf8_lossy(&head)),
             Line::NotUtf8 { bytes } => {
                 self.complain(&format!(
                     "The agent printed {bytes} bytes that are no text. They were dropped."
@@ -72,9 +71,9 @@ impl Relay {
             self.agent_session_id.clone_from(session_id);
         }
         self.report.handle_event(header, &event);
-        self.confirm_delivery(header, &event);
+        let read = self.confirm_delivery(header, &event);
         let results = if header.kind == "user" { tool_results(&event) } else { Vec::new() };
-        self.push_event(event);
+        self.push_settling(event, read.into_iter().map(Fact::Prompt).collect());
         match header.kind.as_str() {
             "user" => {
                 for tool_use_id in results {
@@ -101,25 +100,25 @@ impl Relay {
         !self.posted.insert(format!("{uuid} {}", digest(event)))
     }
 
-    fn confirm_delivery(&mut self, header: &Header, event: &RawJson) {
+    /// The prompts that count as read by this event.
+    fn confirm_delivery(&mut self, header: &Header, event: &RawJson) -> Vec<String> {
         #[derive(Deserialize)]
         struct Lifecycle {
             command_uuid: String,
             state: String,
         }
-        let read = match header.kind.as_str() {
+        match header.kind.as_str() {
             "user" if header.is_replay => {
                 self.deliveries.hear(header.uuid.as_deref().unwrap_or_default(), Heard::Read)
             }
             "command_lifecycle" => {
-                let Ok(Lifecycle { command_uuid, state }) = event.read() else { return };
+                let Ok(Lifecycle { command_uuid, state }) = event.read() else { return Vec::new() };
                 let is_read = matches!(state.as_str(), "started" | "completed" | "cancelled");
                 self.deliveries.hear(&command_uuid, if is_read { Heard::Read } else { Heard::Queued })
             }
             "assistant" | "result" if header.parent_tool_use_id.is_none() => self.deliveries.hear_going_on(),
-            _ => return,
-        };
-        self.outputs.extend(read.into_iter().map(|uuid| Output::Journal(Entry::Closed { uuid })));
+            _ => Vec::new(),
+        }
     }
 
     /// An agent that put itself into a mode this machine does not allow is ended.
@@ -184,6 +183,16 @@ impl Relay {
         self.push_stub(&TooLarge { bytes: text.len(), sha256, original_type });
         if original_type == Some("control_request") {
             self.answer_unreadable(found.request_id.as_deref(), text, error);
+        }
+    }
+
+    /// As [`Relay::handle_oversized`], of a line of which only the head was kept.
+    fn handle_too_long(&mut self, bytes: usize, head: &str) {
+        let found = salvage(head);
+        let original_type = found.kind.as_deref();
+        self.push_stub(&TooLarge { bytes, sha256: None, original_type });
+        if original_type == Some("control_request") {
+            self.answer_unreadable(found.request_id.as_deref(), head, &JsonError::TooLarge { bytes });
         }
     }
 

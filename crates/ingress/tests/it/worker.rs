@@ -387,14 +387,20 @@ async fn bridges_are_listed_while_they_are_registered_and_online_while_they_call
 }
 
 #[tokio::test]
-async fn a_stale_process_cannot_attach_again() {
+async fn a_stale_process_is_told_so_and_may_only_go_on_under_a_new_name() {
     let stage = Stage::set().await;
     let worker = stage.bridge.serve("i1").await;
     let lease = worker.lease.clone();
     let newer = Worker::attach(lease.clone(), "i2").await;
     let mut link = lease.link().await;
     link.send(&json!({ "type": "attach", "incarnation": "i1" })).await;
-    assert_eq!(link.closed().await, 4003);
+    assert_eq!(link.next().await, json!({ "type": "superseded" }));
+    let event = json!({ "event": { "n": 0, "event": { "type": "assistant", "uuid": "late" } } });
+    assert_eq!(lease.post("i1", "content", json!([event])).await.0, StatusCode::GONE);
+    link.send(&json!({ "type": "attach", "incarnation": "i3" })).await;
+    let hello = link.next_of("hello").await;
+    assert_eq!(hello["content_next_n"], 0);
+    assert!(hello["epoch"].is_string(), "{hello}");
     drop(newer);
 }
 
@@ -441,4 +447,25 @@ async fn a_session_is_where_its_bridge_was_told_to_be_whatever_the_agent_says() 
     stage.owner.patch(&path, &json!({ "title": "mine" })).await;
     worker.control("state", json!({ "state": state })).await;
     assert_eq!(stage.owner.get(&path).await.1["title"], "mine");
+}
+
+#[tokio::test]
+async fn readers_are_told_how_far_prompts_reached_the_agent() {
+    let stage = Stage::set().await;
+    stage.owner.say(&stage.session, json!([prompt("u2", "a"), prompt("u3", "b")])).await;
+    let mut reader = stage.owner.subscribe(&stage.session, None).await;
+    assert_eq!(reader.next_of("welcome").await["worker"]["delivered_seq"], Value::Null);
+    let mut worker = stage.bridge.serve("i1").await;
+    worker.link.send(&json!({ "type": "ack", "seq": 2 })).await;
+    while reader.next_of("worker").await["delivered_seq"] != 2 {}
+    // Neither an older acknowledgement nor one beyond the log is news.
+    worker.link.send(&json!({ "type": "ack", "seq": 1 })).await;
+    worker.link.send(&json!({ "type": "ack", "seq": 99 })).await;
+    assert_eq!(reader.next_of("worker").await["delivered_seq"], 3);
+
+    let session = stage.session.clone();
+    let server = stage.server.restart().await;
+    let owner = crate::support::Device { address: server.address(), ..stage.owner.clone() };
+    let mut reader = owner.subscribe(&session, None).await;
+    assert_eq!(reader.next_of("welcome").await["worker"]["delivered_seq"], 3, "as the row has it");
 }

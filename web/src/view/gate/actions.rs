@@ -9,7 +9,6 @@ use crate::state::app::App;
 use crate::state::arming::Allow;
 use crate::state::ask::{Ask, Form};
 use crate::state::command::Command;
-use crate::state::edit::Edit;
 use crate::view::shell::focus;
 
 /// What the buttons are at.
@@ -34,7 +33,7 @@ pub(crate) fn Actions(ask: Arc<Ask>, arming: ArmingSignal, answers: RwSignal<Vec
     let back = Callback::new(move |()| mode.set(Mode::Choosing));
     let why_not = ask.denial_only.unwrap_or_default();
     let reason = move || if why_not.is_empty() { arming.allow().why_not() } else { why_not };
-    let edit = StoredValue::new(Edit::of(&ask).map(Arc::new));
+    let edit = StoredValue::new(ask.edit().map(Arc::new));
     let offers = StoredValue::new(ask.suggestions.clone());
     let choices = move || {
         let ask = Arc::clone(&ask);

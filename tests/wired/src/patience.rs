@@ -1,0 +1,32 @@
+//! Waiting for what other processes do: look, and look again, until a deadline.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tokio::time::Instant;
+
+/// Longest wait for anything a real process does on a busy machine. A half-open socket alone takes 25 s to notice.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+/// How often is looked.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Looks until `look` finds something, or fails with what was waited for.
+///
+/// # Errors
+/// When `look` fails, or finds nothing in time.
+pub async fn until<T>(
+    what: &str,
+    within: Duration,
+    mut look: impl AsyncFnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    let deadline = Instant::now() + within;
+    loop {
+        if let Some(found) = look().await? {
+            return Ok(found);
+        }
+        if Instant::now() > deadline {
+            bail!("waited {} s in vain for: {what}", within.as_secs());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
