@@ -73,7 +73,8 @@ impl Browser {
         self.driver.end()
     }
 
-    async fn devtools(&self, command: &'static str, parameters: Value) -> Result<()> {
+    /// Sends the current tab a command of the developer tools.
+    pub async fn devtools(&self, command: &'static str, parameters: Value) -> Result<()> {
         let command = Devtools { command, parameters };
         self.client.issue_cmd(command).await.map(drop).context("talking to the developer tools")
     }

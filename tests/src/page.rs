@@ -129,5 +129,16 @@ pub mod mark {
     pub const DENY: &str = "[data-testid=gate-deny]";
     pub const DENY_REASON: &str = "[data-testid=gate-deny-reason]";
     pub const DENY_SEND: &str = "[data-testid=gate-deny-send]";
+    pub const GATE_UNFOLD: &str = "[data-testid=gate-unfold]";
+    pub const GATE_EDIT: &str = "[data-testid=gate-edit]";
+    pub const GATE_TICKS: &str = "[data-testid=gate-ticks]";
+    pub const GATE_LATE: &str = "[data-testid=gate-late]";
+    pub const QUEUED: &str = "[data-testid=queued]";
+    pub const PROMPT_STATE: &str = "[data-testid=prompt-state]";
+    pub const UNSENT: &str = "[data-testid=unsent]";
+    pub const GAP: &str = "[data-testid=gap]";
+    pub const LINK_STATE: &str = "[data-testid=link-state]";
+    pub const LINK_NOW: &str = "[data-testid=link-now]";
+    pub const LOGOUT: &str = "[data-testid=logout]";
     pub const LINK_ONLINE: &str = "[data-testid=link-state][data-state=online]";
 }
