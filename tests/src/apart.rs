@@ -37,7 +37,8 @@ struct Folders {
 impl Apart {
     /// Starts all of it, and pairs the owner and the bridge.
     pub async fn start() -> Result<Self> {
-        let root = tempfile::Builder::new().prefix("portcullis-apart-").tempdir().context("making a folder")?;
+        let root =
+            tempfile::Builder::new().prefix("portcullis-apart-").tempdir().context("making a folder")?;
         for folder in ["tmp", "project"] {
             fs::create_dir(root.path().join(folder))?;
         }
@@ -104,6 +105,11 @@ impl Apart {
     /// Lets it go on.
     pub fn resume_bridge(&self) -> Result<()> {
         self.bridge.as_ref().context("no bridge runs")?.resume()
+    }
+
+    /// A folder for files of a test, outside of the project.
+    pub fn root(&self) -> &Path {
+        self.folders.root.path()
     }
 
     /// A file of the project that agents work in, if it is there.

@@ -52,7 +52,11 @@ impl Drop for Neighbour {
     }
 }
 
-async fn answer(mut stream: TcpStream, page: Arc<str>, asked: Arc<Mutex<Vec<String>>>) -> std::io::Result<()> {
+async fn answer(
+    mut stream: TcpStream,
+    page: Arc<str>,
+    asked: Arc<Mutex<Vec<String>>>,
+) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
         if head.len() > HEAD_BYTES_MAX || stream.read_buf(&mut head).await? == 0 {

@@ -4,7 +4,11 @@ use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::SigningKey;
-use reqwest::{Client, Method, StatusCode};
+use portcullis_protocol::RawJson;
+use portcullis_protocol::approval::digest;
+use portcullis_protocol::wire::rest::EventsPage;
+use reqwest::{Client, Method};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::patience::{SOON, until};
@@ -28,7 +32,8 @@ impl Owner {
         let http = Client::builder().no_proxy().build()?;
         let mut owner = Self { http, url: url.to_owned(), token: String::new() };
         let key = URL_SAFE_NO_PAD.encode(SigningKey::from_bytes(&SECRET).verifying_key().to_bytes());
-        let body = json!({ "code": code, "device_name": "owner", "public_key": { "alg": "EdDSA", "key": key } });
+        let body =
+            json!({ "code": code, "device_name": "owner", "public_key": { "alg": "EdDSA", "key": key } });
         let granted = owner.call(Method::POST, "/v1/auth/pair", &body).await?;
         ensure!(granted["role"] == "owner", "{granted}");
         owner.token = granted["access_token"].as_str().context("no token")?.to_owned();
@@ -99,19 +104,35 @@ impl Owner {
 
     /// The whole log of a session, event by event.
     pub async fn log(&self, session: &str) -> Result<Vec<Value>> {
-        let (mut rows, mut after) = (Vec::new(), 0);
+        let events = self.raw_log(session).await?;
+        events.iter().map(|event| event.read().context("an event is JSON")).collect()
+    }
+
+    /// The requests for permission that the log holds: their ids and their digests, oldest first.
+    pub async fn asked(&self, session: &str) -> Result<Vec<(String, String)>> {
+        #[derive(Deserialize)]
+        struct Asked {
+            request_id: String,
+            request: RawJson,
+        }
+        let events = self.raw_log(session).await?;
+        let requests = events.iter().filter(|event| event.as_str().contains("\"can_use_tool\""));
+        let asked = requests.filter_map(|event| event.read::<Asked>().ok());
+        Ok(asked.map(|asked| (asked.request_id, digest(&asked.request))).collect())
+    }
+
+    async fn raw_log(&self, session: &str) -> Result<Vec<RawJson>> {
+        let (mut events, mut after) = (Vec::new(), 0);
         loop {
             let path = format!("/v1/sessions/{session}/events?after_seq={after}&limit={PAGE_EVENTS}");
-            let page = self.get(&path).await?;
-            let data = page["data"].as_array().with_context(|| format!("no events in {page}"))?;
-            for row in data {
-                let seq = row["seq"].as_u64().context("a row without its place")?;
-                ensure!(seq == after + 1, "{seq} follows {after} in the log");
-                after = seq;
-                rows.push(row["event"].clone());
+            let page: EventsPage = serde_json::from_str(&self.text(Method::GET, &path, &Value::Null).await?)?;
+            for row in page.data {
+                ensure!(row.seq == after + 1, "{} follows {after} in the log", row.seq);
+                after = row.seq;
+                events.push(row.event);
             }
-            if page["has_more"] != true {
-                return Ok(rows);
+            if !page.has_more {
+                return Ok(events);
             }
         }
     }
@@ -155,6 +176,14 @@ impl Owner {
     }
 
     async fn call(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
+        let said = self.text(method, path, body).await?;
+        if said.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&said).with_context(|| format!("{path}: {said}"))
+    }
+
+    async fn text(&self, method: Method, path: &str, body: &Value) -> Result<String> {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);
@@ -168,9 +197,6 @@ impl Owner {
         if !status.is_success() {
             bail!("{path}: {status} {said}");
         }
-        if status == StatusCode::NO_CONTENT || said.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_str(&said).with_context(|| format!("{path}: {said}"))
+        Ok(said)
     }
 }

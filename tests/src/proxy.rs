@@ -25,8 +25,28 @@ enum Weather {
     Refusing,
     /// Everything stays open and nothing arrives.
     Stalled,
+    /// Requests of this kind end their connection; everything else is carried.
+    Barring(Barred),
     /// The next prompt gets through, and nothing comes back: neither its answer nor what the sockets of that moment say.
     LosingAnswers,
+}
+
+/// What a proxy can keep from getting through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Barred {
+    /// Sockets of sessions, and what people say in them: pages load, and lists are read.
+    Sessions,
+    /// Readings of a session's log.
+    Readings,
+}
+
+impl Barred {
+    fn bars(self, chunk: &[u8]) -> bool {
+        match self {
+            Self::Sessions => is_socket(chunk) || is_prompt(chunk),
+            Self::Readings => is_reading(chunk),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,7 +74,8 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (sky, _) = watch::channel(Sky::default());
-        let accepting = tokio::spawn(accept(listener, SocketAddr::from(([127, 0, 0, 1], to_port)), sky.clone()));
+        let accepting =
+            tokio::spawn(accept(listener, SocketAddr::from(([127, 0, 0, 1], to_port)), sky.clone()));
         Ok(Self { address, sky, accepting })
     }
 
@@ -72,6 +93,14 @@ impl Proxy {
     pub fn close(&self) {
         self.become_(Weather::Refusing);
         self.cut();
+    }
+
+    /// Lets nothing of that kind through; where sessions are barred, open ones end.
+    pub fn bar(&self, barred: Barred) {
+        self.become_(Weather::Barring(barred));
+        if barred == Barred::Sessions {
+            self.cut();
+        }
     }
 
     /// Keeps everything open and carries nothing.
@@ -142,6 +171,9 @@ impl Line {
         let mut chunk = Vec::with_capacity(CHUNK_BYTES);
         while from.read_buf(&mut chunk).await? > 0 {
             self.wait_for(|sky| sky.weather != Weather::Stalled).await;
+            if self.is_barred(&chunk) {
+                return Err(std::io::ErrorKind::ConnectionAborted.into());
+            }
             self.notice(&chunk);
             to.write_all(&chunk).await?;
             chunk.clear();
@@ -159,15 +191,16 @@ impl Line {
         Ok(())
     }
 
-    /// A browser sends the head of a request in one piece.
+    fn is_barred(&self, chunk: &[u8]) -> bool {
+        matches!(self.sky.borrow().weather, Weather::Barring(barred) if barred.bars(chunk))
+    }
+
     fn notice(&self, chunk: &[u8]) {
-        if chunk.starts_with(b"GET /v1/sessions/ws/") {
+        if is_socket(chunk) {
             self.is_socket.store(true, Ordering::Relaxed);
         }
-        let head = chunk.split(|byte| *byte == b'\r').next().unwrap_or_default();
-        let is_prompt = head.starts_with(b"POST /v1/sessions/") && head.ends_with(b"/events HTTP/1.1");
         let Sky { weather, posted_at, .. } = *self.sky.borrow();
-        if is_prompt && weather == Weather::LosingAnswers && posted_at.is_none() {
+        if is_prompt(chunk) && weather == Weather::LosingAnswers && posted_at.is_none() {
             self.has_posted.store(true, Ordering::Relaxed);
             self.sky.send_modify(|sky| sky.posted_at = Some(sky.newest));
         }
@@ -181,7 +214,8 @@ impl Line {
                 let told = self.has_posted.load(Ordering::Relaxed) || self.is_socket.load(Ordering::Relaxed);
                 !(is_of_then && told)
             }
-            (Weather::LosingAnswers, None) | (Weather::Clear | Weather::Refusing, _) => true,
+            (Weather::LosingAnswers, None) => true,
+            (Weather::Clear | Weather::Refusing | Weather::Barring(_), _) => true,
         }
     }
 
@@ -190,6 +224,25 @@ impl Line {
         let mut sky = self.sky.subscribe();
         let _seen = sky.wait_for(holds).await;
     }
+}
+
+/// The first line of a request. A browser sends the head of one in one piece.
+fn first_line(chunk: &[u8]) -> &[u8] {
+    chunk.split(|byte| *byte == b'\r').next().unwrap_or_default()
+}
+
+fn is_socket(chunk: &[u8]) -> bool {
+    chunk.starts_with(b"GET /v1/sessions/ws/")
+}
+
+fn is_prompt(chunk: &[u8]) -> bool {
+    let line = first_line(chunk);
+    line.starts_with(b"POST /v1/sessions/") && line.ends_with(b"/events HTTP/1.1")
+}
+
+fn is_reading(chunk: &[u8]) -> bool {
+    let line = first_line(chunk);
+    line.starts_with(b"GET /v1/sessions/") && line.windows(8).any(|part| part == b"/events?")
 }
 
 #[cfg(test)]
@@ -248,7 +301,8 @@ mod tests {
         const PROMPT: &str = "POST /v1/sessions/s1/events HTTP/1.1\r\n\r\n";
         const SOCKET: &str = "GET /v1/sessions/ws/s1/subscribe HTTP/1.1\r\n\r\n";
         let proxy = echo().await;
-        let (mut idle, mut socket, mut posting) = (line(&proxy).await, line(&proxy).await, line(&proxy).await);
+        let (mut idle, mut socket, mut posting) =
+            (line(&proxy).await, line(&proxy).await, line(&proxy).await);
         assert_eq!(answer(&mut socket, SOCKET).await.unwrap(), SOCKET);
         assert_eq!(answer(&mut idle, "GET / HTTP/1.1").await.unwrap(), "GET / HTTP/1.1");
         proxy.lose_the_next_answer();
