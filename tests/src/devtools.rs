@@ -91,6 +91,15 @@ impl Browser {
         self.client().execute(script, Vec::new()).await.with_context(|| format!("running {script:?}"))
     }
 
+    /// The Enter key, which is held down already, repeats itself once.
+    pub async fn hold_enter(&self) -> Result<()> {
+        let key = json!({
+            "type": "keyDown", "autoRepeat": true, "key": "Enter", "code": "Enter", "text": "\r",
+            "windowsVirtualKeyCode": 13,
+        });
+        self.devtools("Input.dispatchKeyEvent", key).await.map(drop)
+    }
+
     /// Presses keys wherever the focus is.
     pub async fn keys(&self, keys: &str) -> Result<()> {
         let focused = self.client().active_element().await?;

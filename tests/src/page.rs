@@ -146,16 +146,16 @@ pub mod mark {
     pub const GATE_OFFER: &str = "[data-testid=gate-offer]";
     pub const NEXT_REQUEST: &str = "[aria-label='Next request']";
     pub const GATE_TICKS: &str = "[data-testid=gate-ticks]";
+    pub const GATE_OFFLINE: &str = "[data-testid=gate-offline]";
     pub const GATE_LATE: &str = "[data-testid=gate-late]";
     pub const QUEUED: &str = "[data-testid=queued]";
     pub const PROMPT_STATE: &str = "[data-testid=prompt-state]";
     pub const UNSENT: &str = "[data-testid=unsent]";
     pub const GAP: &str = "[data-testid=gap]";
     pub const LINK_STATE: &str = "[data-testid=link-state]";
-    /// The bar that says why nothing moves, with what counts down and the button.
-    pub const LINK_BAR: &str = ":has(> [data-testid=link-now])";
+    pub const LINK_COUNTDOWN: &str = "[data-testid=link-countdown]";
     pub const LINK_NOW: &str = "[data-testid=link-now]";
     pub const LOGOUT: &str = "[data-testid=logout]";
-    pub const LOGOUT_SURE: &str = "[data-testid=logout-sure]";
+    pub const LOGOUT_ANYWAY: &str = "[data-testid=logout-anyway]";
     pub const LINK_ONLINE: &str = "[data-testid=link-state][data-state=online]";
 }

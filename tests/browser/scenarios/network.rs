@@ -35,7 +35,7 @@ async fn a_prompt_typed_offline_waits_and_is_sent_once_when_the_network_is_back(
         walk.browser().set_offline(true).await?;
         // Open sockets outlive what the developer tools do to a network.
         walk.system().proxy().close();
-        walk.page().read(mark::LINK_STATE, "ffline").await?;
+        walk.page().read("body", "This device is offline.").await?;
         walk.page().prompt("@say Said in a tunnel.").await?;
         walk.page().read(mark::QUEUED, "Said in a tunnel.").await?;
         walk.page().see(mark::UNSENT).await?;
@@ -61,12 +61,12 @@ async fn a_server_that_is_away_is_waited_for_with_a_countdown_and_now_means_now(
         walk.page().prompt("@say Waited for.").await?;
         // The wait grows with every failure; a second that counts down is seen before "now" is tried.
         let counted = until("a countdown", SOON, async || {
-            let shown = walk.page().texts(mark::LINK_BAR).await?.join(" ");
+            let shown = walk.page().texts(mark::LINK_COUNTDOWN).await?.join(" ");
             Ok(shown.contains(|letter: char| letter.is_ascii_digit()).then_some(shown))
         })
         .await?;
         until("the countdown to move", SOON, async || {
-            let shown = walk.page().texts(mark::LINK_BAR).await?.join(" ");
+            let shown = walk.page().texts(mark::LINK_COUNTDOWN).await?.join(" ");
             Ok((shown != counted).then_some(()))
         })
         .await?;
@@ -111,7 +111,7 @@ async fn a_post_that_is_not_answered_is_called_slow_and_arrives_once() -> Result
         let session = walk.open_session().await?;
         walk.system().proxy().stall();
         walk.page().prompt("@say Slowly.").await?;
-        walk.page().read(mark::UNSENT, "slow").await?;
+        walk.page().read(mark::PROMPT_STATE, "takes long").await?;
         walk.picture("slow").await?;
         walk.system().proxy().clear();
         walk.see_each_once(&session, &["Slowly."]).await?;

@@ -15,7 +15,7 @@ async fn where_storage_is_denied_it_works_until_a_reload_and_says_so() -> Result
         network_errors(walk);
         walk.browser().before_each_page(STORAGE_DENIED).await?;
         let session = walk.open_session().await?;
-        walk.page().read("body", "reload").await?;
+        walk.page().read("body", "This browser keeps nothing for this page").await?;
         walk.picture("said").await?;
         walk.system().proxy().bar(Barred::Sessions);
         walk.page().prompt("@say Kept in memory alone.").await?;
@@ -42,7 +42,8 @@ async fn where_storage_is_full_a_prompt_is_not_lost_while_the_page_lives_and_say
         walk.browser().run("ordeal.full = true").await?;
         walk.page().prompt("@say Not kept.").await?;
         walk.page().read(mark::QUEUED, "Not kept.").await?;
-        walk.page().read(mark::UNSENT, "reload").await?;
+        walk.page().read(mark::PROMPT_STATE, "only as long as this tab is open").await?;
+        walk.page().read("body", "storage is full").await?;
         walk.picture("full").await?;
         walk.system().proxy().clear();
         walk.see_each_once(&session, &["Kept.", "Not kept."]).await?;
@@ -65,7 +66,7 @@ async fn who_logs_out_leaves_no_prompt_no_draft_and_no_key_behind() -> Result<()
         walk.page().press(mark::LOGOUT).await?;
         walk.picture("asked").await?;
         // Something is unsent, so it asks first.
-        walk.page().press(mark::LOGOUT_SURE).await?;
+        walk.page().press(mark::LOGOUT_ANYWAY).await?;
         walk.page().see(mark::PAIR_STATUS).await?;
         walk.picture("out").await?;
         until("empty storage", SOON, async || Ok((walk.browser().rows_kept().await? == 0).then_some(())))
