@@ -7,7 +7,7 @@ use leptos::mount::{UnmountHandle, mount_to};
 use leptos::prelude::*;
 use leptos::tachys::view::any_view::AnyViewState;
 use portcullis_protocol::approval::digest;
-use portcullis_protocol::session::{Choice, Input, Output, Session, SessionConfig};
+use portcullis_protocol::session::{Choice, Input, Output, Session, SessionConfig, StartAt};
 use portcullis_protocol::{RawJson, Tick};
 use portcullis_web::state::app::App;
 use portcullis_web::state::command::Command;
@@ -23,6 +23,7 @@ pub(crate) struct Page {
     pub(crate) app: App,
     machine: RefCell<Session>,
     seq: RefCell<u64>,
+    posts: RefCell<Vec<u64>>,
     root: HtmlElement,
     commands: Rc<RefCell<Vec<Command>>>,
     mounted: Option<UnmountHandle<AnyViewState>>,
@@ -45,6 +46,23 @@ impl Page {
         })
     }
 
+    pub(crate) fn with_queue() -> Self {
+        Self::mount(|| view! { <view::Queue/> }.into_any())
+    }
+
+    pub(crate) fn with_bar() -> Self {
+        Self::mount(|| view! { <view::Bar/> }.into_any())
+    }
+
+    pub(crate) fn with_log_out() -> Self {
+        Self::mount(|| view! { <view::LogOut/> }.into_any())
+    }
+
+    /// All of it, in the session `s_1`.
+    pub(crate) fn whole() -> Self {
+        Self::mount(|| view! { <view::Page app=App::here()/> }.into_any())
+    }
+
     pub(crate) fn with_composer() -> Self {
         Self::mount(|| view! { <view::Composer draft="test".to_owned()/> }.into_any())
     }
@@ -64,8 +82,9 @@ impl Page {
         app.on_command(move |command| heard.borrow_mut().push(command));
         let page = Self {
             app,
-            machine: RefCell::new(Session::new(SessionConfig { seed: 1 })),
+            machine: RefCell::new(Session::new(SessionConfig { seed: 1, start: StartAt::Beginning })),
             seq: RefCell::new(0),
+            posts: RefCell::default(),
             root,
             commands,
             mounted: Some(mounted),
@@ -90,11 +109,34 @@ impl Page {
         machine.handle(now, input);
         let mut dirty = Dirty::default();
         while let Some(output) = machine.poll_output() {
-            if let Output::Change(change) = output {
-                dirty.note(&change);
+            match output {
+                Output::Change(change) => dirty.note(&change),
+                Output::Post { post, .. } => self.posts.borrow_mut().push(post),
+                _ => {}
             }
         }
         self.app.session.paint(&machine, &dirty);
+    }
+
+    /// A person said something, and storage kept it.
+    pub(crate) fn prompted(&self, now: Tick, uuid: &str, text: &str, lasting: bool) {
+        self.feed(now, Input::Prompt { uuid: uuid.into(), text: text.into() });
+        self.feed(now, Input::Kept { uuid: uuid.into(), lasting });
+    }
+
+    /// The number of the last POST.
+    pub(crate) fn post(&self) -> u64 {
+        *self.posts.borrow().last().expect("something was posted")
+    }
+
+    /// The connection is gone, and the next try comes.
+    pub(crate) fn cut(&self, now: Tick) {
+        self.feed(now, Input::Closed { code: 1006 });
+    }
+
+    /// All commands of one kind.
+    pub(crate) fn sent<T>(&self, kind: impl Fn(&Command) -> Option<T>) -> Vec<T> {
+        self.commands.borrow().iter().filter_map(kind).collect()
     }
 
     pub(crate) fn frame(&self, now: Tick, frame: &str) {
@@ -156,7 +198,7 @@ impl Page {
     pub(crate) fn decisions(&self) -> Vec<(String, Choice)> {
         let mut decisions = Vec::new();
         for command in self.commands.borrow().iter() {
-            if let Command::Decide { request_id, choice } = command {
+            if let Command::Decide { request_id, choice, .. } = command {
                 decisions.push((request_id.clone(), choice.clone()));
             }
         }

@@ -25,8 +25,11 @@ enum Mode {
 #[component]
 pub(crate) fn Actions(ask: Arc<Ask>, arming: ArmingSignal, answers: RwSignal<Vec<Answer>>) -> impl IntoView {
     let app = App::here();
-    let id = StoredValue::new(ask.request_id.clone());
-    let decide = move |choice| app.send(Command::Decide { request_id: id.get_value(), choice });
+    let shown = StoredValue::new((ask.request_id.clone(), ask.digest.clone()));
+    let decide = move |choice| {
+        let (request_id, digest) = shown.get_value();
+        app.send(Command::Decide { request_id, digest, choice });
+    };
     let mode = RwSignal::new(Mode::Choosing);
     let back = Callback::new(move |()| mode.set(Mode::Choosing));
     let why_not = ask.denial_only.unwrap_or_default();
@@ -84,7 +87,8 @@ fn Choices(
                 Choice::Answer { input: ask.answered(&answers.with(|given| texts(all, given))) }
             }
         };
-        app.send(Command::Decide { request_id: ask.request_id.clone(), choice });
+        let (request_id, digest) = (ask.request_id.clone(), ask.digest.clone());
+        app.send(Command::Decide { request_id, digest, choice });
     };
     let go = move |to: Mode, field: &'static str| {
         mode.set(to);
