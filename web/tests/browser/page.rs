@@ -23,6 +23,7 @@ pub(crate) struct Page {
     pub(crate) app: App,
     machine: RefCell<Session>,
     seq: RefCell<u64>,
+    posts: RefCell<Vec<u64>>,
     root: HtmlElement,
     commands: Rc<RefCell<Vec<Command>>>,
     mounted: Option<UnmountHandle<AnyViewState>>,
@@ -43,6 +44,23 @@ impl Page {
             view::install_keys(App::here());
             view! { <view::Gate/> }.into_any()
         })
+    }
+
+    pub(crate) fn with_queue() -> Self {
+        Self::mount(|| view! { <view::Queue/> }.into_any())
+    }
+
+    pub(crate) fn with_bar() -> Self {
+        Self::mount(|| view! { <view::Bar/> }.into_any())
+    }
+
+    pub(crate) fn with_log_out() -> Self {
+        Self::mount(|| view! { <view::LogOut/> }.into_any())
+    }
+
+    /// All of it, in the session `s_1`.
+    pub(crate) fn whole() -> Self {
+        Self::mount(|| view! { <view::Page app=App::here()/> }.into_any())
     }
 
     pub(crate) fn with_composer() -> Self {
@@ -66,6 +84,7 @@ impl Page {
             app,
             machine: RefCell::new(Session::new(SessionConfig { seed: 1, start: StartAt::Beginning })),
             seq: RefCell::new(0),
+            posts: RefCell::default(),
             root,
             commands,
             mounted: Some(mounted),
@@ -90,11 +109,34 @@ impl Page {
         machine.handle(now, input);
         let mut dirty = Dirty::default();
         while let Some(output) = machine.poll_output() {
-            if let Output::Change(change) = output {
-                dirty.note(&change);
+            match output {
+                Output::Change(change) => dirty.note(&change),
+                Output::Post { post, .. } => self.posts.borrow_mut().push(post),
+                _ => {}
             }
         }
         self.app.session.paint(&machine, &dirty);
+    }
+
+    /// A person said something, and storage kept it.
+    pub(crate) fn prompted(&self, now: Tick, uuid: &str, text: &str, lasting: bool) {
+        self.feed(now, Input::Prompt { uuid: uuid.into(), text: text.into() });
+        self.feed(now, Input::Kept { uuid: uuid.into(), lasting });
+    }
+
+    /// The number of the last POST.
+    pub(crate) fn post(&self) -> u64 {
+        *self.posts.borrow().last().expect("something was posted")
+    }
+
+    /// The connection is gone, and the next try comes.
+    pub(crate) fn cut(&self, now: Tick) {
+        self.feed(now, Input::Closed { code: 1006 });
+    }
+
+    /// All commands of one kind.
+    pub(crate) fn sent<T>(&self, kind: impl Fn(&Command) -> Option<T>) -> Vec<T> {
+        self.commands.borrow().iter().filter_map(kind).collect()
     }
 
     pub(crate) fn frame(&self, now: Tick, frame: &str) {

@@ -124,3 +124,28 @@ async fn a_log_that_begins_anew_leaves_nothing_of_the_old_one() {
     assert_eq!(page.text(".prose p"), "new");
     page.end();
 }
+
+#[wasm_bindgen_test]
+async fn a_hole_in_the_log_is_shown_as_one_until_it_is_filled() {
+    const GAP: &str = "[data-testid=gap]";
+    let page = Page::with_transcript();
+    let event = |seq: u64| {
+        json!({"seq":seq,"event":{"type":"assistant","uuid":format!("a{seq}"),"session_id":"","parent_tool_use_id":null,
+            "message":{"id":format!("m{seq}"),"role":"assistant","content":[{"type":"text","text":format!("line {seq}")}]}}})
+    };
+    let welcome = r#"{"type":"welcome","epoch":"e","head_seq":5,"resumed":true,"heartbeat_ms":10000,"server_time_ms":1,"worker":{"state":"online"},"pending":[],"role":"owner"}"#;
+    page.frame(Tick(0), &json!({"type":"events","events":[event(1), event(5)]}).to_string());
+    settled().await;
+    assert_eq!(page.text(GAP), "3 events are missing here. Asking the server for them.");
+    assert_eq!(page.text(&format!("{ITEM} .prose p")), "line 1", "drawn across a hole");
+    page.feed(Tick(1), Input::Opened { token: "t".into() });
+    page.frame(Tick(1), welcome);
+    page.frame(
+        Tick(1),
+        &json!({"type":"events","events":[event(2), event(3), event(4), event(5)]}).to_string(),
+    );
+    settled().await;
+    assert_eq!(page.count(GAP), 0);
+    assert_eq!(page.text(&format!("{ITEM} .prose p")), "line 1line 2line 3line 4line 5");
+    page.end();
+}

@@ -220,6 +220,12 @@ impl Session {
         self.role
     }
 
+    /// Epoch of the log that is read, once it is known.
+    #[must_use]
+    pub fn epoch(&self) -> Option<&str> {
+        self.epoch.as_deref()
+    }
+
     /// Newest `seq` that was applied.
     #[must_use]
     pub fn applied_seq(&self) -> u64 {
