@@ -1,6 +1,5 @@
 //! What the approval panel shows for a hostile request: one test per case of the attack list. Nothing hides, nothing is
 //! cut, nothing is left out, and what cannot be judged cannot be allowed.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;

@@ -313,7 +313,7 @@ impl World {
                 self.said.push(uuid.clone());
                 self.feed(Input::Prompt { text: format!("text of {uuid}"), uuid });
             }
-            17..=20 => self.store(n % 5 > 0),
+            17..=20 => self.store(!n.is_multiple_of(5)),
             // The server takes a POST: once, or a second time.
             21..=24 if !self.posts.is_empty() => {
                 let at = pick % self.posts.len();
@@ -339,7 +339,7 @@ impl World {
             }
             35 => self.step_request(pick),
             36 => {
-                let entry = self.session.ledger().entries().iter().nth(pick % 3);
+                let entry = self.session.ledger().entries().get(pick % 3);
                 if let Some((request_id, digest)) =
                     entry.map(|entry| (entry.request_id.clone(), entry.digest.clone()))
                 {
