@@ -1,5 +1,6 @@
 //! What the approval panel shows for a hostile request: one test per case of the attack list. Nothing hides, nothing is
 //! cut, nothing is left out, and what cannot be judged cannot be allowed.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -10,6 +11,10 @@ use portcullis_protocol::approval::reveal::{Line, Span, code_point};
 use portcullis_protocol::approval::{BindingError, Decision, Verdict, bind, digest};
 use portcullis_protocol::limits::{APPROVAL_FOLD_LINES, APPROVAL_TEXT_BYTES_MAX, ARM_DELAY_MS};
 use portcullis_protocol::{RawJson, Tick};
+
+fn raw(text: &str) -> RawJson {
+    RawJson::parse(text).unwrap()
+}
 
 fn bash(command: &str) -> Exact {
     Exact::of("Bash", &RawJson::from_value(&serde_json::json!({ "command": command })))
@@ -57,10 +62,7 @@ fn a1_bidi_overrides_are_named_in_command_path_tool_name_and_description() {
         assert_eq!(shown(&text), format!("a⟨{}⟩b", code_point(character)));
         assert_eq!(literal(&text), format!("a⟨{}⟩b", code_point(character)), "beside the text too");
     }
-    let path = Exact::of(
-        "Write",
-        &RawJson::parse(r#"{"file_path":"/a/\u202eb","content":"","description":"\u202e"}"#).unwrap(),
-    );
+    let path = Exact::of("Write", &raw(r#"{"file_path":"/a/\u202eb","content":"","description":"\u202e"}"#));
     assert_eq!((path.hidden, lines(&path.fields[0])), (2, vec!["/a/⟨U+202E⟩b".to_owned()]));
 }
 
@@ -122,7 +124,7 @@ fn a8_heredoc_bodies_are_part_of_the_text() {
 #[test]
 fn a10_spaces_that_are_none_and_spaces_at_the_end_are_told_apart() {
     assert_eq!(shown("rm\u{a0}-rf\u{2003}/\u{3000}x "), "rm⟨U+00A0⟩-rf⟨U+2003⟩/⟨U+3000⟩x·");
-    let path = Exact::of("Bash", &RawJson::parse(r#"{"command":"\"./ls \" -l","cwd":"/tmp "}"#).unwrap());
+    let path = Exact::of("Bash", &raw(r#"{"command":"\"./ls \" -l","cwd":"/tmp "}"#));
     assert_eq!(lines(&path.fields[1]), ["/tmp·"]);
     assert_eq!(shown("a\tb"), "a→b");
 }
@@ -138,7 +140,7 @@ fn a11_look_alike_letters_and_hosts_are_marked() {
         (exact.hosts[0].shown.as_str(), exact.hosts[0].ascii.as_str()),
         ("аррӏе.com", "xn--80ak6aa92e.com")
     );
-    let named = Exact::of("X", &RawJson::parse(r#"{"соmmand":"ls"}"#).unwrap());
+    let named = Exact::of("X", &raw(r#"{"соmmand":"ls"}"#));
     assert!(named.mixed_scripts, "in the name of a field too");
 }
 
@@ -158,12 +160,12 @@ fn a12_clever_commands_are_shown_as_they_are_and_never_judged_harmless() {
 #[test]
 fn a14_every_field_of_an_unknown_tool_is_there_and_has_to_be_read() {
     let fields: Vec<String> = (0..10_000).map(|n| format!("\"field{n}\":{{\"deep\":[{n}]}}")).collect();
-    let exact = Exact::of("mcp__x__y", &RawJson::parse(&format!("{{{}}}", fields.join(","))).unwrap());
+    let exact = Exact::of("mcp__x__y", &raw(&format!("{{{}}}", fields.join(","))));
     assert_eq!(exact.fields.len(), 10_000);
     assert_eq!(lines(&exact.fields[9_999]), [r#"{"deep":[9999]}"#]);
     assert!(exact.needs_reading);
     let few: Vec<String> = (0..APPROVAL_FOLD_LINES + 1).map(|n| format!("\"f{n}\":1")).collect();
-    let exact = Exact::of("mcp__x__y", &RawJson::parse(&format!("{{{}}}", few.join(","))).unwrap());
+    let exact = Exact::of("mcp__x__y", &raw(&format!("{{{}}}", few.join(","))));
     assert_eq!(allowed(&exact), (Allow::Unread, Allow::Armed));
 }
 
@@ -189,7 +191,7 @@ fn a25_markdown_that_imitates_the_panel_stays_plain_text() {
 #[test]
 fn a26_a_description_is_the_agents_remark_and_hides_nothing() {
     let input = r#"{"description":"Lists files, harmless","command":"rm -rf /"}"#;
-    let exact = Exact::of("Bash", &RawJson::parse(input).unwrap());
+    let exact = Exact::of("Bash", &raw(input));
     let marks: Vec<_> = exact.fields.iter().map(|field| (field.name.as_str(), field.remark)).collect();
     assert_eq!(marks, [("description", true), ("command", false)]);
     assert_eq!(lines(&exact.fields[1]), ["rm -rf /"]);
@@ -197,10 +199,9 @@ fn a26_a_description_is_the_agents_remark_and_hides_nothing() {
 
 #[test]
 fn a30_always_allow_is_what_the_agent_suggested_word_for_word_and_nothing_wider() {
-    let request = RawJson::parse(
+    let request = raw(
         r#"{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"git status"},"permission_suggestions":[{"type":"addRules","rules":[{"toolName":"Bash","ruleContent":"git status"}],"behavior":"allow","destination":"session"}]}"#,
-    )
-    .unwrap();
+    );
     let granting = |granted: &str| {
         let decision = Decision {
             uuid: "u".into(),
@@ -210,8 +211,8 @@ fn a30_always_allow_is_what_the_agent_suggested_word_for_word_and_nothing_wider(
             updated_input_digest: None,
             edited: false,
             verdict: Verdict::Allow {
-                updated_input: RawJson::parse(r#"{"command":"git status"}"#).unwrap(),
-                updated_permissions: vec![RawJson::parse(granted).unwrap()],
+                updated_input: raw(r#"{"command":"git status"}"#),
+                updated_permissions: vec![raw(granted)],
             },
         };
         bind(&request, &decision).map(drop)
