@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// Only natively, without a browser
     #[arg(long)]
     native: bool,
+    /// Only in headless Chromium
+    #[arg(long, conflicts_with = "native")]
+    browser: bool,
 }
 
 /// What can be measured.
@@ -40,8 +43,10 @@ pub(crate) enum Subject {
 pub(crate) fn run(checkout: &Checkout, options: &Options, interrupt: &Interrupt) -> Result<ExitCode> {
     let Subject::Protocol = options.subject;
     let mut measured = Vec::new();
-    println!("measuring natively, in the release profile");
-    measured.extend(collect(Side::Native, native(checkout), interrupt)?);
+    if !options.browser {
+        println!("measuring natively, in the release profile");
+        measured.extend(collect(Side::Native, native(checkout), interrupt)?);
+    }
     if !options.native {
         println!("measuring in headless Chromium, in the profile that ships");
         measured.extend(collect(Side::Chromium, in_browser(checkout, interrupt)?, interrupt)?);
