@@ -13,7 +13,7 @@ use portcullis_wired::stage::Stage;
 use portcullis_wired::storm::{self, Plan, Weather};
 
 /// The agent that notes when it was answered.
-const STOPWATCH: &str = env!("CARGO_BIN_EXE_stopwatch");
+const PUPPET: &str = env!("CARGO_BIN_EXE_puppet");
 /// Missed events, and how often each is measured.
 const RESUMES: [(u64, u64); 3] = [(0, 100), (1_000, 30), (10_000, 10)];
 /// Clicks that are measured.
@@ -34,8 +34,8 @@ async fn main() -> Result<()> {
         println!("{}", samples.row(&format!("resume after a cut, {missed} events missed")));
     }
     drop(stage);
-    let stage = Stage::set_with_agent(Path::new(STOPWATCH)).await?;
-    let samples = measure::click(&stage, &stage.project()?.join("stopwatch.txt"), CLICKS).await?;
+    let stage = Stage::set_with_agent(Path::new(PUPPET)).await?;
+    let samples = measure::click(&stage, &stage.project()?.join("answers.txt"), CLICKS).await?;
     println!("{}", samples.row("click to the agent's stdin"));
     println!("\nload at the end: {}", load());
     ensure!(findings.are_clean(), "something was lost, doubled or reordered");

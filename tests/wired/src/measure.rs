@@ -67,12 +67,12 @@ async fn quiet(speaker: &crate::tab::Tab, head: impl AsyncFn() -> Result<u64>, a
 }
 
 /// Time from the moment a decision is given to the tab's machine to the moment the agent has read it, `times` over.
-/// `notes` is where the stopwatch agent writes.
+/// `notes` is where the puppet notes answers.
 ///
 /// # Errors
 /// When something does not come to its end.
 pub async fn click(stage: &Stage, notes: &Path, times: u64) -> Result<Samples> {
-    let body = serde_json::json!({"title": "stopwatch", "agent": "claude"});
+    let body = serde_json::json!({"title": "clicks", "agent": "claude"});
     let made = stage.owner.must(reqwest::Method::POST, "/v1/sessions", Some(body)).await?;
     let session = made["id"].as_str().context("a session")?;
     let tab = stage.tab(session, 1)?;
@@ -88,7 +88,7 @@ pub async fn click(stage: &Stage, notes: &Path, times: u64) -> Result<Samples> {
     }
     let mut samples = Samples::default();
     for line in std::fs::read_to_string(notes)?.lines() {
-        let (request, read_ns) = line.split_once(' ').context("a note")?;
+        let [request, read_ns, _] = line.split(' ').collect::<Vec<_>>()[..] else { continue };
         let read = Duration::from_nanos(read_ns.parse()?);
         let at = clicked.get(request).context("an answer nobody gave")?;
         samples.take(read.saturating_sub(*at));

@@ -5,4 +5,6 @@
 
 mod kills;
 mod network;
+mod readers;
+mod rows;
 mod store;
