@@ -1,8 +1,11 @@
 //! `cargo xtask bench protocol`: how fast the protocol crate decodes and folds, natively and in headless Chromium.
 //!
-//! One benchmark runs on both sides and prints a line of JSON per case; this makes one table of them. No figure is
+//! `cargo xtask bench reliability`: the real program over a network that fails, see [`reliability`].
+//!
+//! The protocol's benchmark runs on both sides and prints a line of JSON per case; this makes one table of them. No figure is
 //! kept: what is printed is what this machine did just now.
 
+mod reliability;
 mod table;
 
 use std::io::{BufRead as _, BufReader};
@@ -38,10 +41,14 @@ pub(crate) struct Options {
 pub(crate) enum Subject {
     /// Decoding and folding in the protocol crate
     Protocol,
+    /// What is lost and what it takes over a network that fails, with the real program
+    Reliability,
 }
 
 pub(crate) fn run(checkout: &Checkout, options: &Options, interrupt: &Interrupt) -> Result<ExitCode> {
-    let Subject::Protocol = options.subject;
+    if options.subject == Subject::Reliability {
+        return reliability::run(checkout, interrupt);
+    }
     let mut measured = Vec::new();
     if !options.browser {
         println!("measuring natively, in the release profile");

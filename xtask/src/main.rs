@@ -15,6 +15,7 @@ mod demo;
 mod dist;
 mod group;
 mod http;
+mod soak;
 mod test;
 mod tidy;
 mod tools;
@@ -40,6 +41,8 @@ enum Command {
     Demo(demo::Options),
     /// Run every check there is, or only the parts that are named
     Test(test::Options),
+    /// Run the tests over real sockets and processes at full size, as released
+    Soak,
     /// Check the rules of the layout: who may import whom, what no source may contain
     Tidy,
     /// Build the browser client for release into dist/, and print its sizes
@@ -68,6 +71,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(options) => demo::run(&Checkout::find()?, &options, &Interrupt::listen()?),
         Command::Test(options) => test::run(&Checkout::find()?, &options, &Interrupt::listen()?),
+        Command::Soak => soak::run(&Checkout::find()?, &Interrupt::listen()?),
         Command::Tidy => tidy::run(&Checkout::find()?),
         Command::Dist => dist::run(&Checkout::find()?, &Interrupt::listen()?),
         Command::Bench(options) => bench::run(&Checkout::find()?, &options, &Interrupt::listen()?),

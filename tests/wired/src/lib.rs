@@ -8,6 +8,7 @@
 pub mod chance;
 pub mod device;
 pub mod facts;
+pub mod measure;
 pub mod patience;
 pub mod process;
 pub mod proxy;
@@ -16,3 +17,4 @@ pub mod scale;
 pub mod stage;
 pub mod storm;
 pub mod tab;
+pub mod timing;

@@ -47,12 +47,30 @@ impl Process {
     /// # Errors
     /// When it cannot be started.
     pub fn start<W: AsRef<OsStr>>(words: &[W], folder: &Path, name: &str) -> Result<Self> {
+        Self::start_with(words, folder, name, None)
+    }
+
+    /// The same with a folder in which programs are looked for first.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_with<W: AsRef<OsStr>>(
+        words: &[W],
+        folder: &Path,
+        name: &str,
+        programs: Option<&Path>,
+    ) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let file = OpenOptions::new().create(true).append(true).open(&log)?;
         let temporary = folder.join("tmp");
         std::fs::create_dir_all(&temporary)?;
         let mut command = Command::new(program()?);
         command.args(words).env("TMPDIR", temporary).current_dir(folder).process_group(0);
+        if let Some(programs) = programs {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let folders = std::iter::once(programs.to_owned()).chain(std::env::split_paths(&path));
+            command.env("PATH", std::env::join_paths(folders)?);
+        }
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).spawn()?;
         let stdout = child.stdout.take().map(BufReader::new);
         Ok(Self { child, stdout, log })

@@ -27,6 +27,8 @@ pub struct Stage {
     pub back: Proxy,
     /// The owner, without any proxy between.
     pub owner: Device,
+    /// Where the bridge finds agents before it looks on the PATH.
+    programs: Option<PathBuf>,
     folder: TempDir,
 }
 
@@ -37,6 +39,21 @@ impl Stage {
     /// When something does not start.
     pub async fn set() -> Result<Self> {
         let mut stage = Self::server_alone().await?;
+        stage.log_in().await?;
+        stage.start_bridge().await?;
+        Ok(stage)
+    }
+
+    /// The same with another agent, which is found as `claude`.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub async fn set_with_agent(program: &Path) -> Result<Self> {
+        let mut stage = Self::server_alone().await?;
+        let programs = stage.folder.path().join("programs");
+        std::fs::create_dir(&programs)?;
+        std::os::unix::fs::symlink(program, programs.join("claude"))?;
+        stage.programs = Some(programs);
         stage.log_in().await?;
         stage.start_bridge().await?;
         Ok(stage)
@@ -62,7 +79,7 @@ impl Stage {
         let Paired::Owner(owner) = Device::pair(url, code, "owner").await? else {
             bail!("not the first device")
         };
-        Ok(Self { ingress: Some(ingress), bridge: None, address, front, back, owner, folder })
+        Ok(Self { ingress: Some(ingress), bridge: None, address, front, back, owner, programs: None, folder })
     }
 
     /// A further device, confirmed by the owner as `role`.
@@ -111,7 +128,7 @@ impl Stage {
         let policy = self.laptop().join("policy.json");
         std::fs::write(
             &policy,
-            json!({"directories": [self.project()?], "agents": ["builtin"]}).to_string(),
+            json!({"directories": [self.project()?], "agents": ["builtin", "claude"]}).to_string(),
         )?;
         let words = [
             "remote-control".to_owned(),
@@ -119,7 +136,8 @@ impl Stage {
             format!("--policy={}", policy.display()),
             self.laptop_data(),
         ];
-        self.bridge = Some(Process::start(&words, &self.laptop(), "bridge")?);
+        let programs = self.programs.as_deref();
+        self.bridge = Some(Process::start_with(&words, &self.laptop(), "bridge", programs)?);
         until("a bridge that is online", PATIENCE, async || {
             let rows = self.owner.must(Method::GET, "/v1/environments", None).await?;
             let rows = rows["data"].as_array().cloned().unwrap_or_default();

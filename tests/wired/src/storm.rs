@@ -24,8 +24,10 @@ const FUSE_TIME: Duration = Duration::from_millis(150);
 const ROUNDS_OPEN_MAX: usize = 3;
 /// Half-open connections in one run: each takes 25 s to be noticed.
 const HALF_OPEN_MAX: u64 = 4;
+/// A process is killed within this of the prompt of its round, in ms.
+pub const KILL_WITHIN_MS: usize = 400;
 /// Where approved commands leave their mark.
-const MARKS: &str = "ran.txt";
+pub const MARKS: &str = "ran.txt";
 
 /// How much is run.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,17 @@ pub struct Plan {
     pub tabs: u64,
     /// All choices follow from it.
     pub seed: u64,
+    /// What happens in every round.
+    pub weather: Weather,
+}
+
+/// What happens in every round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weather {
+    /// One connection of either hop is cut.
+    Cuts,
+    /// The server is killed at a random moment, and started again.
+    ServerKilled,
 }
 
 /// What was found.
@@ -131,12 +144,12 @@ impl Findings {
 /// # Errors
 /// When something does not come to its end, with the logs of everybody.
 pub async fn run(plan: Plan) -> Result<Findings> {
-    let stage = Stage::set().await?;
-    let outcome = weather(&stage, plan).await;
+    let mut stage = Stage::set().await?;
+    let outcome = weather(&mut stage, plan).await;
     outcome.with_context(|| format!("seed {}\n{}", plan.seed, stage.logs()))
 }
 
-async fn weather(stage: &Stage, plan: Plan) -> Result<Findings> {
+async fn weather(stage: &mut Stage, plan: Plan) -> Result<Findings> {
     let mut chance = Chance::new(plan.seed);
     let began = Instant::now();
     let session = stage.owner.new_session().await?;
@@ -150,7 +163,15 @@ async fn weather(stage: &Stage, plan: Plan) -> Result<Findings> {
         let end = if round + 1 == plan.rounds { plan.facts } else { (round + 1) * per_round };
         let text = format!("@bash echo {round} >> {MARKS}\n{}", facts::prompt(round * per_round..end));
         chance.pick(&tabs).prompt(text).await?;
-        strike(stage, &mut chance).await?;
+        match plan.weather {
+            Weather::Cuts => strike(stage, &mut chance).await?,
+            Weather::ServerKilled => {
+                let moment = u64::try_from(chance.below(KILL_WITHIN_MS))?;
+                tokio::time::sleep(Duration::from_millis(moment)).await;
+                stage.kill_ingress()?;
+                stage.start_ingress().await?;
+            }
+        }
         hurry(&tabs).await?;
         let open_max = usize::try_from(round)?.saturating_sub(ROUNDS_OPEN_MAX);
         until("the agent's going on", PATIENCE, async || {
@@ -202,7 +223,10 @@ async fn strike(stage: &Stage, chance: &mut Chance) -> Result<()> {
 }
 
 /// What a browser says when its network is back.
-async fn hurry(tabs: &[Tab]) -> Result<()> {
+///
+/// # Errors
+/// When a tab is gone.
+pub async fn hurry(tabs: &[Tab]) -> Result<()> {
     for tab in tabs {
         tab.with(|driver| driver.feed(Input::Wake)).await?;
     }
@@ -210,7 +234,10 @@ async fn hurry(tabs: &[Tab]) -> Result<()> {
 }
 
 /// Waits until all is said and every tab has all of it.
-async fn heal(stage: &Stage, session: &str, tabs: &[Tab]) -> Result<()> {
+///
+/// # Errors
+/// When that does not come.
+pub async fn heal(stage: &Stage, session: &str, tabs: &[Tab]) -> Result<()> {
     hurry(tabs).await?;
     for tab in tabs {
         tab.until("an empty outbox", |driver| driver.session().outbox().entries().is_empty().then_some(()))
@@ -305,7 +332,11 @@ pub fn shape(session: &Session) -> Vec<String> {
         .collect()
 }
 
-fn marks(stage: &Stage) -> Result<Vec<String>> {
+/// The marks approved commands left, in the order they ran.
+///
+/// # Errors
+/// When the project is gone.
+pub fn marks(stage: &Stage) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(stage.project()?.join(MARKS)).unwrap_or_default();
     Ok(text.lines().map(str::to_owned).collect())
 }

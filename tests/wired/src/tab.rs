@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use portcullis_protocol::Tick;
+use portcullis_protocol::session::transcript::Activity;
 use portcullis_protocol::session::{
     Choice, Click, Input, LinkView, Output, PageQuery, PostOutcome, Session, SessionConfig, StartAt, Whoami,
 };
@@ -61,6 +62,10 @@ pub struct Driver {
     pub delivered: BTreeMap<String, Instant>,
     /// Requests that were ever shown as waiting, and how often they came to wait anew.
     pub asked: BTreeMap<String, u32>,
+    /// The last state in which each request was shown.
+    pub states: BTreeMap<String, PermissionState>,
+    /// Who wants to know when a position was applied.
+    milestone: Option<(u64, oneshot::Sender<std::time::Instant>)>,
     /// Sockets that were opened.
     pub opened: u64,
     /// Approves whatever waits.
@@ -120,6 +125,8 @@ impl Tab {
             clicked: BTreeMap::new(),
             delivered: BTreeMap::new(),
             asked: BTreeMap::new(),
+            states: BTreeMap::new(),
+            milestone: None,
             opened: 0,
             approving: false,
             hand_rests_until: now,
@@ -206,6 +213,38 @@ impl Tab {
     pub async fn online(&self) -> Result<()> {
         self.until("a tab that is online", |driver| {
             (driver.session().link() == LinkView::Online).then_some(())
+        })
+        .await
+    }
+
+    /// Waits until it has applied `seq`, and returns when that was, to the frame.
+    ///
+    /// # Errors
+    /// When it has not in time.
+    pub async fn applied(&self, seq: u64) -> Result<std::time::Instant> {
+        let (reached, waiting) = oneshot::channel();
+        self.with(move |driver| {
+            driver.milestone = Some((seq, reached));
+            driver.watch();
+        })
+        .await?;
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .context("the log did not come in time")?
+            .context("the tab is gone")
+    }
+
+    /// The position up to which it has applied, if the agent has nothing to do there.
+    ///
+    /// # Errors
+    /// When the tab is gone.
+    pub async fn idle_at(&self) -> Result<Option<u64>> {
+        self.with(|driver| {
+            let session = driver.session();
+            let idle = session.activity() == Activity::Idle
+                && session.outbox().entries().is_empty()
+                && session.transcript().queue().is_empty();
+            idle.then(|| session.applied_seq())
         })
         .await
     }
@@ -432,9 +471,14 @@ impl Driver {
 
     /// Notes what a person would see happen to each request.
     fn watch(&mut self) {
+        let applied = self.session.applied_seq();
+        if let Some((_, reached)) = self.milestone.take_if(|(seq, _)| *seq <= applied) {
+            let _ = reached.send(std::time::Instant::now());
+        }
         for entry in self.session.ledger().entries() {
-            if entry.state == PermissionState::Pending {
-                self.asked.entry(entry.request_id.clone()).or_insert(1);
+            let before = self.states.insert(entry.request_id.clone(), entry.state);
+            if entry.state == PermissionState::Pending && before != Some(PermissionState::Pending) {
+                *self.asked.entry(entry.request_id.clone()).or_default() += 1;
             }
             if matches!(entry.state, PermissionState::Delivered | PermissionState::Settled) {
                 self.delivered.entry(entry.request_id.clone()).or_insert_with(Instant::now);

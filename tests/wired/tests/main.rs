@@ -3,4 +3,8 @@
 
 #![expect(clippy::print_stdout, reason = "what was measured belongs to a test's output")]
 
+mod kills;
 mod network;
+mod readers;
+mod rows;
+mod store;

@@ -3,12 +3,17 @@
 use anyhow::{Result, ensure};
 use portcullis_wired::chance::Chance;
 use portcullis_wired::scale::sized;
-use portcullis_wired::storm::{self, Plan};
+use portcullis_wired::storm::{self, Plan, Weather};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn numbered_facts_and_approvals_survive_cuts_on_both_hops() -> Result<()> {
-    let plan =
-        Plan { facts: sized(10_000, 100_000), rounds: sized(20, 200), tabs: 3, seed: Chance::seed_or(1) };
+    let plan = Plan {
+        facts: sized(10_000, 100_000),
+        rounds: sized(20, 200),
+        tabs: 3,
+        seed: Chance::seed_or(1),
+        weather: Weather::Cuts,
+    };
     let findings = storm::run(plan).await?;
     println!("seed {}\n{}", plan.seed, findings.table());
     ensure!(findings.cuts() >= plan.rounds, "too few cuts");

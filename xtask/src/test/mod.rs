@@ -2,8 +2,8 @@
 //!
 //! A step that fails does not stop the ones after it, unless they would only build on what is broken.
 
-mod count;
-mod steps;
+pub(crate) mod count;
+pub(crate) mod steps;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -33,6 +33,8 @@ pub(crate) enum Part {
     Wasm,
     /// The browser client's own tests in headless Chromium
     Web,
+    /// The real program over real sockets: a faulty network, kills, a database on disk
+    Wired,
     /// The journey of a person through the client, against the real processes
     Browser,
     /// A session of the official browser client from npm, against the real processes
@@ -45,12 +47,13 @@ struct Step {
     run: fn(&Runner<'_>) -> Result<Count>,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { part: Part::Lint, heading: "formatting", run: |runner| runner.formatting() },
     Step { part: Part::Lint, heading: "layout rules", run: |runner| runner.layout_rules() },
     Step { part: Part::Lint, heading: "clippy, native", run: |runner| runner.clippy_native() },
     Step { part: Part::Lint, heading: "clippy, wasm32", run: |runner| runner.clippy_wasm() },
     Step { part: Part::Native, heading: "native tests", run: |runner| runner.native_tests() },
+    Step { part: Part::Wired, heading: "wired faults", run: |runner| runner.wired_faults() },
     Step { part: Part::Wasm, heading: "protocol on wasm32", run: |runner| runner.protocol_on_wasm() },
     Step { part: Part::Web, heading: "web in headless Chromium", run: |runner| runner.web_in_browser() },
     Step { part: Part::Browser, heading: "build of the system", run: |runner| runner.system_build() },

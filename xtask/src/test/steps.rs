@@ -20,6 +20,33 @@ const WASM_CLIPPY_FOLDER: &str = ".cargo/clippy-wasm32";
 /// The one test that needs what npm fetches.
 const OFFICIAL_CLIENT_TEST: &str = "the_official_browser_client_holds_a_whole_session";
 
+/// The package of the tests that need no browser.
+const WIRED: &str = "portcullis-wired";
+
+/// How the program is built.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Profile {
+    /// Fast to build.
+    Debug,
+    /// As it is released.
+    Release,
+}
+
+/// Builds the program, and says where it is.
+pub(crate) fn build(checkout: &Checkout, profile: Profile, interrupt: &Interrupt) -> Result<PathBuf> {
+    let mut command = checkout.cargo("build");
+    command.args(["--package", "portcullis"]);
+    let folder = match profile {
+        Profile::Debug => "debug",
+        Profile::Release => {
+            command.arg("--release");
+            "release"
+        }
+    };
+    group::run("cargo build", command, interrupt)?;
+    Ok(checkout.target().join(folder).join("portcullis"))
+}
+
 /// Runs steps in one checkout.
 #[derive(Debug)]
 pub(crate) struct Runner<'a> {
@@ -72,7 +99,24 @@ impl<'a> Runner<'a> {
 
     pub(crate) fn native_tests(&self) -> Result<Count> {
         let mut command = self.checkout.cargo("test");
-        command.args(["--workspace", "--exclude", "portcullis-tests", "--no-fail-fast"]);
+        command.args(["--workspace", "--exclude", "portcullis-tests", "--exclude", WIRED, "--no-fail-fast"]);
+        self.count(command)
+    }
+
+    pub(crate) fn wired_faults(&self) -> Result<Count> {
+        let mut command = self.checkout.cargo("test");
+        command.args(["--package", WIRED, "--no-fail-fast"]);
+        command.env("PORTCULLIS_BIN", build(self.checkout, Profile::Debug, self.interrupt)?);
+        self.count(command)
+    }
+
+    /// The same at full size, one test after another, as released.
+    pub(crate) fn soak(&self) -> Result<Count> {
+        let mut command = self.checkout.cargo("test");
+        command.args(["--package", WIRED, "--release", "--no-fail-fast", "--test", "wired"]);
+        command.args(["--", "--nocapture", "--test-threads=1"]);
+        command.env("PORTCULLIS_BIN", build(self.checkout, Profile::Release, self.interrupt)?);
+        command.env("PORTCULLIS_SOAK", "1");
         self.count(command)
     }
 

@@ -48,7 +48,12 @@ pub(crate) struct SqliteStore {
     epoch: Epoch,
 }
 
-struct Job(Work);
+/// What the writer is asked for.
+enum Job {
+    Write(Work),
+    /// To close the file; dropped when it is.
+    Close(oneshot::Sender<()>),
+}
 
 impl std::fmt::Debug for Job {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -87,11 +92,9 @@ impl SqliteStore {
     pub(crate) async fn close(self) {
         let Self { readers, writer, epoch: _ } = self;
         readers.close().await;
-        let (done, closed) = oneshot::channel::<()>();
-        let last =
-            Job(Box::new(move |_| Box::pin(async move { (true, Box::new(move |_| drop(done)) as Settle) })));
-        if writer.send(last).await.is_ok() {
-            // Ends when the commit that held `last` is on disk: the sender is dropped then.
+        let (done, closed) = oneshot::channel();
+        if writer.send(Job::Close(done)).await.is_ok() {
+            // Ends when the last connection is closed, which writes the log into the file: a copy of it is whole then.
             let _ = closed.await;
         }
     }
@@ -103,7 +106,7 @@ impl SqliteStore {
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T>> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job = Job(Box::new(move |db| {
+        let job = Job::Write(Box::new(move |db| {
             Box::pin(async move {
                 let outcome = work(db).await;
                 let keep = outcome.is_ok();
@@ -121,9 +124,23 @@ impl SqliteStore {
 /// The writer: one task, one connection, one commit for all that waits.
 async fn write_all(mut db: SqliteConnection, mut life: Life, mut jobs: mpsc::Receiver<Job>) {
     let mut batch = Vec::new();
-    while jobs.recv_many(&mut batch, WRITES_PER_COMMIT_MAX).await > 0 {
+    let mut closing = None;
+    while closing.is_none() && jobs.recv_many(&mut batch, WRITES_PER_COMMIT_MAX).await > 0 {
         let mut settles = Vec::with_capacity(batch.len());
-        let committed = commit(&mut db, batch.drain(..), &mut settles).await;
+        let writes: Vec<Work> = batch
+            .drain(..)
+            .map_while(|job| match job {
+                Job::Write(work) => Some(work),
+                Job::Close(done) => {
+                    closing = Some(done);
+                    None
+                }
+            })
+            .collect();
+        if writes.is_empty() {
+            continue;
+        }
+        let committed = commit(&mut db, writes, &mut settles).await;
         match &committed {
             Ok(generation) => life.note(*generation),
             Err(error) => {
@@ -139,16 +156,13 @@ async fn write_all(mut db: SqliteConnection, mut life: Life, mut jobs: mpsc::Rec
         }
     }
     let _ = db.close().await;
+    drop(closing);
 }
 
 /// Commits all of them, and says as which generation.
-async fn commit(
-    db: &mut SqliteConnection,
-    jobs: impl Iterator<Item = Job> + Send,
-    settles: &mut Vec<Settle>,
-) -> Result<u64> {
+async fn commit(db: &mut SqliteConnection, writes: Vec<Work>, settles: &mut Vec<Settle>) -> Result<u64> {
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *db).await?;
-    for Job(work) in jobs {
+    for work in writes {
         sqlx::query("SAVEPOINT job").execute(&mut *db).await?;
         let (keep, settle) = work(db).await;
         settles.push(settle);

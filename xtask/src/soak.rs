@@ -1,0 +1,18 @@
+//! `cargo xtask soak`: the tests over real sockets and processes at full size, in the release profile.
+//!
+//! 100,000 facts through 200 cuts, 50 kills of either process, 100 kills of a server that is written to, a backlog of a
+//! million events. It takes the better part of an hour; `cargo xtask test` runs a tenth of it.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::checkout::Checkout;
+use crate::group::Interrupt;
+use crate::test::steps::Runner;
+
+pub(crate) fn run(checkout: &Checkout, interrupt: &Interrupt) -> Result<ExitCode> {
+    let count = Runner::new(checkout, interrupt)?.soak()?;
+    println!("\n{} passed, {} failed", count.passed, count.failed);
+    Ok(if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
