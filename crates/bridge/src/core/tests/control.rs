@@ -146,6 +146,22 @@ fn nobody_has_to_be_started_to_be_interrupted() {
 }
 
 #[test]
+fn a_request_behind_the_last_word_of_an_incarnation_is_answered_under_the_next() {
+    for request in [json!({"subtype": "interrupt"}), json!({"subtype": "end_session"})] {
+        let mut machine = Machine::running();
+        machine.exit(1);
+        for _ in 0..4 {
+            machine.settle();
+        }
+        let shown = machine.control(request);
+        assert!(replies(&shown).is_empty() && only(&shown, "send ")[0].contains("attach"), "{shown:?}");
+        let shown = machine.frame(WorkerDown::Hello(hello(0, 0)));
+        assert_eq!(replies(&shown).len(), 1, "{shown:?}");
+        assert!(!shown.contains(&"spawn".to_owned()));
+    }
+}
+
+#[test]
 fn a_model_that_was_changed_shows_in_the_state() {
     let mut machine = Machine::running();
     machine.control(json!({"subtype": "set_model", "model": "big"}));
