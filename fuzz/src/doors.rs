@@ -3,7 +3,7 @@
 
 use portcullis_protocol::approval::{Decision, bind, reveal::reveal};
 use portcullis_protocol::session::transcript::{Change, ItemId, Transcript};
-use portcullis_protocol::session::{Input, Output, Session, SessionConfig};
+use portcullis_protocol::session::{Input, Output, Session, SessionConfig, StartAt};
 use portcullis_protocol::wire::client::{ClientFrame, ServerFrame};
 use portcullis_protocol::wire::framing::{Line, LineFramer};
 use portcullis_protocol::wire::rest::EventsPage;
@@ -36,13 +36,17 @@ fn one_event(raw: &RawJson) {
     page.durable(raw);
     page.volatile(raw);
     page.durable(raw);
-    let mut session = Session::new(SessionConfig { seed: 1 });
+    let mut session = Session::new(SessionConfig { seed: 1, start: StartAt::Beginning });
     session.handle(Tick(0), Input::Start);
     session.handle(Tick(0), Input::Opened { token: "t".into() });
     session.handle(Tick(0), Input::Frame(raw.as_str().to_owned()));
-    if let Ok(history) = raw.read::<EventsPage>() {
-        session.handle(Tick(0), Input::Page(history));
-    }
+    while session.poll_output().is_some() {}
+    let page = raw.read::<EventsPage>().ok();
+    let mut session = Session::new(SessionConfig { seed: 1, start: StartAt::Tail });
+    session.handle(Tick(0), Input::Start);
+    session.handle(Tick(0), Input::Fetched { fetch: 0, page: page.clone() });
+    session.handle(Tick(0), Input::WantHistory);
+    session.handle(Tick(0), Input::Fetched { fetch: 1, page });
     while session.poll_output().is_some() {}
 }
 
@@ -123,7 +127,11 @@ struct Client {
 
 impl Client {
     fn online() -> Self {
-        let mut client = Self { session: Session::new(SessionConfig { seed: 1 }), head: 0, n: 0 };
+        let mut client = Self {
+            session: Session::new(SessionConfig { seed: 1, start: StartAt::Beginning }),
+            head: 0,
+            n: 0,
+        };
         client.feed(Input::Start);
         client.feed(Input::Opened { token: "t".into() });
         client.feed(Input::Frame(

@@ -18,6 +18,15 @@ pub const UNACKED_EVENTS_MAX: usize = 512;
 pub const UNACKED_BYTES_MAX: usize = 1024 * 1024;
 /// Events in one page of history.
 pub const PAGE_EVENTS_MAX: usize = 1_000;
+/// Events in the page a session opens with: more than a screen, and loaded in an instant.
+pub const TAIL_EVENTS: usize = 200;
+/// Events of that page on a line that takes too long for more.
+pub const TAIL_EVENTS_MIN: usize = 10;
+/// Events a client would still read one by one after a pause; above it loads the newest page.
+pub const RESUME_GAP_EVENTS_MAX: u64 = 1_000;
+/// Newest rows of which a client remembers what they said: all that one socket sends without being acknowledged, and
+/// a page of history.
+pub const RECENT_ROWS_MAX: usize = UNACKED_EVENTS_MAX + PAGE_EVENTS_MAX;
 /// Requests that may wait in one session; the next is denied with the reason.
 pub const PENDING_REQUESTS_MAX: usize = 256;
 /// Requests a client keeps in view: all that may wait, and as many that were just decided.
@@ -44,6 +53,28 @@ pub const AUTH_TIMEOUT_MS: u64 = 10_000;
 pub const HEARTBEAT_MS: u64 = 10_000;
 /// No frame for this long and a client gives the socket up, in ms: two heartbeats and a half.
 pub const SILENCE_MS: u64 = 25_000;
+/// A socket that was open when the tab woke up proves itself within this, in ms: one heartbeat and the way.
+pub const WAKE_SILENCE_MS: u64 = 12_000;
+/// Between two tries that a person or the browser asked for, in ms: events of a flapping line come by the dozen.
+pub const WAKE_PAUSE_MS: u64 = 1_000;
+/// After "too many requests", in ms, before what chance adds.
+pub const TOO_MANY_PAUSE_MS: u64 = 5_000;
+/// A restarting server may send its clients away for this long at most, in ms.
+pub const GOAWAY_PAUSE_MAX_MS: u64 = 60_000;
+/// Heartbeats that name a newer row than the client has, with no row between them, before it asks again.
+pub const STALLED_BEATS: u32 = 3;
+/// A POST unanswered for this long is shown as slow, in ms.
+pub const POST_SLOW_MS: u64 = 5_000;
+/// A POST unanswered for this long is taken as lost, in ms: it is said again, with the same bytes.
+pub const POST_LOST_MS: u64 = 30_000;
+/// A page unanswered for this long is taken as lost, in ms.
+pub const FETCH_LOST_MS: u64 = 30_000;
+/// Storage that says nothing for this long counts as denied, in ms: a prompt is not held back by a hanging database.
+pub const KEEP_LOST_MS: u64 = 2_000;
+/// A decision that the agent did not get within this is shown as late, in ms.
+pub const DELIVERY_LATE_MS: u64 = 5_000;
+/// A page loads itself anew at most this often, in ms.
+pub const RELOAD_PAUSE_MS: u64 = 600_000;
 /// Life of an access token, in s.
 pub const ACCESS_TOKEN_TTL_S: u64 = 600;
 /// Life of a pairing code, in s.

@@ -13,7 +13,7 @@ use portcullis_protocol::limits::{
     TODO_TEXT_BYTES_MAX,
 };
 use portcullis_protocol::session::transcript::{Activity, ItemBody, PromptState, ToolState, Transcript};
-use portcullis_protocol::session::{Change, Input, OutboxError, Output, Session, SessionConfig};
+use portcullis_protocol::session::{Change, Input, OutboxError, Output, Session, SessionConfig, StartAt};
 use portcullis_protocol::{RawJson, Tick};
 
 fn raw(text: &str) -> RawJson {
@@ -265,7 +265,7 @@ fn the_working_state_counts_as_many_requests_as_may_wait() {
 fn the_ledger_keeps_its_number_of_requests() {
     let request = r#"{"subtype":"can_use_tool","tool_name":"Bash","input":{}}"#;
     let digest = digest(&raw(request));
-    let mut session = Session::new(SessionConfig { seed: 1 });
+    let mut session = Session::new(SessionConfig { seed: 1, start: StartAt::Beginning });
     session.handle(Tick(0), Input::Start);
     session.handle(Tick(0), Input::Opened { token: "t".into() });
     let frame = |session: &mut Session, text: String| session.handle(Tick(0), Input::Frame(text));
@@ -288,13 +288,13 @@ fn the_outbox_holds_its_number_and_its_bytes() {
         std::iter::from_fn(|| session.poll_output())
             .any(|output| output == Output::Change(Change::PromptRejected(OutboxError::Full)))
     };
-    let mut session = Session::new(SessionConfig { seed: 1 });
+    let mut session = Session::new(SessionConfig { seed: 1, start: StartAt::Beginning });
     for uuid in 0..OUTBOX_EVENTS_MAX {
         assert!(!refused(&mut session, &uuid.to_string(), "x"));
     }
     assert!(refused(&mut session, "one more", "x"));
 
-    let mut session = Session::new(SessionConfig { seed: 1 });
+    let mut session = Session::new(SessionConfig { seed: 1, start: StartAt::Beginning });
     assert!(!refused(&mut session, "big", &"x".repeat(OUTBOX_BYTES_MAX / 2)));
     assert!(refused(&mut session, "as big", &"x".repeat(OUTBOX_BYTES_MAX / 2)));
     assert!(!refused(&mut session, "small", "x"));

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use portcullis_protocol::id::Epoch;
-use portcullis_protocol::session::{Input, Output, Session, SessionConfig};
+use portcullis_protocol::session::{Input, Output, Session, SessionConfig, StartAt};
 use portcullis_protocol::wire::client::SeqEvent;
 use portcullis_protocol::wire::rest::EventsPage;
 use portcullis_protocol::{RawJson, Tick};
@@ -67,20 +67,63 @@ impl Room {
 struct Client<'a> {
     room: &'a Room,
     session: Session,
+    now: Tick,
+    /// The GET that is under way, and before which row.
+    fetch: Option<(u64, Option<u64>)>,
 }
 
 impl<'a> Client<'a> {
     fn new(room: &'a Room) -> Self {
-        Self { room, session: Session::new(SessionConfig { seed: 1 }) }
+        Self::starting(room, StartAt::Beginning)
+    }
+
+    fn starting(room: &'a Room, start: StartAt) -> Self {
+        Self { room, session: Session::new(SessionConfig { seed: 1, start }), now: Tick(0), fetch: None }
+    }
+
+    /// A client that begins with these rows, and is about to open its socket.
+    fn joining(room: &'a Room, from: usize, to: usize) -> Self {
+        let mut client = Self::starting(room, StartAt::Tail);
+        client.feed(Input::Start);
+        client.answer(room.page(from, to));
+        client
+    }
+
+    /// Answers the GET that is under way.
+    fn answer(&mut self, page: EventsPage) {
+        let (fetch, _) = self.fetch.take().expect("a page was asked for");
+        self.feed(Input::Fetched { fetch, page: Some(page) });
+    }
+
+    /// Loads at least one page of at most `chunk` rows above what is there, and more until it is drawn.
+    fn scroll_up(&mut self, chunk: usize) {
+        self.feed(Input::WantHistory);
+        while let Some((_, Some(before))) = self.fetch {
+            let to = usize::try_from(before).unwrap() - 1;
+            self.answer(self.room.page(to.saturating_sub(chunk), to));
+        }
+    }
+
+    fn scroll_to_top(&mut self, chunk: usize) {
+        while !self.session.history().complete {
+            self.scroll_up(chunk);
+        }
     }
 
     fn feed(&mut self, input: Input) -> Vec<Output> {
-        self.session.handle(Tick(0), input);
-        std::iter::from_fn(|| self.session.poll_output()).collect()
+        self.session.handle(self.now, input);
+        let outputs: Vec<Output> = std::iter::from_fn(|| self.session.poll_output()).collect();
+        for output in &outputs {
+            if let Output::Fetch { fetch, query } = output {
+                self.fetch = Some((*fetch, query.before_seq));
+            }
+        }
+        outputs
     }
 
     /// Connects. Returns where the server goes on, from what the client asked for.
     fn connect(&mut self, epoch: &str) -> usize {
+        self.now = self.now.after(60_000);
         self.feed(Input::Start);
         self.feed(Input::Closed { code: 1000 });
         self.feed(Input::Wake);
@@ -188,17 +231,13 @@ fn another_epoch_begins_anew() {
 fn joining_at_any_event_shows_the_same_once_the_history_above_was_loaded() {
     for room in Room::short() {
         for join in 0..room.rows.len() {
-            let mut client = Client::new(room);
-            client.feed(Input::Page(room.page(join, join + 1)));
+            let mut client = Client::joining(room, join, join + 1);
             let from = client.connect("e1");
             assert_eq!(from, join + 1, "{}", room.name);
             // Half of what is to come, then the history in pages of two, then the rest.
             let half = from + (room.rows.len() - from) / 2;
             client.send(from, half, 2, || true);
-            while let Some(before) = client.session.history_before() {
-                let to = usize::try_from(before).unwrap() - 1;
-                client.feed(Input::Page(room.page(to.saturating_sub(2), to)));
-            }
+            client.scroll_to_top(2);
             client.send(half, room.rows.len(), 2, || true);
             client.check("joined late");
         }
@@ -209,14 +248,13 @@ fn joining_at_any_event_shows_the_same_once_the_history_above_was_loaded() {
 fn previews_stay_while_history_is_loaded() {
     let room = Room::all().iter().find(|room| room.name == "text-only").unwrap();
     let sealed = room.rows.iter().position(|row| row.event.header().unwrap().kind == "assistant").unwrap();
-    let mut client = Client::new(room);
-    client.feed(Input::Page(room.page(sealed - 1, sealed)));
+    let mut client = Client::joining(room, sealed - 1, sealed);
     let from = client.connect("e1");
     client.send(from, sealed, 1, || true);
     let before = render(client.session.transcript());
     assert!(before.contains("(live)"), "{before}");
-    client.feed(Input::Page(room.page(0, sealed - 1)));
-    assert_eq!(client.session.history_before(), None);
+    client.scroll_up(sealed);
+    assert!(client.session.history().complete);
     let after = render(client.session.transcript());
     assert!(after.contains("(live)") && after.contains("> [running]"), "{after}");
     client.send(sealed, room.rows.len(), 1, || true);
@@ -226,18 +264,17 @@ fn previews_stay_while_history_is_loaded() {
 #[test]
 fn pages_that_do_not_fit_change_nothing() {
     let room = Room::all().iter().find(|room| room.name == "bash-allowed").unwrap();
-    let mut client = Client::new(room);
+    let mut client = Client::starting(room, StartAt::Tail);
+    client.feed(Input::Start);
     let mut holed = room.page(4, 8);
     holed.data.remove(1);
-    client.feed(Input::Page(holed));
-    assert_eq!((client.session.applied_seq(), client.session.history_before()), (0, None));
-    client.feed(Input::Page(room.page(6, 8)));
-    client.feed(Input::Page(room.page(0, 3)));
-    assert_eq!(client.session.history_before(), Some(7));
-    let mut foreign = room.page(0, 6);
-    foreign.epoch = Epoch::parse("e2").unwrap();
-    client.feed(Input::Page(foreign));
-    assert_eq!(client.session.history_before(), Some(7));
+    client.answer(holed);
+    assert_eq!((client.session.applied_seq(), client.session.history().complete), (0, false));
+
+    let mut client = Client::joining(room, 6, 8);
+    client.feed(Input::WantHistory);
+    client.answer(room.page(0, 3));
+    assert_eq!(client.session.history().first_seq, 7);
 }
 
 proptest! {
@@ -263,26 +300,20 @@ proptest! {
     ) {
         for room in Room::short() {
             let mut keep = coin(seed, 4);
-            let mut client = Client::new(room);
             let join = join.index(room.rows.len() + 1);
-            if join > 0 {
-                client.feed(Input::Page(room.page(join.saturating_sub(chunk), join)));
-            }
+            let mut client = match join {
+                0 => Client::new(room),
+                _ => Client::joining(room, join.saturating_sub(chunk), join),
+            };
             let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(room.rows.len() + 1)).collect();
             at.push(room.rows.len());
             at.sort_unstable();
             for cut in at {
                 let from = client.connect("e1");
                 client.send(from, cut, chunk, &mut keep);
-                if let Some(before) = client.session.history_before() {
-                    let to = usize::try_from(before).unwrap() - 1;
-                    client.feed(Input::Page(room.page(to.saturating_sub(chunk), to)));
-                }
+                client.scroll_up(chunk);
             }
-            while let Some(before) = client.session.history_before() {
-                let to = usize::try_from(before).unwrap() - 1;
-                client.feed(Input::Page(room.page(to.saturating_sub(chunk), to)));
-            }
+            client.scroll_to_top(chunk);
             client.check("with cuts");
         }
     }

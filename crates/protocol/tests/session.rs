@@ -7,7 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use portcullis_protocol::approval::digest;
 use portcullis_protocol::session::transcript::{ItemBody, PromptState};
 use portcullis_protocol::session::{
-    Change, Choice, Click, Input, LinkView, Output, PostOutcome, Session, SessionConfig, StopReason,
+    Change, Choice, Click, Input, LinkView, Output, PostOutcome, Session, SessionConfig, StartAt, StopReason,
 };
 use portcullis_protocol::wire::client::PermissionState;
 use portcullis_protocol::wire::rest::ErrorDetail;
@@ -18,11 +18,22 @@ struct Bench {
     session: Session,
     now: Tick,
     outputs: Vec<Output>,
+    /// Whether storage answers at once.
+    storage: bool,
 }
 
 impl Bench {
     fn new() -> Self {
-        Self { session: Session::new(SessionConfig { seed: 42 }), now: Tick(0), outputs: Vec::new() }
+        Self::starting(StartAt::Beginning)
+    }
+
+    fn starting(start: StartAt) -> Self {
+        Self {
+            session: Session::new(SessionConfig { seed: 42, start }),
+            now: Tick(0),
+            outputs: Vec::new(),
+            storage: true,
+        }
     }
 
     /// A session that is online at the head of an empty log.
@@ -38,8 +49,18 @@ impl Bench {
     fn feed(&mut self, input: Input) {
         self.session.handle(self.now, input);
         while let Some(output) = self.session.poll_output() {
+            let kept = if let Output::Keep { uuid, .. } = &output { Some(uuid.clone()) } else { None };
             self.outputs.push(output);
+            if let Some(uuid) = kept.filter(|_| self.storage) {
+                self.session.handle(self.now, Input::Kept { uuid, lasting: true });
+            }
         }
+    }
+
+    fn decide(&mut self, uuid: impl Into<String>, choice: Choice) {
+        let shown = self.session.ledger().get("R").map(|entry| entry.digest.clone());
+        let digest = shown.unwrap_or_default();
+        self.feed(Input::Decide { uuid: uuid.into(), request_id: "R".into(), digest, choice });
     }
 
     fn frame(&mut self, text: &str) {
@@ -281,7 +302,7 @@ fn a_prompt_goes_up_once_and_leaves_the_outbox_when_the_log_shows_it() {
     let (post, body) = bench.posts()[0];
     assert!(body.contains(r#""uuid":"p1""#), "{body}");
     assert!(matches!(bench.outputs[0], Output::Keep { .. }), "kept before it is sent");
-    bench.feed(Input::Posted { post, outcome: PostOutcome::Accepted });
+    bench.feed(Input::Posted { post, outcome: PostOutcome::Accepted { seq: None } });
     assert_eq!(bench.session.outbox().entries()[0].prompt.state, PromptState::Stored);
     bench.event(1, r#"{"type":"user","uuid":"p1","message":{"role":"user","content":"hi"}}"#);
     assert!(bench.session.outbox().entries().is_empty());
@@ -311,7 +332,7 @@ fn prompts_keep_their_order_and_wait_for_one_another() {
     }
     assert_eq!(bench.posts().len(), 1);
     let post = bench.posts()[0].0;
-    bench.feed(Input::Posted { post, outcome: PostOutcome::Accepted });
+    bench.feed(Input::Posted { post, outcome: PostOutcome::Accepted { seq: None } });
     assert!(bench.posts()[1].1.contains("p2"));
 }
 
@@ -345,7 +366,7 @@ fn a_decision_binds_the_bytes_that_were_shown() {
     bench.frame(&format!(r#"{{"type":"permission",{}"#, &pending("R", &request_digest())[1..]));
     assert_eq!(bench.session.ledger().waiting(), 1);
     bench.now = Tick(500);
-    bench.feed(Input::Decide { uuid: "d1".into(), request_id: "R".into(), choice: Choice::Allow });
+    bench.decide("d1", Choice::Allow);
     let body = bench.posts()[0].1;
     assert!(body.contains(&format!(r#""digest":"{}""#, request_digest())), "{body}");
     assert!(body.contains(r#""updatedInput":{"command":"ls","n":1.0}"#), "{body}");
@@ -357,7 +378,7 @@ fn a_double_click_sends_one_decision() {
     let mut bench = Bench::online();
     bench.frame(&format!(r#"{{"type":"permission",{}"#, &pending("R", &request_digest())[1..]));
     for uuid in ["d1", "d2"] {
-        bench.feed(Input::Decide { uuid: uuid.into(), request_id: "R".into(), choice: Choice::Allow });
+        bench.decide(uuid, Choice::Allow);
     }
     assert_eq!(bench.posts().len(), 1);
 }
@@ -366,11 +387,11 @@ fn a_double_click_sends_one_decision() {
 fn what_the_server_holds_otherwise_can_only_be_denied() {
     let mut bench = Bench::online();
     bench.frame(&format!(r#"{{"type":"permission",{}"#, &pending("R", "other")[1..]));
-    bench.feed(Input::Decide { uuid: "d1".into(), request_id: "R".into(), choice: Choice::Allow });
+    bench.decide("d1", Choice::Allow);
     assert!(bench.posts().is_empty());
     assert!(matches!(bench.session.ledger().entries()[0].click, Click::Failed { .. }));
     let deny = Choice::Deny { message: "no".into(), interrupt: false };
-    bench.feed(Input::Decide { uuid: "d2".into(), request_id: "R".into(), choice: deny });
+    bench.decide("d2", deny);
     assert_eq!(bench.posts().len(), 1);
 }
 
@@ -429,7 +450,7 @@ fn a_request_that_overtakes_its_call_still_marks_it() {
 fn a_click_that_was_too_slow_says_who_was_faster() {
     let mut bench = Bench::online();
     bench.frame(&format!(r#"{{"type":"permission",{}"#, &pending("R", &request_digest())[1..]));
-    bench.feed(Input::Decide { uuid: "d1".into(), request_id: "R".into(), choice: Choice::Allow });
+    bench.decide("d1", Choice::Allow);
     let post = bench.posts()[0].0;
     let error = ErrorDetail { message: "Denied already by phone.".into(), ..ErrorDetail::default() };
     bench.feed(Input::Posted { post, outcome: PostOutcome::Refused(error) });
@@ -460,7 +481,7 @@ fn a_frame_that_cannot_be_read_is_asked_for_again() {
 fn a_goaway_is_obeyed() {
     let mut bench = Bench::online();
     bench.frame(r#"{"type":"goaway","retry_after_ms":1500}"#);
-    assert_eq!(bench.session.link(), LinkView::Waiting { until: Tick(1_500) });
+    assert_eq!(bench.session.link(), LinkView::Waiting { until: Tick(1_500), tries: 0 });
     bench.wait();
     assert_eq!(bench.asked_to_open(), 1);
 }

@@ -207,8 +207,8 @@ impl Client {
             Command::Discard(uuid) => self.feed(Input::Discard { uuid }),
             Command::TakeBack(uuid) => self.control(control::cancel_async_message(&uuid)),
             Command::Interrupt => self.control(control::interrupt()),
-            Command::Decide { request_id, choice } => {
-                self.feed(Input::Decide { uuid: browser::uuid(), request_id, choice });
+            Command::Decide { request_id, digest, choice } => {
+                self.feed(Input::Decide { uuid: browser::uuid(), request_id, digest, choice });
             }
             Command::Admit { device_id, admit } => {
                 if let Some(lister) = self.online.borrow().as_ref().map(|online| Rc::clone(&online.lister)) {

@@ -8,8 +8,11 @@ use gloo_net::http::Method;
 use leptos::prelude::*;
 use portcullis_protocol::Tick;
 use portcullis_protocol::id::SessionId;
-use portcullis_protocol::session::{Change, Input, Output, PostOutcome, Session, SessionConfig};
+use portcullis_protocol::session::{
+    Change, Input, Output, PageQuery, PostOutcome, Session, SessionConfig, StartAt, Whoami,
+};
 use portcullis_protocol::wire::close;
+use portcullis_protocol::wire::rest::{EventsPage, PostedEvents};
 use wasm_bindgen_futures::spawn_local;
 
 use super::api::{self, Failure};
@@ -60,7 +63,10 @@ impl Driver {
             vault,
             stirred: Box::new(stirred),
             me: me.clone(),
-            machine: RefCell::new(Session::new(SessionConfig { seed: browser::seed() })),
+            machine: RefCell::new(Session::new(SessionConfig {
+                seed: browser::seed(),
+                start: StartAt::Beginning,
+            })),
             socket: RefCell::new(None),
             socket_number: Cell::new(0),
             timer: RefCell::new(None),
@@ -117,6 +123,10 @@ impl Driver {
                 self.socket.replace(None);
             }
             Output::Post { post, body } => self.post(post, body),
+            Output::Fetch { fetch, query } => self.fetch(fetch, query),
+            Output::AskWhoami => self.ask_whoami(),
+            // The bar says that the page is too old.
+            Output::Reload => {}
             Output::Keep { uuid, text } => self.keep(uuid, text),
             Output::Forget { uuid } => {
                 let vault = Rc::clone(&self.vault);
@@ -191,7 +201,7 @@ impl Driver {
         spawn_local(async move {
             let path = format!("/v1/sessions/{}/events", driver.id);
             let outcome = match deliver(&driver.tokens, &path, body).await {
-                Ok(()) => PostOutcome::Accepted,
+                Ok(seq) => PostOutcome::Accepted { seq },
                 Err(Failure::Refused { detail, status }) if status < 500 && status != 429 => {
                     PostOutcome::Refused(detail)
                 }
@@ -201,12 +211,45 @@ impl Driver {
         });
     }
 
+    fn fetch(&self, fetch: u64, query: PageQuery) {
+        let Some(driver) = self.me.upgrade() else { return };
+        spawn_local(async move {
+            let place = match (query.after_seq, query.before_seq) {
+                (Some(seq), _) => format!("&after_seq={seq}"),
+                (None, Some(seq)) => format!("&before_seq={seq}"),
+                (None, None) => String::new(),
+            };
+            let path = format!("/v1/sessions/{}/events?limit={}{place}", driver.id, query.limit);
+            let page = match driver.tokens.get().await {
+                Ok(token) => api::get::<EventsPage>(&path, &token.text).await.ok(),
+                Err(_) => None,
+            };
+            driver.feed(Input::Fetched { fetch, page });
+        });
+    }
+
+    fn ask_whoami(&self) {
+        let Some(driver) = self.me.upgrade() else { return };
+        spawn_local(async move {
+            let whoami = match driver.tokens.fresh().await {
+                Ok(_) => Whoami::Known,
+                Err(failure) if failure.is_passing() => Whoami::NoAnswer,
+                Err(_) => Whoami::Refused,
+            };
+            driver.feed(Input::Whoami(whoami));
+        });
+    }
+
     fn keep(&self, uuid: String, text: String) {
-        let vault = Rc::clone(&self.vault);
+        let Some(driver) = self.me.upgrade() else { return };
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^53")]
         let at_ms = browser::wall_ms() as f64;
         let kept = Kept { session: self.id.to_string(), uuid, text, at_ms };
-        spawn_local(async move { vault.keep(&kept).await });
+        spawn_local(async move {
+            driver.vault.keep(&kept).await;
+            let lasting = driver.vault.is_lasting();
+            driver.feed(Input::Kept { uuid: kept.uuid, lasting });
+        });
     }
 
     fn changed(&self, change: &Change) {
@@ -214,7 +257,16 @@ impl Driver {
             Change::Reply { error: Some(error), .. } => self.app.note.set(Some(error.clone())),
             Change::PromptRejected(error) => self.app.note.set(Some(error.to_string())),
             Change::Ledger | Change::Worker => (self.stirred)(),
-            Change::Reply { .. } | Change::Transcript(_) | Change::Link | Change::Outbox => {}
+            Change::Reply { .. }
+            | Change::Transcript(_)
+            | Change::Link
+            | Change::Outbox
+            | Change::History => {}
+            Change::LogReset(reason) => {
+                if let Some(words) = reason.words() {
+                    self.app.note.set(Some(words.into()));
+                }
+            }
         }
         self.dirty.borrow_mut().note(change);
         if self.dirty.borrow().is_empty() || self.frame_asked.replace(true) {
@@ -267,13 +319,15 @@ impl Driver {
 }
 
 /// POSTs `body`, once more with a fresh token when the first was not taken.
-async fn deliver(tokens: &Tokens, path: &str, body: String) -> Result<(), Failure> {
+async fn deliver(tokens: &Tokens, path: &str, body: String) -> Result<Option<u64>, Failure> {
     let token = tokens.get().await?;
-    match api::send(Method::POST, path, &token.text, Some(body.clone())).await {
+    let answer = match api::send(Method::POST, path, &token.text, Some(body.clone())).await {
         Err(failure) if failure.is_unauthorized() => {
             let token = tokens.fresh().await?;
-            api::send(Method::POST, path, &token.text, Some(body)).await.map(drop)
+            api::send(Method::POST, path, &token.text, Some(body)).await
         }
-        other => other.map(drop),
-    }
+        other => other,
+    };
+    let posted: Option<PostedEvents> = answer?.read().ok();
+    Ok(posted.and_then(|posted| posted.data.first()?.seq))
 }

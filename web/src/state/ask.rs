@@ -6,6 +6,7 @@ use portcullis_protocol::wire::control::ToolRequest;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::edit::Edit;
 use super::exact::{Exact, literal};
 use super::told::Told;
 
@@ -124,6 +125,14 @@ impl Ask {
         }
     }
 
+    /// What may be changed before allowing, `None` where an answer is not an edit or nothing may be allowed.
+    #[must_use]
+    pub fn edit(&self) -> Option<Edit> {
+        let no_edit = self.denial_only.is_some() || self.exact.too_long;
+        let questions = matches!(self.form, Form::Questions(_));
+        (!no_edit && !questions).then(|| Edit::of(&self.tool, &self.input))
+    }
+
     /// The input with `answers` put in, the rest as it came.
     #[must_use]
     pub fn answered(&self, answers: &[(String, String)]) -> RawJson {
@@ -190,7 +199,10 @@ fn hints(tool: &ToolRequest, exact: &Exact) -> Vec<Told> {
         ));
     }
     if exact.mixed_scripts {
-        hints.push("A word mixes letters of several scripts that look alike.".into());
+        hints.push("A word holds letters of another script that look like Latin ones.".into());
+    }
+    for host in &exact.hosts {
+        hints.push(format!("The host {} is really {}", literal(&host.shown), host.ascii));
     }
     if let Some(path) = &tool.blocked_path {
         hints.push(format!("Touches a path outside what is allowed: {}", literal(path)));
@@ -307,7 +319,8 @@ mod tests {
     #[test]
     fn bytes_the_server_did_not_record_can_only_be_denied() {
         let request = RawJson::parse(r#"{"subtype":"can_use_tool","tool_name":"Bash","input":{}}"#).unwrap();
-        assert!(Ask::read("R", "d", &request, true, 0).denial_only.is_some());
+        let other = Ask::read("R", "d", &request, true, 0);
+        assert!(other.denial_only.is_some() && other.edit().is_none());
         assert!(Ask::read("R", "d", &request, false, 0).denial_only.is_none());
     }
 

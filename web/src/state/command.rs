@@ -28,7 +28,7 @@ pub enum Command {
     /// Stop what runs.
     Interrupt,
     /// Answer a request.
-    Decide { request_id: String, choice: Choice },
+    Decide { request_id: String, digest: String, choice: Choice },
     /// Admit a device that waits, or turn it away.
     Admit { device_id: DeviceId, admit: bool },
 }

@@ -51,7 +51,7 @@ impl Dirty {
             Change::Link => self.link = true,
             Change::Worker => self.worker = true,
             Change::Outbox => self.queue = true,
-            Change::Reply { .. } | Change::PromptRejected(_) => {}
+            Change::Reply { .. } | Change::PromptRejected(_) | Change::History | Change::LogReset(_) => {}
         }
     }
 

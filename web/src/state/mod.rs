@@ -1,17 +1,15 @@
 //! What the page knows: the pure part decides, the signals are what views read.
 
-pub mod arming;
 pub mod ask;
 pub mod chord;
 pub mod command;
 pub mod dirty;
-pub mod edit;
-pub mod exact;
 pub mod groups;
 pub mod route;
-pub mod told;
 pub mod tool;
 pub mod window;
+
+pub use portcullis_protocol::approval::{arming, edit, exact, told};
 
 #[cfg(target_arch = "wasm32")]
 pub mod app;

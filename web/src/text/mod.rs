@@ -1,8 +1,9 @@
 //! What happens to text before it is drawn. Pure functions, so that their tests run natively.
 
 pub mod ansi;
-pub mod diff;
 pub mod links;
 pub mod markdown;
 pub mod seal;
 pub mod words;
+
+pub use portcullis_protocol::approval::diff;

@@ -7,7 +7,7 @@ use leptos::mount::{UnmountHandle, mount_to};
 use leptos::prelude::*;
 use leptos::tachys::view::any_view::AnyViewState;
 use portcullis_protocol::approval::digest;
-use portcullis_protocol::session::{Choice, Input, Output, Session, SessionConfig};
+use portcullis_protocol::session::{Choice, Input, Output, Session, SessionConfig, StartAt};
 use portcullis_protocol::{RawJson, Tick};
 use portcullis_web::state::app::App;
 use portcullis_web::state::command::Command;
@@ -64,7 +64,7 @@ impl Page {
         app.on_command(move |command| heard.borrow_mut().push(command));
         let page = Self {
             app,
-            machine: RefCell::new(Session::new(SessionConfig { seed: 1 })),
+            machine: RefCell::new(Session::new(SessionConfig { seed: 1, start: StartAt::Beginning })),
             seq: RefCell::new(0),
             root,
             commands,
@@ -156,7 +156,7 @@ impl Page {
     pub(crate) fn decisions(&self) -> Vec<(String, Choice)> {
         let mut decisions = Vec::new();
         for command in self.commands.borrow().iter() {
-            if let Command::Decide { request_id, choice } = command {
+            if let Command::Decide { request_id, choice, .. } = command {
                 decisions.push((request_id.clone(), choice.clone()));
             }
         }

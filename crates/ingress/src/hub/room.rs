@@ -325,7 +325,7 @@ impl Inner {
 
     fn worker_status(&self) -> WorkerStatus {
         let state = if self.worker.is_some() { Presence::Online } else { Presence::Offline };
-        WorkerStatus { state, worker_state: self.worker_state.clone() }
+        WorkerStatus { state, worker_state: self.worker_state.clone(), delivered_seq: None }
     }
 }
 

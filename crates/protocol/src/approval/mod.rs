@@ -1,12 +1,21 @@
 //! What binds a decision to the bytes that were shown.
 //!
 //! A client computes [`digest`] over the request it rendered and sends it inside a [`Decision`]; the ingress compares
-//! it before anything is recorded, and the bridge calls [`bind`] before anything reaches the agent. [`reveal`] is how
-//! the bytes are shown: nothing invisible, nothing reordered, nothing cut in silence.
+//! it before anything is recorded, and the bridge calls [`bind`] before anything reaches the agent.
+//!
+//! The rest is how the bytes are shown, without the painting: [`reveal`] names what hides, [`look_alike`] marks what
+//! poses as something else, [`exact`] lays every field of an input out and folds what is long, [`edit`] and [`diff`]
+//! say what a person changed, and [`arming`] says when a click counts.
 
+pub mod arming;
 mod binding;
 mod decision;
+pub mod diff;
+pub mod edit;
+pub mod exact;
+pub mod look_alike;
 pub mod reveal;
+pub mod told;
 
 pub use binding::{BindingError, bind, denial_line};
 pub use decision::{Decision, DecisionError, Verdict};

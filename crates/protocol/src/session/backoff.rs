@@ -7,7 +7,7 @@ const BASE_MS: u64 = 500;
 /// Highest ceiling, in ms.
 const CEILING_MS: u64 = 30_000;
 /// After this long without a failure the next one counts as the first, in ms.
-const CALM_MS: u64 = 30_000;
+pub(super) const CALM_MS: u64 = 30_000;
 
 /// Delays between tries. Randomness is a seed, so that a test can replay it.
 #[derive(Clone, Debug)]

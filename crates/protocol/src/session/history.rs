@@ -4,7 +4,17 @@
 //! proportion to the log, however small the pages.
 
 use crate::wire::client::SeqEvent;
-use crate::wire::rest::EventsPage;
+
+/// What is loaded of a log's beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// The oldest `seq` that was loaded, 0 when nothing was.
+    pub first_seq: u64,
+    /// Whether nothing stands above it.
+    pub complete: bool,
+    /// Whether a page is on its way.
+    pub loading: bool,
+}
 
 /// The rows of a log whose beginning is missing.
 #[derive(Debug)]
@@ -28,9 +38,9 @@ pub(super) enum Added {
 }
 
 impl Tail {
-    /// A log known from this page on, unless the page has holes, or is empty.
-    pub(super) fn new(page: EventsPage) -> Option<Self> {
-        is_dense(&page.data).then(|| Self { folded: page.data, above: Vec::new(), above_rows: 0 })
+    /// A log known from these rows on, unless they have holes, or are none.
+    pub(super) fn new(rows: Vec<SeqEvent>) -> Option<Self> {
+        is_dense(&rows).then(|| Self { folded: rows, above: Vec::new(), above_rows: 0 })
     }
 
     /// The oldest `seq` that was loaded.
@@ -50,13 +60,13 @@ impl Tail {
     }
 
     /// Takes a page from right above what was loaded.
-    pub(super) fn prepend(&mut self, page: EventsPage) -> Added {
-        let fits = page.data.last().is_some_and(|row| row.seq.checked_add(1) == Some(self.first_seq()));
-        if !fits || !is_dense(&page.data) {
+    pub(super) fn prepend(&mut self, page: Vec<SeqEvent>) -> Added {
+        let fits = page.last().is_some_and(|row| row.seq.checked_add(1) == Some(self.first_seq()));
+        if !fits || !is_dense(&page) {
             return Added::Nothing;
         }
-        self.above_rows += page.data.len();
-        self.above.push(page.data);
+        self.above_rows += page.len();
+        self.above.push(page);
         if self.above_rows < self.folded.len() && self.first_seq() > 1 {
             return Added::Kept;
         }

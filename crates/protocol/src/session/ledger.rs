@@ -3,7 +3,7 @@
 
 use crate::approval::digest;
 use crate::json::RawJson;
-use crate::limits::LEDGER_ENTRIES_MAX;
+use crate::limits::{DELIVERY_LATE_MS, LEDGER_ENTRIES_MAX};
 use crate::tick::Tick;
 use crate::wire::client::{Permission, PermissionState};
 use crate::wire::control::{Request, ToolRequest};
@@ -36,6 +36,10 @@ pub struct Entry {
     pub reason: Option<String>,
     /// This device's own click.
     pub click: Click,
+    /// Decided, and the agent did not get it within [`DELIVERY_LATE_MS`].
+    pub late: bool,
+    /// Since when the agent should have it.
+    decided_at: Option<Tick>,
     linger_until: Option<Tick>,
 }
 
@@ -45,8 +49,8 @@ pub enum Click {
     /// None yet.
     #[default]
     None,
-    /// On its way.
-    Sending { allow: bool },
+    /// On its way; `slow` when the server has not answered for [`crate::limits::POST_SLOW_MS`].
+    Sending { allow: bool, slow: bool },
     /// The server has it.
     Accepted { allow: bool },
     /// It did not get through, or somebody was faster; the text says which.
@@ -89,6 +93,8 @@ impl Ledger {
                 before.iter().find(|old| old.request_id == entry.request_id && old.raw == entry.raw)
             {
                 entry.click = old.click.clone();
+                entry.decided_at = old.decided_at.or(entry.decided_at);
+                entry.note_delivery(now);
             }
         }
     }
@@ -107,14 +113,19 @@ impl Ledger {
             self.entries.sort_by_key(|entry| entry.asked_at_ms);
         }
         let entry = self.entries.iter_mut().find(|entry| entry.request_id == frame.request_id)?;
+        // The bytes that came first stay: who repeats an id with other ones gets neither approved.
         entry.mismatch |= entry.digest != frame.digest;
+        if entry.state.is_final() || rank(frame.state) < rank(entry.state) {
+            return None;
+        }
         entry.state = frame.state;
         entry.decided_by = frame.decided_by.or(entry.decided_by.take());
         entry.behavior = frame.behavior.or(entry.behavior.take());
         entry.reason = frame.reason.or(entry.reason.take());
         if frame.state.is_final() {
-            entry.linger_until = Some(now.after(LINGER_MS));
+            entry.linger_until.get_or_insert(now.after(LINGER_MS));
         }
+        entry.note_delivery(now);
         let waits = frame.state == PermissionState::Pending;
         entry.tool.as_ref()?.tool_use_id.clone().map(|call| (call, waits))
     }
@@ -128,21 +139,52 @@ impl Ledger {
         Some(())
     }
 
-    pub(super) fn click(&mut self, request_id: &str, click: Click) {
+    pub(super) fn click(&mut self, now: Tick, request_id: &str, click: Click) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.request_id == request_id) {
             entry.click = click;
+            entry.note_delivery(now);
         }
     }
 
-    /// Drops what has been over for a while. Returns whether anything was.
+    /// The click's POST takes long.
+    pub(super) fn slow(&mut self, request_id: &str) {
+        let entry = self.entries.iter_mut().find(|entry| entry.request_id == request_id);
+        if let Some(Click::Sending { slow, .. }) = entry.map(|entry| &mut entry.click) {
+            *slow = true;
+        }
+    }
+
+    /// Drops what has been over for a while, and notes what is late. Returns whether anything changed.
     pub(super) fn expire(&mut self, now: Tick) -> bool {
         let before = self.entries.len();
         self.entries.retain(|entry| entry.linger_until.is_none_or(|until| now < until));
-        before != self.entries.len()
+        let mut changed = before != self.entries.len();
+        for entry in &mut self.entries {
+            let late = entry.late_at().is_some_and(|at| at <= now);
+            changed |= late != entry.late;
+            entry.late = late;
+        }
+        changed
     }
 
     pub(super) fn deadline(&self) -> Option<Tick> {
-        self.entries.iter().filter_map(|entry| entry.linger_until).min()
+        let lingering = self.entries.iter().filter_map(|entry| entry.linger_until);
+        let late = self.entries.iter().filter(|entry| !entry.late).filter_map(Entry::late_at);
+        lingering.chain(late).min()
+    }
+}
+
+/// How far a request has come: no frame leads it back.
+fn rank(state: PermissionState) -> u8 {
+    match state {
+        PermissionState::Pending => 0,
+        PermissionState::Decided => 1,
+        PermissionState::Delivered => 2,
+        PermissionState::Settled
+        | PermissionState::Cancelled
+        | PermissionState::Orphaned
+        | PermissionState::Refused
+        | PermissionState::Expired => 3,
     }
 }
 
@@ -162,7 +204,30 @@ impl Entry {
             behavior: None,
             reason: None,
             click: Click::None,
+            late: false,
+            decided_at: None,
             linger_until: None,
         })
+    }
+
+    /// From the decision, or this device's accepted click, to the agent.
+    fn note_delivery(&mut self, now: Tick) {
+        let accepted = matches!(self.click, Click::Accepted { .. });
+        match self.state {
+            PermissionState::Decided => drop(self.decided_at.get_or_insert(now)),
+            PermissionState::Pending if accepted => drop(self.decided_at.get_or_insert(now)),
+            PermissionState::Pending
+            | PermissionState::Delivered
+            | PermissionState::Settled
+            | PermissionState::Cancelled
+            | PermissionState::Orphaned
+            | PermissionState::Refused
+            | PermissionState::Expired => self.decided_at = None,
+        }
+        self.late = self.late_at().is_some_and(|at| at <= now);
+    }
+
+    fn late_at(&self) -> Option<Tick> {
+        self.decided_at.map(|at| at.after(DELIVERY_LATE_MS))
     }
 }

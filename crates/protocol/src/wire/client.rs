@@ -226,6 +226,9 @@ pub struct WorkerStatus {
     /// What it last reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker_state: Option<WorkerState>,
+    /// Every prompt up to this position of the log was written to the agent's stdin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_seq: Option<u64>,
 }
 
 /// Sign of life.

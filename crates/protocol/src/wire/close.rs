@@ -25,6 +25,8 @@ pub enum CloseCode {
 
 /// Normal closure.
 pub const NORMAL: u16 = 1000;
+/// No close frame at all: never sent, only concluded.
+pub const ABNORMAL: u16 = 1006;
 /// A frame above its limit.
 pub const TOO_BIG: u16 = 1009;
 /// The server failed.
@@ -52,7 +54,7 @@ impl CloseCode {
     pub fn from_u16(code: u16) -> Self {
         match code {
             NORMAL | 1001 => Self::Normal,
-            1006 => Self::Abnormal,
+            ABNORMAL => Self::Abnormal,
             SESSION_MISSING => Self::SessionMissing,
             REFUSED => Self::Refused,
             TOKEN_EXPIRED => Self::TokenExpired,

@@ -9,7 +9,6 @@ use crate::state::app::App;
 use crate::state::arming::Allow;
 use crate::state::ask::{Ask, Form};
 use crate::state::command::Command;
-use crate::state::edit::Edit;
 use crate::view::shell::focus;
 
 /// What the buttons are at.
@@ -25,13 +24,16 @@ enum Mode {
 #[component]
 pub(crate) fn Actions(ask: Arc<Ask>, arming: ArmingSignal, answers: RwSignal<Vec<Answer>>) -> impl IntoView {
     let app = App::here();
-    let id = StoredValue::new(ask.request_id.clone());
-    let decide = move |choice| app.send(Command::Decide { request_id: id.get_value(), choice });
+    let shown = StoredValue::new((ask.request_id.clone(), ask.digest.clone()));
+    let decide = move |choice| {
+        let (request_id, digest) = shown.get_value();
+        app.send(Command::Decide { request_id, digest, choice });
+    };
     let mode = RwSignal::new(Mode::Choosing);
     let back = Callback::new(move |()| mode.set(Mode::Choosing));
     let why_not = ask.denial_only.unwrap_or_default();
     let reason = move || if why_not.is_empty() { arming.allow().why_not() } else { why_not };
-    let edit = StoredValue::new(Edit::of(&ask).map(Arc::new));
+    let edit = StoredValue::new(ask.edit().map(Arc::new));
     let offers = StoredValue::new(ask.suggestions.clone());
     let choices = move || {
         let ask = Arc::clone(&ask);
@@ -84,7 +86,8 @@ fn Choices(
                 Choice::Answer { input: ask.answered(&answers.with(|given| texts(all, given))) }
             }
         };
-        app.send(Command::Decide { request_id: ask.request_id.clone(), choice });
+        let (request_id, digest) = (ask.request_id.clone(), ask.digest.clone());
+        app.send(Command::Decide { request_id, digest, choice });
     };
     let go = move |to: Mode, field: &'static str| {
         mode.set(to);

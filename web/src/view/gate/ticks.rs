@@ -79,7 +79,7 @@ fn said(entry: &AskEntry, worker: Presence) -> String {
         (PermissionState::Expired, _) => "Nobody decided in time. It did not run.".into(),
         (PermissionState::Pending, Click::Failed { message }) => literal(message),
         (PermissionState::Pending, Click::None) => String::new(),
-        (PermissionState::Pending, Click::Sending { allow }) => {
+        (PermissionState::Pending, Click::Sending { allow, .. }) => {
             format!("{}, sending.", verdict(entry, *allow))
         }
         (PermissionState::Pending | PermissionState::Decided, _) if worker == Presence::Offline => {

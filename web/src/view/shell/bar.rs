@@ -11,7 +11,7 @@ pub(crate) fn Bar() -> impl IntoView {
     let trouble = Memo::new(move |_| trouble(app));
     // Apart from the words, or a screen reader would read every second of it.
     let countdown = move || match app.session.link.get() {
-        LinkView::Waiting { until } if app.route.with(|route| route.session().is_some()) => {
+        LinkView::Waiting { until, .. } if app.route.with(|route| route.session().is_some()) => {
             let seconds = until.since(app.tick.get()).div_ceil(1_000).min(60);
             format!("Next try in {seconds} s.")
         }

@@ -17,7 +17,7 @@ mod todo;
 mod tools;
 mod turn;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use facts::{Activity, BackgroundTask, Facts, Todo, TodoState};
 pub use item::{
@@ -62,7 +62,8 @@ pub struct Transcript {
     lines: HashMap<String, Vec<ItemId>>,
     merges: Merges,
     queue: Vec<Prompt>,
-    queued: HashSet<String>,
+    /// The place in the log of each of them.
+    queued: HashMap<String, u64>,
     /// Whether the agent ever said that it has a prompt; one that never does is followed by its answers.
     receipts: bool,
     /// Whether the current turn has a prompt.
@@ -141,7 +142,7 @@ impl Transcript {
     /// Whether the log holds this prompt.
     #[must_use]
     pub fn knows_prompt(&self, uuid: &str) -> bool {
-        self.prompts.contains_key(uuid) || self.queued.contains(uuid)
+        self.prompts.contains_key(uuid) || self.queued.contains_key(uuid)
     }
 
     /// A volatile event that belongs before this `seq` comes too late: what it was a piece of is over.

@@ -52,7 +52,7 @@ impl Transcript {
         {
             self.place_prompt(seq, &oldest);
         }
-        self.queued.insert(prompt.uuid.clone());
+        self.queued.insert(prompt.uuid.clone(), seq);
         self.queue.push(prompt);
         self.queue_changed();
     }
@@ -112,7 +112,7 @@ impl Transcript {
 
     /// Moves a prompt from the queue to the end of the transcript, as it is. Returns whether it was queued.
     fn place_prompt(&mut self, seq: u64, uuid: &str) -> bool {
-        if !self.queued.remove(uuid) {
+        if self.queued.remove(uuid).is_none() {
             return false;
         }
         let Some(index) = self.queue.iter().position(|prompt| prompt.uuid == uuid) else { return false };
@@ -178,6 +178,22 @@ impl Transcript {
         }
     }
 
+    /// Every prompt up to `seq` was written to the agent's stdin.
+    pub fn set_delivered(&mut self, seq: u64) {
+        let queued = &self.queued;
+        let reached = |prompt: &&mut Prompt| {
+            prompt.state == PromptState::Stored && queued.get(&prompt.uuid).is_some_and(|at| *at <= seq)
+        };
+        let mut moved = false;
+        for prompt in self.queue.iter_mut().filter(reached) {
+            prompt.state = PromptState::Delivered;
+            moved = true;
+        }
+        if moved {
+            self.queue_changed();
+        }
+    }
+
     /// The bridge cannot say whether the agent got that prompt.
     pub(super) fn delivery_unknown(&mut self, seq: u64, uuid: &str) {
         self.place_prompt(seq, uuid);
@@ -189,7 +205,7 @@ impl Transcript {
     }
 
     fn queued_state(&mut self, uuid: &str, state: PromptState) {
-        if !self.queued.contains(uuid) {
+        if !self.queued.contains_key(uuid) {
             return;
         }
         if let Some(prompt) = self.queue.iter_mut().find(|prompt| prompt.uuid == uuid) {

@@ -3,17 +3,19 @@
 
 use std::fmt;
 
-use portcullis_protocol::RawJson;
-use portcullis_protocol::approval::reveal::{self, Revealed, Span};
-use portcullis_protocol::limits::{APPROVAL_FOLD_BYTES, APPROVAL_FOLD_LINES, APPROVAL_TEXT_BYTES_MAX};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use crate::text::diff::{self, Sign};
+use super::diff::{self, Sign};
+use super::look_alike::{HOSTS_MAX, Host, hosts, poses};
+use super::reveal::{self, Revealed, Span};
+use crate::json::RawJson;
+use crate::limits::{APPROVAL_FOLD_BYTES, APPROVAL_FOLD_LINES, APPROVAL_TEXT_BYTES_MAX};
 
 /// Everything a person has to see before allowing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exact {
+    /// Every field, in its order.
     pub fields: Vec<Field>,
     /// Whether allowing waits until all of it was unfolded and scrolled through.
     pub needs_reading: bool,
@@ -21,16 +23,20 @@ pub struct Exact {
     pub too_long: bool,
     /// Characters that had to be named because they hide or mislead.
     pub hidden: usize,
-    /// Whether a word mixes scripts that look alike.
+    /// Whether a word holds letters that pose as others.
     pub mixed_scripts: bool,
+    /// Hosts that are not spelled as they look, at most [`HOSTS_MAX`].
+    pub hosts: Vec<Host>,
 }
 
 /// One field of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
+    /// Its name.
     pub name: String,
     /// Set where the field is the agent's own remark and not part of what runs.
     pub remark: bool,
+    /// Its value.
     pub body: Body,
 }
 
@@ -46,9 +52,13 @@ pub enum Body {
 /// A line of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeRow {
+    /// What becomes of it.
     pub sign: Sign,
+    /// Number of the line, from 1.
     pub number: u64,
+    /// Its pieces.
     pub spans: Vec<Span>,
+    /// Whether a line break follows.
     pub broken: bool,
 }
 
@@ -63,15 +73,21 @@ impl Exact {
             Err(_) => vec![("input".to_owned(), input.as_str().to_owned())],
         };
         let bytes: usize = fields.iter().map(|(name, text)| name.len() + text.len()).sum();
-        let mixed_scripts = fields.iter().any(|(_, text)| text.split_whitespace().any(mixes_scripts));
+        let too_long = bytes > APPROVAL_TEXT_BYTES_MAX;
+        // What can only be denied is not worth the time its letters would take.
+        let judged = if too_long { &[] } else { fields.as_slice() };
+        let mixed_scripts = judged.iter().any(|(name, text)| poses(name) || poses(text));
+        let mut hosts: Vec<Host> = judged.iter().flat_map(|(_, text)| hosts(text)).collect();
+        hosts.truncate(HOSTS_MAX);
         let fields = shown(tool, fields);
         let lines: usize = fields.iter().map(|field| field.body.lines()).sum();
         let folds = fields.iter().any(|field| field.body.fold().is_some());
         Self {
             needs_reading: folds || lines > APPROVAL_FOLD_LINES || bytes > APPROVAL_FOLD_BYTES,
-            too_long: bytes > APPROVAL_TEXT_BYTES_MAX,
+            too_long,
             hidden: fields.iter().map(|field| hidden(&field.name) + field.body.hidden()).sum(),
             mixed_scripts,
+            hosts,
             fields,
         }
     }
@@ -180,16 +196,6 @@ pub fn change(old: &str, new: &str) -> Body {
     Body::Change { rows, fold }
 }
 
-/// Whether one word holds Latin letters and look-alikes of another script.
-fn mixes_scripts(word: &str) -> bool {
-    let latin = word.chars().any(|character| character.is_ascii_alphabetic());
-    let look_alike = |character: char| {
-        matches!(character, '\u{0370}'..='\u{03ff}' | '\u{0400}'..='\u{052f}' | '\u{0531}'..='\u{058f}' | '\u{13a0}'..='\u{13ff}'
-            | '\u{ff01}'..='\u{ff5e}' | '\u{1d400}'..='\u{1d7ff}' | '\u{2100}'..='\u{214f}')
-    };
-    latin && word.chars().any(look_alike)
-}
-
 /// An object's fields in their order, values as raw text.
 pub(super) struct Ordered(Vec<(String, RawJson)>);
 
@@ -232,6 +238,9 @@ impl<'de> Deserialize<'de> for Ordered {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn exact(tool: &str, input: &str) -> Exact {

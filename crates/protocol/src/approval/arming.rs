@@ -1,8 +1,8 @@
 //! When a request may be allowed: a click counts only after the panel stood still for a moment, showed everything,
 //! and is not inside somebody else's page. Denying is always possible.
 
-use portcullis_protocol::Tick;
-use portcullis_protocol::limits::ARM_DELAY_MS;
+use crate::limits::ARM_DELAY_MS;
+use crate::tick::Tick;
 
 /// Whether "allow" may be pressed, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +68,12 @@ impl View {
 /// How much of a box was seen. What fits is seen as long as it fits; what was scrolled through stays seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Seen {
+    /// Not its end.
     #[default]
     Part,
+    /// It fits into its box.
     Fits,
+    /// It was scrolled through.
     Through,
 }
 
@@ -155,6 +158,9 @@ impl Arming {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     #[test]

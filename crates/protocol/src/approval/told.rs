@@ -1,7 +1,7 @@
 //! Words from outside that stand beside the exact text of a request: on one line, with everything that hides named, and
 //! folded in their middle by the same bounds. Nothing is cut.
 
-use portcullis_protocol::limits::{APPROVAL_FOLD_BYTES, APPROVAL_FOLD_LINES, APPROVAL_TEXT_BYTES_MAX};
+use crate::limits::{APPROVAL_FOLD_BYTES, APPROVAL_FOLD_LINES, APPROVAL_TEXT_BYTES_MAX};
 
 use super::exact::literal;
 
@@ -11,9 +11,11 @@ const EDGE_BYTES: usize = 1_024;
 /// A text from outside, ready to be shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
+    /// Its beginning, or all of it.
     pub head: String,
     /// Folded at first; empty where nothing is.
     pub middle: String,
+    /// Its end; empty where nothing is folded.
     pub tail: String,
 }
 
@@ -57,6 +59,9 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     #[test]

@@ -1,10 +1,8 @@
 //! Changing a request before allowing it. What is sent is built from the text that was shown as the difference, and
 //! everything that was not touched keeps its bytes.
 
-use portcullis_protocol::RawJson;
-
-use super::ask::{Ask, Form};
 use super::exact::{Body, Ordered, change};
+use crate::json::RawJson;
 
 /// What of a request is edited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,29 +26,26 @@ pub struct Edit {
 /// Why an edited text cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
+    /// The text is the one before.
     #[error("Nothing was changed.")]
     Unchanged,
+    /// It is no JSON object.
     #[error("This is not a JSON object.")]
     NotJson,
+    /// Readers would disagree about what runs.
     #[error("A field stands twice.")]
     Duplicate,
 }
 
 impl Edit {
-    /// The editable part of `ask`, `None` where an answer is not an edit or nothing may be allowed.
+    /// The editable part of what `tool` was to be called with.
     #[must_use]
-    pub fn of(ask: &Ask) -> Option<Self> {
-        if ask.denial_only.is_some() || ask.exact.too_long || matches!(ask.form, Form::Questions(_)) {
-            return None;
+    pub fn of(tool: &str, input: &RawJson) -> Self {
+        let command = (tool == "Bash").then(|| input.read::<Ordered>().ok()?.text("command")).flatten();
+        match command {
+            Some(before) => Self { input: input.clone(), part: Part::Command, before },
+            None => Self { before: input.as_str().to_owned(), part: Part::Whole, input: input.clone() },
         }
-        let command =
-            (ask.tool == "Bash").then(|| ask.input.read::<Ordered>().ok()?.text("command")).flatten();
-        Some(match command {
-            Some(before) => Self { input: ask.input.clone(), part: Part::Command, before },
-            None => {
-                Self { before: ask.input.as_str().to_owned(), part: Part::Whole, input: ask.input.clone() }
-            }
-        })
     }
 
     /// The input that runs when `text` is allowed.
@@ -86,11 +81,13 @@ impl Edit {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn edit(tool: &str, input: &str) -> Edit {
-        let request = format!(r#"{{"subtype":"can_use_tool","tool_name":"{tool}","input":{input}}}"#);
-        Edit::of(&Ask::read("R", "d", &RawJson::parse(&request).unwrap(), false, 0)).unwrap()
+        Edit::of(tool, &RawJson::parse(input).unwrap())
     }
 
     #[test]
@@ -112,13 +109,5 @@ mod tests {
         assert_eq!(edit.apply("[1]"), Err(EditError::NotJson));
         assert_eq!(edit.apply(r#"{"a":1,"a":2}"#), Err(EditError::Duplicate));
         assert_eq!(edit.apply(&edit.before), Err(EditError::Unchanged));
-    }
-
-    #[test]
-    fn what_can_only_be_denied_cannot_be_edited() {
-        let request =
-            RawJson::parse(r#"{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"ls"}}"#)
-                .unwrap();
-        assert_eq!(Edit::of(&Ask::read("R", "d", &request, true, 0)), None);
     }
 }

@@ -6,8 +6,11 @@ use serde::Deserialize;
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
+    /// It stays.
     Same,
+    /// It comes.
     Added,
+    /// It goes.
     Removed,
 }
 
@@ -36,9 +39,11 @@ impl Sign {
 /// One line of a diff.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
+    /// What became of it.
     pub sign: Sign,
     /// Line number, of the new text where there is one.
     pub number: u64,
+    /// The line without its end.
     pub text: String,
     /// Whether a line break follows.
     pub broken: bool,
@@ -48,10 +53,13 @@ pub struct Row {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hunk {
+    /// First line of the old text.
     #[serde(default)]
     pub old_start: u64,
+    /// First line of the new text.
     #[serde(default)]
     pub new_start: u64,
+    /// Lines, each with its sign in front.
     #[serde(default)]
     pub lines: Vec<String>,
 }
@@ -158,6 +166,9 @@ fn changed(old: &[Line<'_>], new: &[Line<'_>], offset: usize) -> Vec<Row> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn shown(rows: &[Row]) -> String {

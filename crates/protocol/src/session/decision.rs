@@ -1,0 +1,47 @@
+//! What a person decided, as the event that says so about exactly the bytes that were shown.
+
+use super::input::Choice;
+use super::ledger::Entry;
+use crate::approval::{Decision, Verdict, digest};
+
+const UNREADABLE: &str = "This request cannot be read as a tool's, so it can only be denied.";
+
+/// The decision that says `choice` about exactly what `entry` shows.
+pub(super) fn decision(
+    entry: &Entry,
+    uuid: String,
+    decided_at_ms: Option<u64>,
+    choice: Choice,
+) -> Result<Decision, &'static str> {
+    if entry.mismatch && !matches!(choice, Choice::Deny { .. }) {
+        return Err("What is shown is not what the server holds, so it can only be denied.");
+    }
+    let mut updated_input_digest = None;
+    let verdict = match choice {
+        Choice::Deny { message, interrupt } => Verdict::Deny { message, interrupt },
+        Choice::Allow => {
+            let tool = entry.tool.as_ref().ok_or(UNREADABLE)?;
+            Verdict::Allow { updated_input: tool.input.clone(), updated_permissions: vec![] }
+        }
+        Choice::AllowWith { suggestion } => {
+            let tool = entry.tool.as_ref().ok_or(UNREADABLE)?;
+            let suggested = tool.permission_suggestions.as_deref().unwrap_or_default().get(suggestion);
+            let granted = suggested.ok_or("The agent did not suggest that.")?.clone();
+            Verdict::Allow { updated_input: tool.input.clone(), updated_permissions: vec![granted] }
+        }
+        Choice::AllowEdited { input } => {
+            updated_input_digest = Some(digest(&input));
+            Verdict::Allow { updated_input: input, updated_permissions: vec![] }
+        }
+        Choice::Answer { input } => Verdict::Allow { updated_input: input, updated_permissions: vec![] },
+    };
+    Ok(Decision {
+        uuid,
+        request_id: entry.request_id.clone(),
+        digest: entry.digest.clone(),
+        decided_at_ms,
+        edited: updated_input_digest.is_some(),
+        updated_input_digest,
+        verdict,
+    })
+}
