@@ -1,7 +1,7 @@
 //! One bridge: registers its directory, waits for work, gives every session a worker, and ends in order. On a full
 //! machine the longest idle agent makes room ([`crate::room`]); if all are busy, work waits in the ingress's queue.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ use crate::worker::Worker;
 const FULL_PAUSE: Duration = Duration::from_secs(5);
 /// Longest time for goodbyes.
 const GOODBYE_TIME: Duration = Duration::from_secs(5);
+/// Waiting sessions that are remembered as told: a queue this long is told nothing new.
+const TOLD_MAX: usize = 1_024;
 /// Renewed work items that wait for a worker.
 const RENEWALS_MAX: usize = 4;
 
@@ -93,6 +95,7 @@ pub async fn run(
         environment: registered.environment_id,
         secret,
         sessions: HashMap::new(),
+        told: HashSet::new(),
         workers: JoinSet::new(),
         orders,
     };
@@ -176,6 +179,8 @@ struct Handle {
     renewals: mpsc::Sender<Credential>,
     standing: watch::Receiver<Standing>,
     room_wanted: Arc<Notify>,
+    /// It is only told that there is no place: it takes none.
+    is_put_off: bool,
 }
 
 struct Dispatcher {
@@ -184,6 +189,8 @@ struct Dispatcher {
     environment: EnvironmentId,
     secret: watch::Sender<String>,
     sessions: HashMap<SessionId, Handle>,
+    /// Sessions that wait for a place and know it.
+    told: HashSet<SessionId>,
     workers: JoinSet<SessionId>,
     orders: watch::Receiver<Order>,
 }
@@ -278,9 +285,12 @@ impl Dispatcher {
                 return FULL_PAUSE;
             }
         };
-        if !self.sessions.contains_key(&session) && !self.has_room().await {
+        let is_put_off = !self.sessions.contains_key(&session) && !self.has_room().await;
+        if is_put_off {
             tracing::info!(%session, "as many agents are busy as this machine may run; the session waits");
-            return FULL_PAUSE;
+            if self.told.contains(&session) || self.told.len() >= TOLD_MAX {
+                return FULL_PAUSE;
+            }
         }
         let bearer = self.secret.borrow().clone();
         if let Err(error) = self.api.ack(&item, &bearer).await {
@@ -294,7 +304,14 @@ impl Dispatcher {
             return Duration::ZERO;
         }
         match work::worker(&self.config, &session, &secret.session) {
-            Ok(worker) => self.start(worker, credential, secret.api_base_url),
+            Ok(worker) if is_put_off => {
+                self.told.insert(session);
+                self.start(Worker { is_put_off, ..worker }, credential, secret.api_base_url);
+            }
+            Ok(worker) => {
+                self.told.remove(&session);
+                self.start(worker, credential, secret.api_base_url);
+            }
             Err(error) => {
                 tracing::error!(%session, %error, "the session cannot be served");
                 let _ = self.api.stop(&self.environment, &item.id, &bearer).await;
@@ -303,14 +320,18 @@ impl Dispatcher {
         Duration::ZERO
     }
 
+    /// The sessions that take a place.
+    fn placed(&self) -> impl Iterator<Item = (&SessionId, &Handle)> {
+        self.sessions.iter().filter(|(_, handle)| !handle.is_put_off)
+    }
+
     /// Whether one more session fits, if need be after another gave its work back: its next prompt brings it here
     /// again.
     async fn has_room(&mut self) -> bool {
-        if self.sessions.len() < self.config.capacity {
+        if self.placed().count() < self.config.capacity {
             return true;
         }
-        match room::choose(self.sessions.iter().map(|(id, handle)| ((id, handle), *handle.standing.borrow())))
-        {
+        match room::choose(self.placed().map(|(id, handle)| ((id, handle), *handle.standing.borrow()))) {
             Room::Soon => {}
             Room::Ask((session, handle)) => {
                 tracing::info!(%session, "as many agents run as this machine may run; this one makes room");
@@ -319,7 +340,7 @@ impl Dispatcher {
             Room::None => return false,
         }
         let deadline = tokio::time::Instant::now() + GOODBYE_TIME;
-        while self.sessions.len() >= self.config.capacity {
+        while self.placed().count() >= self.config.capacity {
             match tokio::time::timeout_at(deadline, self.workers.join_next()).await {
                 Ok(Some(ended)) => self.forget(ended),
                 Ok(None) | Err(_) => return false,
@@ -337,6 +358,7 @@ impl Dispatcher {
             renewals: renewals_in,
             standing: worker.standing.subscribe(),
             room_wanted: Arc::clone(&worker.room_wanted),
+            is_put_off: worker.is_put_off,
         };
         self.sessions.insert(session.clone(), handle);
         let serving = Serving {
@@ -393,6 +415,7 @@ impl Serving {
         renewals: mpsc::Receiver<Credential>,
     ) -> SessionId {
         let session = worker.session.clone();
+        let is_put_off = worker.is_put_off;
         let credentials = watch::Sender::new(credential);
         let newest = credentials.subscribe();
         harden(&self.order, *self.orders.borrow_and_update());
@@ -420,7 +443,18 @@ impl Serving {
         if lease_end.is_none() {
             self.give_back(&newest).await;
         }
+        if is_put_off {
+            self.queue_again().await;
+        }
         session
+    }
+
+    /// What waits in the session was there before this work began, so its end alone would not queue it.
+    async fn queue_again(&self) {
+        let queued = self.api.reconnect(&self.lease.environment, &self.lease.session);
+        if let Ok(Err(error)) = tokio::time::timeout(GOODBYE_TIME, queued).await {
+            tracing::warn!(session = %self.lease.session, %error, "the session could not be queued again");
+        }
     }
 
     async fn give_back(&self, credential: &watch::Receiver<Credential>) {

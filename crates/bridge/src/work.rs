@@ -105,6 +105,7 @@ pub(crate) fn worker(
         command,
         agent_grace: config.agent_grace,
         room_wanted: Arc::default(),
+        is_put_off: false,
     })
 }
 

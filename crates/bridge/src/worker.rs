@@ -42,6 +42,8 @@ pub(crate) struct Worker {
     pub(crate) standing: watch::Sender<Standing>,
     /// Told when another session needs the place.
     pub(crate) room_wanted: Arc<Notify>,
+    /// There is no place for the session: it is only told so.
+    pub(crate) is_put_off: bool,
 }
 
 /// The ways between the machine and the rest.
@@ -82,6 +84,10 @@ impl Worker {
         let mut ways = Ways { agent: None, link: None, content, control, receipts: receipts_in };
         let start = Instant::now();
         let mut deadline = None;
+        if self.is_put_off {
+            self.relay.handle(tick(start), Input::PutOff);
+            deadline = Some(start + FLUSH_TIME);
+        }
         let end = loop {
             if let Some(end) = self.perform_all(&mut ways) {
                 break end;

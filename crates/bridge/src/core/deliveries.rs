@@ -111,6 +111,14 @@ impl Deliveries {
         (unknown, self.advance())
     }
 
+    /// Places in the log mean something else from now on. What is on its way to stdin stays known by its uuid.
+    pub(crate) fn start_over(&mut self) {
+        self.acked = 0;
+        let under_way = std::mem::take(&mut self.under_way);
+        let unread = under_way.into_iter().filter(|delivery| !delivery.is_read);
+        self.unread.extend(unread.filter_map(|delivery| delivery.uuid));
+    }
+
     /// Whether the agent has read everything it was given.
     pub(crate) fn are_read(&self) -> bool {
         self.unread.is_empty() && self.under_way.is_empty()

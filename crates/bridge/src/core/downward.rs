@@ -10,12 +10,14 @@ use serde_json::{Map, Value, json};
 
 use super::asked::{Asker, DeviceAsks, Fields};
 use super::deliveries::Arrival;
-use super::{DEFERRED_MAX, Entry, Initialized, Output, Phase, Receipt, Relay};
+use super::posting::Turn;
+use super::{DEFERRED_MAX, End, Entry, Initialized, Output, Phase, Receipt, Relay};
 
 impl Relay {
     pub(super) fn handle_frame(&mut self, now: Tick, frame: WorkerDown) {
         match frame {
             WorkerDown::Hello(hello) => self.handle_hello(hello),
+            WorkerDown::Superseded => self.handle_superseded(),
             // What is not acknowledged stays with the ingress for the next bridge.
             WorkerDown::Deliver(_) if self.stopping => {}
             WorkerDown::Deliver(deliver) => self.handle_deliver(now, deliver),
@@ -36,14 +38,35 @@ impl Relay {
             return;
         }
         self.is_attached = true;
+        // Places in the log may stand for other things since.
+        if self.epoch.is_some() && self.epoch != hello.epoch {
+            self.deliveries.start_over();
+        }
+        self.epoch = hello.epoch;
         // A POST that is under way answers with its own position.
         for (lane, next_n) in [(Lane::Content, hello.content_next_n), (Lane::Control, hello.control_next_n)] {
             if !self.lanes.get_mut(lane).is_posting() && self.phase != Phase::Finished {
                 self.reposition(lane, next_n);
             }
         }
+        if self.phase == Phase::Resuming && self.turn.is_none() {
+            self.say_last_words();
+        }
         let acked = self.deliveries.acked();
         self.acknowledge(Some(acked).filter(|seq| *seq > 0));
+    }
+
+    /// The ingress knows a process that came after this one.
+    fn handle_superseded(&mut self) {
+        self.hellos_due = self.hellos_due.saturating_sub(1);
+        if self.hellos_due > 0 {
+            return;
+        }
+        if self.is_resumed {
+            self.turn = Some(Turn::GiveUp);
+        } else {
+            self.finish(End::Lost("another agent process speaks for the session since".into()));
+        }
     }
 
     fn handle_deliver(&mut self, now: Tick, deliver: Deliver) {
@@ -170,7 +193,7 @@ impl Relay {
     fn must_wait(&self) -> bool {
         match self.phase {
             Phase::Unborn | Phase::Running | Phase::Finished => false,
-            Phase::Ending(_) | Phase::Ended => true,
+            Phase::Resuming | Phase::Ending(_) | Phase::Ended | Phase::Over => true,
         }
     }
 
@@ -188,7 +211,7 @@ impl Relay {
         if self.phase != Phase::Unborn || self.stopping {
             return;
         }
-        self.phase = Phase::Running;
+        (self.phase, self.has_agent) = (Phase::Running, true);
         self.outputs.push_back(Output::Journal(Entry::Started { incarnation: self.incarnation.clone() }));
         self.outputs.push_back(Output::Spawn);
         if matches!(self.initialized, Initialized::Known(_)) {

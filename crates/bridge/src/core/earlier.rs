@@ -135,6 +135,15 @@ impl Earlier {
         self.prompts.iter().filter(|prompt| prompt.is_open).map(|prompt| prompt.uuid.as_str())
     }
 
+    /// As [`Earlier::open`], and from then on their fate is known.
+    pub(crate) fn take_open(&mut self) -> impl Iterator<Item = String> {
+        let open = self.prompts.iter_mut().filter(|prompt| prompt.is_open);
+        open.map(|prompt| {
+            prompt.is_open = false;
+            prompt.uuid.clone()
+        })
+    }
+
     /// The journal's part of it, as entries that give the same again.
     pub(crate) fn journalled(&self) -> impl Iterator<Item = Entry> {
         let prompts = self.prompts.iter().flat_map(|prompt| {

@@ -1,5 +1,6 @@
 //! What a worker has said and the ingress has not taken yet, one queue per lane. Durable items carry a dense `n`;
-//! one POST is under way at a time, so order survives retries.
+//! one POST is under way at a time, so order survives retries. What was taken last is kept for a while, for an ingress
+//! that comes back without it.
 
 use std::collections::VecDeque;
 
@@ -11,15 +12,25 @@ const BATCH_BYTES_MAX: usize = POST_BYTES_MAX / 4;
 /// Queued items above which volatile ones are dropped: they are a preview, and the reader is behind anyway.
 const LIVE_BACKLOG_MAX: usize = 2_048;
 
-/// The ingress expects an item that was taken and forgotten, or one that was never said.
+/// Taken items that are kept: an ingress that lost its last seconds is given them again.
+const TAIL_ITEMS_MAX: usize = 1_024;
+/// Bytes of the same.
+const TAIL_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The ingress expects an item that was taken and forgotten; so many are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Hole;
+pub(crate) struct Hole {
+    pub(crate) missing: u64,
+}
 
 #[derive(Debug)]
 pub(crate) struct LaneQueue {
     next_n: u64,
     items: VecDeque<Queued>,
     bytes: usize,
+    /// The durable items that were taken last.
+    tail: VecDeque<Queued>,
+    tail_bytes: usize,
     /// Items at the front that a POST carries.
     in_flight: usize,
     /// Set after a refusal, to find the one item that is refused.
@@ -43,13 +54,26 @@ pub(crate) enum Refused {
 
 impl LaneQueue {
     pub(crate) fn new() -> Self {
-        Self { next_n: 0, items: VecDeque::new(), bytes: 0, in_flight: 0, one_by_one: false }
+        Self::at(0)
+    }
+
+    /// An empty queue whose next item is `next_n`.
+    pub(crate) fn at(next_n: u64) -> Self {
+        Self {
+            next_n,
+            items: VecDeque::new(),
+            bytes: 0,
+            tail: VecDeque::new(),
+            tail_bytes: 0,
+            in_flight: 0,
+            one_by_one: false,
+        }
     }
 
     /// Appends the item that `make` builds for the next `n`.
     pub(crate) fn push(&mut self, bytes: usize, make: impl FnOnce(u64) -> WorkerItem) {
         let item = make(self.next_n);
-        self.next_n += 1;
+        self.next_n = self.next_n.saturating_add(1);
         self.enqueue(item, bytes);
     }
 
@@ -83,25 +107,46 @@ impl LaneQueue {
             if self.front_n().is_some_and(|n| n >= next_n) {
                 break;
             }
-            self.pop();
+            self.keep_front();
         }
         self.one_by_one = false;
     }
 
-    /// The ingress expects `expected_n`: go on from there.
+    /// The ingress expects `expected_n`: go on from there. Returns what was taken before and is said again.
     ///
     /// # Errors
-    /// [`Hole`] when that item is not here any more, or was never said.
-    pub(crate) fn handle_position(&mut self, expected_n: u64) -> Result<(), Hole> {
+    /// [`Hole`] when that item is not here any more.
+    pub(crate) fn handle_position(&mut self, expected_n: u64) -> Result<Vec<WorkerItem>, Hole> {
         self.in_flight = 0;
-        let oldest = self.items.iter().find_map(|queued| queued.item.n()).unwrap_or(self.next_n);
-        if expected_n < oldest || expected_n > self.next_n {
-            return Err(Hole);
+        while self.oldest_n().is_some_and(|n| n < expected_n) {
+            self.keep_front();
         }
-        while self.items.iter().find_map(|queued| queued.item.n()).is_some_and(|n| n < expected_n) {
-            self.pop();
+        // It has what this life never said: an earlier one did, and its disk forgot.
+        self.next_n = self.next_n.max(expected_n);
+        let mut again = Vec::new();
+        while self.oldest_n().unwrap_or(self.next_n) > expected_n {
+            let Some(queued) = self.tail.pop_back() else {
+                let missing = self.oldest_n().unwrap_or(self.next_n) - expected_n;
+                return Err(Hole { missing });
+            };
+            self.tail_bytes -= queued.bytes;
+            self.bytes += queued.bytes;
+            again.push(queued.item.clone());
+            self.items.push_front(queued);
         }
-        Ok(())
+        again.reverse();
+        Ok(again)
+    }
+
+    /// The POST will never be taken.
+    pub(crate) fn handle_gone(&mut self) {
+        self.in_flight = 0;
+    }
+
+    /// Takes every item out, numbered or not.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = WorkerItem> {
+        (self.bytes, self.in_flight) = (0, 0);
+        std::mem::take(&mut self.items).into_iter().map(|queued| queued.item)
     }
 
     /// The ingress refused what the POST carried.
@@ -125,6 +170,16 @@ impl LaneQueue {
         self.items.is_empty()
     }
 
+    /// The position behind everything durable that the ingress has.
+    pub(crate) fn taken_n(&self) -> u64 {
+        self.oldest_n().unwrap_or(self.next_n)
+    }
+
+    /// The position of the next durable item.
+    pub(crate) fn next_n(&self) -> u64 {
+        self.next_n
+    }
+
     /// Whether a POST is under way.
     pub(crate) fn is_posting(&self) -> bool {
         self.in_flight > 0
@@ -142,6 +197,25 @@ impl LaneQueue {
 
     fn front_n(&self) -> Option<u64> {
         self.items.front().and_then(|queued| queued.item.n())
+    }
+
+    fn oldest_n(&self) -> Option<u64> {
+        self.items.iter().find_map(|queued| queued.item.n())
+    }
+
+    /// Moves the item at the front to the tail of those that were taken.
+    fn keep_front(&mut self) {
+        let Some(queued) = self.items.pop_front() else { return };
+        self.bytes -= queued.bytes;
+        if queued.item.n().is_none() {
+            return;
+        }
+        self.tail_bytes += queued.bytes;
+        self.tail.push_back(queued);
+        while self.tail.len() > TAIL_ITEMS_MAX || self.tail_bytes > TAIL_BYTES_MAX {
+            let Some(oldest) = self.tail.pop_front() else { break };
+            self.tail_bytes -= oldest.bytes;
+        }
     }
 
     fn pop(&mut self) -> Option<WorkerItem> {
@@ -207,20 +281,44 @@ mod tests {
     fn sends_again_from_where_the_ingress_stands() {
         let mut lane = lane(3);
         let _ = lane.next_batch();
-        assert_eq!(lane.handle_position(1), Ok(()));
+        assert!(lane.handle_position(1).unwrap().is_empty());
         assert_eq!(batch(&mut lane), [Some(1), Some(2)]);
         lane.handle_accepted(3);
         assert!(lane.is_empty() && lane.bytes() == 0);
     }
 
     #[test]
-    fn names_a_hole_it_cannot_fill() {
+    fn gives_an_ingress_again_what_it_took_and_lost() {
         let mut lane = lane(3);
         let _ = lane.next_batch();
         lane.handle_accepted(3);
-        assert_eq!(lane.handle_position(1), Err(Hole));
-        assert_eq!(lane.handle_position(9), Err(Hole));
-        assert_eq!(lane.handle_position(3), Ok(()));
+        lane.push(1, |n| WorkerItem::Event { n, event: RawJson::null() });
+        let again = lane.handle_position(1).unwrap();
+        assert_eq!(again.iter().map(WorkerItem::n).collect::<Vec<_>>(), [Some(1), Some(2)]);
+        assert_eq!(batch(&mut lane), [Some(1), Some(2), Some(3)]);
+        assert!(lane.handle_position(4).unwrap().is_empty());
+        assert!(lane.is_empty() && lane.bytes() == 0 && lane.taken_n() == 4);
+    }
+
+    #[test]
+    fn names_a_hole_it_cannot_fill() {
+        let most = TAIL_ITEMS_MAX as u64;
+        let mut lane = lane(0);
+        for n in 0..most + 5 {
+            lane.push(1, |n| WorkerItem::Event { n, event: RawJson::null() });
+            let _ = lane.next_batch();
+            lane.handle_accepted(n + 1);
+        }
+        assert_eq!(lane.handle_position(5).unwrap().len(), TAIL_ITEMS_MAX);
+        assert_eq!(lane.handle_position(2).unwrap_err(), Hole { missing: 3 });
+    }
+
+    #[test]
+    fn goes_on_behind_what_only_the_ingress_remembers() {
+        let mut lane = lane(2);
+        assert!(lane.handle_position(9).unwrap().is_empty());
+        lane.push(1, |n| WorkerItem::Event { n, event: RawJson::null() });
+        assert_eq!(batch(&mut lane), [Some(9)]);
     }
 
     #[test]

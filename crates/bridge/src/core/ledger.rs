@@ -104,7 +104,12 @@ impl Ledger {
 
     /// The `control_request`s that wait for a person, oldest first.
     pub(crate) fn waiting_events(&self) -> impl Iterator<Item = &RawJson> {
-        self.held.iter().filter(|held| held.progress == Progress::Waiting).map(|held| &held.event)
+        self.waiting_requests().map(|held| &held.event)
+    }
+
+    /// The requests that wait for a person, oldest first.
+    pub(crate) fn waiting_requests(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter().filter(|held| held.progress == Progress::Waiting)
     }
 
     /// Forgets everything: the process is gone.

@@ -4,11 +4,12 @@
 mod asked;
 mod deliveries;
 mod downward;
-pub mod earlier;
+pub(crate) mod earlier;
 mod lane;
 mod ledger;
 mod life;
 mod notice;
+mod posting;
 mod report;
 mod requests;
 mod ring;
@@ -17,7 +18,7 @@ mod upward;
 
 use std::collections::VecDeque;
 
-use portcullis_protocol::id::Incarnation;
+use portcullis_protocol::id::{Epoch, Incarnation};
 use portcullis_protocol::limits::UUID_RING_MAX;
 use portcullis_protocol::wire::control;
 use portcullis_protocol::wire::framing::Line;
@@ -29,14 +30,16 @@ use portcullis_protocol::{RawJson, Tick};
 use crate::policy::Policy;
 use asked::{Asked, Asker, DeviceAsks};
 use deliveries::Deliveries;
-pub use earlier::{Earlier, Entry};
-use lane::{Lanes, Refused};
+pub(crate) use earlier::{Earlier, Entry};
+use lane::Lanes;
 use ledger::Ledger;
+use posting::Turn;
 use report::Report;
 use ring::Ring;
 use streams::Streams;
 
-/// Content that waits for the ingress above which the agent is not read any further, in bytes.
+/// What waits for the ingress above which the agent is not read any further, in bytes: so much is held in memory, and
+/// as much and [`posting::SPOOL_TAKEN_BYTES_MAX`] on disk.
 const CONTENT_BACKLOG_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Frames kept while the last words of an ended agent are still on their way.
 const DEFERRED_MAX: usize = 1_000;
@@ -83,20 +86,22 @@ pub enum Input {
     Tick,
     /// Another session needs the place.
     MakeRoom,
+    /// There is no place for this session: it is told so, and given back.
+    PutOff,
     /// The bridge shuts down.
     Shutdown,
 }
 
-/// What became of a POST. The shell retries what is transient by itself.
+/// What became of a POST. The shell retries what is transient by itself: whatever is none of these answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PostOutcome {
-    /// Taken.
+    /// 200: taken.
     Accepted { next_n: u64 },
-    /// The ingress expects another position.
+    /// 409 with a position: the ingress expects another one.
     Position { expected_n: u64 },
-    /// Refused for what it says.
+    /// 400 or 413: refused for what it says.
     Refused { reason: String },
-    /// The session, or this incarnation, is over.
+    /// 404 or 410: the session, or this incarnation, is over.
     Gone,
 }
 
@@ -150,14 +155,18 @@ pub enum End {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
+    /// An earlier life's incarnation: its process died with its bridge, and the ingress has not said where it stands.
+    Resuming,
     /// No process of this incarnation yet.
     Unborn,
     /// It runs.
     Running,
     /// It is gone; its content is still on its way.
     Ending(String),
-    /// The ingress was told.
+    /// The ingress is being told.
     Ended,
+    /// The ingress has its last word.
+    Over,
     Finished,
 }
 
@@ -175,13 +184,24 @@ pub struct Relay {
     uuids: Box<dyn FnMut() -> String + Send>,
     incarnation: Incarnation,
     phase: Phase,
+    /// Whether the incarnation is an earlier life's.
+    is_resumed: bool,
+    /// Whether the journal knows of a process that has not ended.
+    has_agent: bool,
     stopping: bool,
+    is_put_off: bool,
     /// `attach` frames whose `hello` has not come; only the last one counts.
     hellos_due: u32,
     /// Whether the ingress knows this incarnation.
     is_attached: bool,
     is_linked: bool,
+    /// The life of the store on the other side.
+    epoch: Option<Epoch>,
     lanes: Lanes,
+    /// Bytes in the spool, taken or not.
+    spooled_bytes: usize,
+    /// Due once no POST is under way.
+    turn: Option<Turn>,
     ledger: Ledger,
     deliveries: Deliveries,
     delivered: Ring,
@@ -192,8 +212,6 @@ pub struct Relay {
     initialized: Initialized,
     initialize_waiters: Vec<DeviceAsks>,
     deferred: VecDeque<WorkerDown>,
-    /// Journalled once the content that says it was taken.
-    said: Vec<Entry>,
     agent_session_id: String,
     complaints: u32,
     mode_violated: bool,
@@ -210,9 +228,10 @@ impl std::fmt::Debug for Relay {
 }
 
 impl Relay {
-    /// A worker without a process: one starts with the first thing an agent has to hear. `uuids` mints v4 UUIDs.
+    /// A worker without a process: one starts with the first thing an agent has to hear. What an earlier life left is
+    /// said first, under its own name. `uuids` mints v4 UUIDs. There may be outputs at once.
     #[must_use]
-    pub fn new(spec: RelaySpec, mut uuids: Box<dyn FnMut() -> String + Send>) -> Self {
+    pub fn new(mut spec: RelaySpec, mut uuids: Box<dyn FnMut() -> String + Send>) -> Self {
         let state = WorkerState {
             agent: Some(spec.agent.clone()),
             model: spec.model.clone(),
@@ -220,18 +239,26 @@ impl Relay {
             directory: Some(spec.directory.clone()),
             ..WorkerState::default()
         };
-        let incarnation = mint_incarnation(&mut uuids);
-        let earlier = spec.earlier.clone();
+        let speaker = spec.earlier.speaker().cloned();
+        let is_resumed = speaker.is_some();
+        let incarnation = speaker.unwrap_or_else(|| mint_incarnation(&mut uuids));
+        let rest = spec.earlier.rest.take();
         let mut relay = Self {
+            has_agent: spec.earlier.agent.is_some(),
             spec,
             uuids,
             incarnation,
-            phase: Phase::Unborn,
+            phase: if is_resumed { Phase::Resuming } else { Phase::Unborn },
+            is_resumed,
             stopping: false,
+            is_put_off: false,
             hellos_due: 0,
             is_attached: false,
             is_linked: false,
+            epoch: None,
             lanes: Lanes::new(),
+            spooled_bytes: 0,
+            turn: None,
             ledger: Ledger::new(),
             deliveries: Deliveries::default(),
             delivered: Ring::new(UUID_RING_MAX),
@@ -242,13 +269,12 @@ impl Relay {
             initialized: Initialized::No,
             initialize_waiters: Vec::new(),
             deferred: VecDeque::new(),
-            said: Vec::new(),
             agent_session_id: String::new(),
             complaints: 0,
             mode_violated: false,
             outputs: VecDeque::new(),
         };
-        relay.report_earlier_life(&earlier);
+        relay.take_up(rest);
         relay
     }
 
@@ -268,6 +294,7 @@ impl Relay {
             Input::Posted(lane, outcome) => self.handle_posted(lane, outcome),
             Input::Tick => self.handle_tick(now),
             Input::MakeRoom => self.make_room(),
+            Input::PutOff => self.put_off(),
             Input::Shutdown => self.stop(),
         }
         self.advance(now);
@@ -326,52 +353,6 @@ impl Relay {
         }
     }
 
-    fn handle_posted(&mut self, lane: Lane, outcome: PostOutcome) {
-        match outcome {
-            PostOutcome::Accepted { next_n } => self.lanes.get_mut(lane).handle_accepted(next_n),
-            PostOutcome::Position { expected_n } => self.reposition(lane, expected_n),
-            PostOutcome::Refused { reason } => self.handle_refused(lane, &reason),
-            PostOutcome::Gone => self.finish(End::Lost("the ingress says that the session is over".into())),
-        }
-    }
-
-    fn reposition(&mut self, lane: Lane, expected_n: u64) {
-        if self.lanes.get_mut(lane).handle_position(expected_n).is_err() {
-            self.finish(End::Lost(format!(
-                "the ingress expects item {expected_n}, which is not here any more"
-            )));
-        }
-    }
-
-    /// Finds the item the ingress will not take and puts a word about it in its place, so that the rest goes on.
-    fn handle_refused(&mut self, lane: Lane, reason: &str) {
-        let Some(Refused::Item(item)) = self.lanes.get_mut(lane).handle_refused() else { return };
-        let reason = notice::quote(reason);
-        match *item {
-            WorkerItem::Live { .. } => {}
-            WorkerItem::Event { n, .. } => {
-                let event =
-                    self.warning(&format!("An event of the agent was refused by the server: {reason}"));
-                self.lanes.content.replace(event.byte_len(), WorkerItem::Event { n, event });
-            }
-            WorkerItem::Request { n, request_id, .. } => {
-                self.replace_control(n);
-                self.ledger.remove(&request_id);
-                self.deny(&request_id, &format!("The server refused the request: {reason}"));
-            }
-            WorkerItem::Cancel { n, .. }
-            | WorkerItem::Step { n, .. }
-            | WorkerItem::Reply { n, .. }
-            | WorkerItem::State { n, .. }
-            | WorkerItem::Ended { n, .. } => self.replace_control(n),
-        }
-    }
-
-    fn replace_control(&mut self, n: u64) {
-        let state = self.report.state().clone();
-        self.lanes.control.replace(0, WorkerItem::State { n, state });
-    }
-
     fn handle_tick(&mut self, now: Tick) {
         for asker in self.asked.take_expired(now) {
             self.fail_asker(asker, "the agent did not answer in time");
@@ -402,7 +383,7 @@ impl Relay {
 
     /// Whatever the last input made possible.
     fn advance(&mut self, now: Tick) {
-        self.journal_said();
+        self.take_turn();
         self.report_change();
         if let Phase::Ending(reason) = &self.phase
             && self.lanes.content.is_empty()
@@ -411,9 +392,15 @@ impl Relay {
             self.lanes.control.push(reason.len(), |n| WorkerItem::Ended { n, reason });
             self.phase = Phase::Ended;
         }
-        if self.phase == Phase::Ended && self.lanes.are_empty() && !self.deferred.is_empty() && !self.stopping
+        self.journal_taken();
+        if self.phase == Phase::Ended && self.lanes.are_empty() {
+            self.be_over();
+        }
+        if self.phase == Phase::Over && self.lanes.are_empty() && !self.deferred.is_empty() && !self.stopping
         {
             self.be_reborn();
+        }
+        if self.phase == Phase::Unborn && !self.deferred.is_empty() {
             for frame in std::mem::take(&mut self.deferred) {
                 self.handle_frame(now, frame);
             }
@@ -421,56 +408,19 @@ impl Relay {
         }
         self.post(Lane::Control);
         self.post(Lane::Content);
-        let at_rest = matches!(self.phase, Phase::Unborn | Phase::Ended);
-        if self.stopping && at_rest && self.lanes.are_empty() {
+        let at_rest = matches!(self.phase, Phase::Unborn | Phase::Over);
+        if self.stopping && at_rest && self.lanes.are_empty() && self.turn.is_none() {
             self.finish(End::Done);
         }
     }
 
     fn report_change(&mut self) {
-        if matches!(self.phase, Phase::Ended | Phase::Finished) {
+        if matches!(self.phase, Phase::Resuming | Phase::Ended | Phase::Over | Phase::Finished) {
             return;
         }
         if let Some(state) = self.report.take_change(self.ledger.waiting()) {
             self.lanes.control.push(0, |n| WorkerItem::State { n, state });
         }
-    }
-
-    /// A new incarnation: the old one said its last word.
-    fn be_reborn(&mut self) {
-        self.incarnation = mint_incarnation(&mut self.uuids);
-        self.phase = Phase::Unborn;
-        self.lanes = Lanes::new();
-        self.is_attached = false;
-        self.complaints = 0;
-        self.mode_violated = false;
-        self.report.start_over();
-        self.attach();
-    }
-
-    fn post(&mut self, lane: Lane) {
-        if !self.is_attached || self.phase == Phase::Finished {
-            return;
-        }
-        if let Some(items) = self.lanes.get_mut(lane).next_batch() {
-            let incarnation = self.incarnation.clone();
-            self.outputs.push_back(Output::Post(WorkerPost { incarnation, lane, items }));
-        }
-    }
-
-    /// Puts a durable event into the log.
-    fn push_event(&mut self, event: RawJson) {
-        self.lanes.content.push(event.byte_len(), |n| WorkerItem::Event { n, event });
-    }
-
-    fn warning(&mut self, content: &str) -> RawJson {
-        let uuid = (self.uuids)();
-        notice::warning(content, &uuid, &self.agent_session_id)
-    }
-
-    fn say(&mut self, content: &str) {
-        let event = self.warning(content);
-        self.push_event(event);
     }
 
     fn stdin(&mut self, line: String, receipt: Option<Receipt>) {

@@ -98,6 +98,11 @@ impl Report {
         self.turn_runs = false;
     }
 
+    /// The ingress knows nothing of what was reported.
+    pub(crate) fn say_again(&mut self) {
+        self.reported = None;
+    }
+
     /// The mode the agent last named.
     pub(crate) fn permission_mode(&self) -> Option<&str> {
         self.state.permission_mode.as_deref()

@@ -80,6 +80,15 @@ impl Relay {
         }
     }
 
+    /// Asks about everything that waits once more: the ingress knows none of it under the present name.
+    pub(super) fn ask_again(&mut self) {
+        let waiting: Vec<Held> = self.ledger.waiting_requests().cloned().collect();
+        for Held { request_id, digest, event, .. } in waiting {
+            let bytes = event.byte_len();
+            self.lanes.control.push(bytes, |n| WorkerItem::Request { n, request_id, digest, event });
+        }
+    }
+
     /// Denies a request nobody was asked about, and says so.
     fn turn_away(&mut self, request_id: &str, reason: &str) {
         self.complain(&format!("A request of the agent was denied by the bridge: {reason}"));
@@ -158,6 +167,9 @@ impl Relay {
     pub(super) fn close_requests(&mut self, which: impl Fn(&Held) -> bool) {
         for request_id in self.ledger.ids(which) {
             let Some(held) = self.ledger.remove(&request_id) else { continue };
+            if held.progress != Progress::Waiting {
+                self.outputs.push_back(Output::Journal(Entry::Settled { request_id: request_id.clone() }));
+            }
             match held.progress {
                 Progress::Waiting => {
                     self.lanes.control.push(request_id.len(), |n| WorkerItem::Cancel { n, request_id });

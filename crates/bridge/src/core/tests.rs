@@ -12,6 +12,7 @@ use super::*;
 mod control;
 mod life;
 mod requests;
+mod spool;
 
 struct Machine {
     relay: Relay,
@@ -61,7 +62,7 @@ impl Machine {
 
     fn attach(&mut self) {
         self.handle(Input::LinkUp);
-        self.frame(WorkerDown::Hello(Hello { head_seq: 0, content_next_n: 0, control_next_n: 0 }));
+        self.frame(WorkerDown::Hello(hello(0, 0)));
         self.settle();
     }
 
@@ -156,6 +157,10 @@ fn earlier(lines: &[&str]) -> Earlier {
     Earlier::from_entries(lines.iter().map(|line| serde_json::from_str(line).unwrap()))
 }
 
+fn hello(content_next_n: u64, control_next_n: u64) -> Hello {
+    Hello { head_seq: 0, epoch: None, content_next_n, control_next_n }
+}
+
 fn tool_request(request_id: &str, command: &str) -> Value {
     json!({"type": "control_request", "request_id": request_id, "request": {
         "subtype": "can_use_tool", "tool_name": "Bash", "input": {"command": command}, "tool_use_id": format!("t-{request_id}"),
@@ -181,6 +186,9 @@ fn show(output: &Output, shown: &mut Vec<String>) {
         Output::Send(frame) => format!("send {}", frame.to_text()),
         Output::Spawn => "spawn".into(),
         Output::Terminate => "terminate".into(),
+        Output::Journal(entry @ (Entry::Said { .. } | Entry::Taken { .. })) => {
+            format!("spool {}", serde_json::to_string(entry).unwrap())
+        }
         Output::Journal(entry) => format!("journal {}", serde_json::to_string(entry).unwrap()),
         Output::Finish(end) => format!("finish {end:?}"),
         Output::Stdin { line, receipt } => {

@@ -12,9 +12,10 @@ use serde::de::IgnoredAny;
 
 use super::asked::{Asker, payload, readdressed};
 use super::deliveries::Heard;
+use super::earlier::Fact;
 use super::ledger::Progress;
 use super::notice::{self, OWN_SUBTYPES, TooLarge};
-use super::{Entry, Initialized, Output, Phase, Relay};
+use super::{Initialized, Output, Phase, Relay};
 
 /// Complaints about lines of one turn that are shown: a broken agent prints thousands.
 const COMPLAINTS_MAX: u32 = 20;
@@ -72,9 +73,9 @@ impl Relay {
             self.agent_session_id.clone_from(session_id);
         }
         self.report.handle_event(header, &event);
-        self.confirm_delivery(header, &event);
+        let read = self.confirm_delivery(header, &event);
         let results = if header.kind == "user" { tool_results(&event) } else { Vec::new() };
-        self.push_event(event);
+        self.push_settling(event, read.into_iter().map(Fact::Prompt).collect());
         match header.kind.as_str() {
             "user" => {
                 for tool_use_id in results {
@@ -101,25 +102,25 @@ impl Relay {
         !self.posted.insert(format!("{uuid} {}", digest(event)))
     }
 
-    fn confirm_delivery(&mut self, header: &Header, event: &RawJson) {
+    /// The prompts that count as read by this event.
+    fn confirm_delivery(&mut self, header: &Header, event: &RawJson) -> Vec<String> {
         #[derive(Deserialize)]
         struct Lifecycle {
             command_uuid: String,
             state: String,
         }
-        let read = match header.kind.as_str() {
+        match header.kind.as_str() {
             "user" if header.is_replay => {
                 self.deliveries.hear(header.uuid.as_deref().unwrap_or_default(), Heard::Read)
             }
             "command_lifecycle" => {
-                let Ok(Lifecycle { command_uuid, state }) = event.read() else { return };
+                let Ok(Lifecycle { command_uuid, state }) = event.read() else { return Vec::new() };
                 let is_read = matches!(state.as_str(), "started" | "completed" | "cancelled");
                 self.deliveries.hear(&command_uuid, if is_read { Heard::Read } else { Heard::Queued })
             }
             "assistant" | "result" if header.parent_tool_use_id.is_none() => self.deliveries.hear_going_on(),
-            _ => return,
-        };
-        self.outputs.extend(read.into_iter().map(|uuid| Output::Journal(Entry::Closed { uuid })));
+            _ => Vec::new(),
+        }
     }
 
     /// An agent that put itself into a mode this machine does not allow is ended.

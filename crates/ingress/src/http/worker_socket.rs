@@ -51,20 +51,24 @@ pub(super) async fn attach(
 
 async fn talk(app: &Shared, wire: &mut Wire, id: &SessionId, token: &str) -> Result<(), Ending> {
     let deadline = Instant::now() + Duration::from_millis(AUTH_TIMEOUT_MS);
-    let first = loop {
+    let mut next = Some(first_attach(wire, deadline).await?);
+    while let Some(attach) = next {
+        next = Session { app, wire: &mut *wire, id, token }.serve(attach).await?;
+    }
+    Ok(())
+}
+
+/// The frame that says which process speaks; before it nothing else counts.
+async fn first_attach(wire: &mut Wire, deadline: Instant) -> Result<Attach, Ending> {
+    loop {
         match WorkerUp::parse(&wire.first_text(deadline).await?).map_err(|error| Some(malformed(&error)))? {
-            WorkerUp::Attach(attach) => break attach,
+            WorkerUp::Attach(attach) => return Ok(attach),
             WorkerUp::KeepAlive => {}
             WorkerUp::Ack(_) | WorkerUp::Other(_) => {
                 return Err(Some(Closing::new(close::REFUSED, "the first frame says which process speaks")));
             }
         }
-    };
-    let mut next = Some(first);
-    while let Some(attach) = next {
-        next = Session { app, wire: &mut *wire, id, token }.serve(attach).await?;
     }
-    Ok(())
 }
 
 struct Session<'a> {
@@ -81,8 +85,7 @@ impl Session<'_> {
         let bridge = holder(self.app, self.id, self.token).await?.ok_or(Some(lost))?;
         let attached =
             self.app.store.attach(self.id.clone(), attach.incarnation.clone()).await.map_err(broke)?;
-        let stale = Closing::new(close::REFUSED, "a newer agent process speaks for this session");
-        let attached = attached.ok_or(Some(stale))?;
+        let Some(attached) = attached else { return self.turn_away().await.map(Some) };
         let room = self.app.hub.room(self.id);
         room.advance(attached.head_seq);
         let mut link = room.attach(&bridge, &attach.incarnation);
@@ -95,6 +98,7 @@ impl Session<'_> {
         }
         let hello = Hello {
             head_seq: attached.head_seq,
+            epoch: Some(self.app.store.epoch().clone()),
             content_next_n: attached.content_next_n,
             control_next_n: attached.control_next_n,
         };
@@ -123,6 +127,13 @@ impl Session<'_> {
                 }
             }
         }
+    }
+
+    /// A newer process spoke since: waits for the name under which the bridge goes on.
+    async fn turn_away(&mut self) -> Result<Attach, Ending> {
+        self.say(&WorkerDown::Superseded).await?;
+        let deadline = Instant::now() + Duration::from_millis(AUTH_TIMEOUT_MS);
+        first_attach(self.wire, deadline).await
     }
 
     async fn say(&mut self, frame: &WorkerDown) -> Result<(), Ending> {

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{DeviceId, EnvironmentId, Incarnation, SessionId, WorkId};
+use crate::id::{DeviceId, EnvironmentId, Epoch, Incarnation, SessionId, WorkId};
 use crate::json::{JsonError, RawJson};
 use crate::wire::frame::{kind_of, read, tagged};
 
@@ -296,6 +296,9 @@ pub struct WorkerPosted {
 pub enum WorkerDown {
     /// Answers `attach`.
     Hello(Hello),
+    /// Answers an `attach` of a process after which a newer one spoke: what it has left cannot be said any more. The
+    /// next `attach` may name another.
+    Superseded,
     /// A prompt, or a client's cancel of one, as logged.
     Deliver(Deliver),
     /// A client's control request; the id is already rewritten and the answer goes back as `reply`.
@@ -315,6 +318,9 @@ pub enum WorkerDown {
 pub struct Hello {
     /// Head of the log.
     pub head_seq: u64,
+    /// The life of the store. Another one than before: places in the log may stand for other events now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
     /// The `n` each lane of the named incarnation expects next.
     pub content_next_n: u64,
     /// Likewise.
@@ -371,6 +377,7 @@ impl WorkerDown {
         let kind = kind_of(text)?;
         Ok(match kind.as_str() {
             "hello" => Self::Hello(read(text)?),
+            "superseded" => Self::Superseded,
             "deliver" => Self::Deliver(read(text)?),
             "control" => Self::Control(read(text)?),
             "decision" => Self::Decision(read(text)?),
@@ -385,6 +392,7 @@ impl WorkerDown {
     pub fn to_text(&self) -> String {
         match self {
             Self::Hello(body) => tagged("hello", body),
+            Self::Superseded => tagged("superseded", &serde_json::Map::new()),
             Self::Deliver(body) => tagged("deliver", body),
             Self::Control(body) => tagged("control", body),
             Self::Decision(body) => tagged("decision", body),
