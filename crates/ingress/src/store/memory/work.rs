@@ -272,8 +272,8 @@ impl Tables {
     ) -> Option<(WorkRow, SessionRow)> {
         let is_free = |item: &&mut Item| {
             let row = &item.row;
-            let lapsed = matches!(row.state, WorkState::Starting | WorkState::Active)
-                && row.lease_until_ms <= now_ms;
+            let lapsed =
+                matches!(row.state, WorkState::Starting | WorkState::Active) && row.lease_until_ms <= now_ms;
             row.environment_id == *environment && (row.state == WorkState::Queued || lapsed)
         };
         let item = self.work.iter_mut().filter(is_free).min_by_key(|item| item.created_at_ms)?;
