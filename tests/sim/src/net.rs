@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf, duplex, split};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::futures::OwnedNotified;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 
 use crate::dice::Dice;
@@ -52,8 +53,8 @@ struct State {
     weather: Weather,
     /// The ingress's door, while it runs.
     door: Option<mpsc::Sender<DuplexStream>>,
-    /// Counts up whenever everything that is open ends at once.
-    storm: watch::Sender<u64>,
+    /// Rings when everything that is open ends at once.
+    storm: Arc<Notify>,
 }
 
 /// What becomes of one connection.
@@ -73,7 +74,7 @@ impl Network {
     /// A calm network without an ingress.
     #[must_use]
     pub(crate) fn new(dice: Dice, record: Record) -> Self {
-        let state = State { dice, weather: Weather::calm(), door: None, storm: watch::Sender::new(0) };
+        let state = State { dice, weather: Weather::calm(), door: None, storm: Arc::default() };
         Self(Arc::new(Inner { record, state: Mutex::new(state) }))
     }
 
@@ -89,7 +90,7 @@ impl Network {
 
     /// Ends every connection, at once and in the middle of whatever it carries.
     pub(crate) fn cut_all(&self) {
-        self.state().storm.send_modify(|storm| *storm += 1);
+        self.state().storm.notify_waiters();
     }
 
     /// Connects to the ingress.
@@ -111,10 +112,7 @@ impl Network {
     }
 
     /// Where the next connection leads and what becomes of it; `None` when it leads nowhere.
-    fn draw_way(
-        &self,
-        purpose: Use,
-    ) -> Option<(Fate, Option<mpsc::Sender<DuplexStream>>, watch::Receiver<u64>)> {
+    fn draw_way(&self, purpose: Use) -> Option<(Fate, Option<mpsc::Sender<DuplexStream>>, OwnedNotified)> {
         let mut state = self.state();
         let weather = state.weather;
         if state.dice.hits(weather.drop) {
@@ -122,7 +120,7 @@ impl Network {
             return None;
         }
         let fate = self.draw(&mut state, purpose);
-        Some((fate, state.door.clone(), state.storm.subscribe()))
+        Some((fate, state.door.clone(), Arc::clone(&state.storm).notified_owned()))
     }
 
     fn draw(&self, state: &mut State, purpose: Use) -> Fate {
@@ -171,13 +169,7 @@ impl Network {
 }
 
 /// Carries one connection to its end.
-async fn carry(
-    network: Network,
-    fate: Fate,
-    near: DuplexStream,
-    far: DuplexStream,
-    mut storm: watch::Receiver<u64>,
-) {
+async fn carry(network: Network, fate: Fate, near: DuplexStream, far: DuplexStream, storm: OwnedNotified) {
     let (from_client, to_client) = split(near);
     let (from_server, to_server) = split(far);
     let mut repeated = fate.twin_after_ms.map(|_| Vec::new());
@@ -191,7 +183,7 @@ async fn carry(
     };
     tokio::select! {
         biased;
-        _ = storm.changed() => return,
+        () = storm => return,
         () = up => {}
         _ = down => {}
     }

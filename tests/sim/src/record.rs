@@ -13,7 +13,7 @@ use crate::faults::Fault;
 use crate::time::VirtualClock;
 
 /// Lines of the trace that a failure shows.
-const SHOWN_MAX: usize = 400;
+const SHOWN_MAX: usize = 4_000;
 
 /// The record of one run, shared by all its parts.
 #[derive(Clone, Debug)]
