@@ -42,6 +42,9 @@ const BEAT: Duration = Duration::from_secs(30);
 /// Longest pause between two tries, in ms.
 const PAUSE_MAX_MS: u64 = 8_000;
 
+/// Characters of a POST that the trace shows.
+const BODY_CHARS_SHOWN: usize = 160;
+
 /// What survives a bridge's end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk(Arc<Mutex<Files>>);
@@ -57,9 +60,13 @@ impl Disk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is on it for a session, in the order it was written.
+    pub(crate) fn entries(&self, session: &SessionId) -> Vec<Entry> {
+        self.files().journals.get(session).cloned().unwrap_or_default()
+    }
+
     fn earlier(&self, session: &SessionId) -> Earlier {
-        let entries = self.files().journals.get(session).cloned().unwrap_or_default();
-        Earlier::from_entries(entries)
+        Earlier::from_entries(self.entries(session))
     }
 
     fn unfinished(&self) -> Vec<SessionId> {
@@ -435,6 +442,7 @@ impl Worker {
             match output {
                 Output::Finish(end) => return Some(end),
                 Output::Journal(entry) => {
+                    self.ground.record.note("disk", &format!("{entry:?}").chars().take(140).collect::<String>());
                     let session = self.session.clone();
                     self.ground.disk.files().journals.entry(session).or_default().push(entry);
                 }
@@ -660,7 +668,11 @@ async fn keep_lane(
                     pauses = Pauses::default();
                     break PostOutcome::Accepted { next_n: posted.next_n };
                 }
-                Err(Failure::Refused { status: 404 | 410, .. }) => break PostOutcome::Gone,
+                Err(Failure::Refused { status: 404 | 410, detail }) => {
+                    let shown: String = body.chars().take(BODY_CHARS_SHOWN).collect();
+                    ground.record.note("bridge", &format!("is told that it is over: {} {shown}", detail.message));
+                    break PostOutcome::Gone;
+                }
                 Err(Failure::Refused { status: 400 | 413 | 415 | 422, detail }) => {
                     break PostOutcome::Refused { reason: detail.message };
                 }

@@ -184,6 +184,8 @@ impl Record {
 /// The number of the fact a line states, if it states one.
 #[must_use]
 pub(crate) fn fact_in(line: &str) -> Option<u64> {
+    // What is streamed before it is whole counts for nothing.
+    let line = line.strip_prefix(r#"{"type":"assistant""#)?;
     let (_, rest) = line.split_once("fact #")?;
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()

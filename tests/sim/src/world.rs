@@ -1,6 +1,7 @@
 //! One run: a world is set up, lived in under bad weather, healed, and judged.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ const REST_WITHIN: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// It rests when nothing changed over so many looks.
 const LOOKS_ALIKE: u32 = 24;
+/// Characters of an event that a dump shows.
+const EVENT_CHARS_SHOWN: usize = 300;
 /// How long a tab may stand still before it counts as frozen when it is asked for its view.
 const VIEW_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -419,6 +422,7 @@ impl World {
             }
         }
         for session in &self.sessions {
+            unrest.extend(self.unheard(session).await);
             let rows = self.store.requests(session);
             let open = rows
                 .iter()
@@ -426,6 +430,21 @@ impl World {
             unrest.extend(open.map(|row| format!("{session}: {} is {:?}", row.request_id, row.state)));
         }
         unrest
+    }
+
+    /// Prompts in the log of which the agent has not heard, and of which nobody says that it may have.
+    async fn unheard(&self, session: &SessionId) -> Vec<String> {
+        let site = self.sites.iter().find(|site| site.place.session == *session);
+        let Some(tab) = site.and_then(|site| site.tab.as_ref()) else { return Vec::new() };
+        let Some(view) = tab.view(VIEW_PATIENCE).await else { return Vec::new() };
+        let truth = self.record.truth();
+        let prompts = self.store.log(session).into_iter().filter(|(_, up, _)| *up);
+        let uuids = prompts.filter_map(|(.., event)| event.header().ok()?.uuid);
+        uuids
+            .filter(|uuid| !view.unknown.contains(uuid))
+            .filter(|uuid| !truth.heard.iter().any(|(place, heard)| place == session && heard == uuid))
+            .map(|uuid| format!("{session}: prompt {uuid} waits for the agent"))
+            .collect()
     }
 
     async fn judge(mut self) -> Outcome {
@@ -461,7 +480,28 @@ impl World {
             violations,
         };
         drop(truth);
-        Outcome { tail: self.record.tail(), ..outcome }
+        let tail = format!("{}\n{}", self.record.tail(), self.dump());
+        Outcome { tail, ..outcome }
+    }
+
+    /// The logs, the requests and the bridge's disk, shortened.
+    fn dump(&self) -> String {
+        let mut text = String::new();
+        for session in &self.sessions {
+            for (seq, up, event) in self.store.log(session) {
+                let side = if up { "client" } else { "worker" };
+                let event: String = event.as_str().chars().take(EVENT_CHARS_SHOWN).collect();
+                let _ = writeln!(text, "{session} {seq:>4} {side} {event}");
+            }
+            for row in self.store.requests(session) {
+                let _ = writeln!(text, "{session} {} {:?} {:?}", row.request_id, row.state, row.reason);
+            }
+            for entry in self.ground.disk.entries(session) {
+                let entry: String = format!("{entry:?}").chars().take(EVENT_CHARS_SHOWN).collect();
+                let _ = writeln!(text, "{session} disk {entry}");
+            }
+        }
+        text
     }
 
     /// Everything there is to see of a session, with the view of a client that comes new.
