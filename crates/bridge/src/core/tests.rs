@@ -3,13 +3,14 @@
 use portcullis_protocol::approval::digest;
 use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::limits::PENDING_REQUESTS_MAX;
-use portcullis_protocol::wire::worker::{ControlDown, DecisionDown, Deliver, Hello, StopDown};
+use portcullis_protocol::wire::worker::{ControlDown, DecisionDown, Deliver, Hello, RequestStep, StopDown};
 use serde_json::{Value, json};
 
 use super::asked::ANSWER_TIMEOUT_MS;
 use super::*;
 
 mod control;
+mod cuts;
 mod life;
 mod requests;
 mod spool;

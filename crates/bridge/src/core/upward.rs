@@ -23,9 +23,7 @@ const COMPLAINTS_MAX: u32 = 20;
 impl Relay {
     pub(super) fn handle_line(&mut self, line: Line) {
         match line {
-            Line::TooLong { bytes } => {
-                self.push_stub(&TooLarge { bytes, sha256: None, original_type: None });
-            }
+            Line::TooLong { bytes, head } => self.handle_too_long(bytes, &String::from_utf8_lossy(&head)),
             Line::NotUtf8 { bytes } => {
                 self.complain(&format!(
                     "The agent printed {bytes} bytes that are no text. They were dropped."
@@ -185,6 +183,16 @@ impl Relay {
         self.push_stub(&TooLarge { bytes: text.len(), sha256, original_type });
         if original_type == Some("control_request") {
             self.answer_unreadable(found.request_id.as_deref(), text, error);
+        }
+    }
+
+    /// As [`Relay::handle_oversized`], of a line of which only the head was kept.
+    fn handle_too_long(&mut self, bytes: usize, head: &str) {
+        let found = salvage(head);
+        let original_type = found.kind.as_deref();
+        self.push_stub(&TooLarge { bytes, sha256: None, original_type });
+        if original_type == Some("control_request") {
+            self.answer_unreadable(found.request_id.as_deref(), head, &JsonError::TooLarge { bytes });
         }
     }
 

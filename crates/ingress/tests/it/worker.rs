@@ -387,14 +387,20 @@ async fn bridges_are_listed_while_they_are_registered_and_online_while_they_call
 }
 
 #[tokio::test]
-async fn a_stale_process_cannot_attach_again() {
+async fn a_stale_process_is_told_so_and_may_only_go_on_under_a_new_name() {
     let stage = Stage::set().await;
     let worker = stage.bridge.serve("i1").await;
     let lease = worker.lease.clone();
     let newer = Worker::attach(lease.clone(), "i2").await;
     let mut link = lease.link().await;
     link.send(&json!({ "type": "attach", "incarnation": "i1" })).await;
-    assert_eq!(link.closed().await, 4003);
+    assert_eq!(link.next().await, json!({ "type": "superseded" }));
+    let event = json!({ "event": { "n": 0, "event": { "type": "assistant", "uuid": "late" } } });
+    assert_eq!(lease.post("i1", "content", json!([event])).await.0, StatusCode::GONE);
+    link.send(&json!({ "type": "attach", "incarnation": "i3" })).await;
+    let hello = link.next_of("hello").await;
+    assert_eq!(hello["content_next_n"], 0);
+    assert!(hello["epoch"].is_string(), "{hello}");
     drop(newer);
 }
 

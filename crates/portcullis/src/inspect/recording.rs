@@ -64,7 +64,7 @@ pub(super) fn read(mut source: impl Read, mut take: impl FnMut(u64, Content)) ->
 fn content(line: Line) -> Content {
     match line {
         Line::Text(text) => read_line(&text),
-        Line::TooLong { bytes } => Content::Garbage(format!("{bytes} bytes are too many for one line")),
+        Line::TooLong { bytes, .. } => Content::Garbage(format!("{bytes} bytes are too many for one line")),
         Line::NotUtf8 { bytes } => Content::Garbage(format!("{bytes} bytes that are no UTF-8")),
     }
 }

@@ -5,11 +5,15 @@
 pub enum Line {
     /// One line without its end, valid UTF-8, not blank.
     Text(String),
-    /// A line above the limit; `bytes` of it were dropped.
-    TooLong { bytes: usize },
+    /// A line of `bytes` bytes, above the limit, of which the first are left: enough to answer it if it asks something.
+    TooLong { bytes: usize, head: Vec<u8> },
     /// A line that is not UTF-8.
     NotUtf8 { bytes: usize },
 }
+
+/// Bytes that are left of a line above the limit: its `type` and `request_id` stand among the first of them in every
+/// agent that was seen.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Collects bytes until a line is whole. Takes `\n` and `\r\n`, skips blank lines and a leading byte order mark.
 #[derive(Debug)]
@@ -41,10 +45,13 @@ impl LineFramer {
 
     /// Takes what is left when the stream ended in the middle of a line.
     pub fn finish(&mut self) -> Option<Line> {
-        let bytes = std::mem::take(&mut self.buffer);
+        let mut bytes = std::mem::take(&mut self.buffer);
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
-            return Some(Line::TooLong { bytes: bytes.len() + dropped });
+            let whole = bytes.len() + dropped;
+            bytes.truncate(HEAD_BYTES_MAX);
+            bytes.shrink_to_fit();
+            return Some(Line::TooLong { bytes: whole, head: bytes });
         }
         let text = match std::str::from_utf8(&bytes) {
             Ok(text) => text.trim_start_matches('\u{feff}').trim(),
@@ -91,7 +98,11 @@ mod tests {
     fn says_how_long_a_line_above_the_limit_was_and_goes_on() {
         assert_eq!(
             lines(&[b"12345678\n123456789\nok\n"]),
-            [Line::Text("12345678".into()), Line::TooLong { bytes: 9 }, Line::Text("ok".into()),]
+            [
+                Line::Text("12345678".into()),
+                Line::TooLong { bytes: 9, head: b"12345678".to_vec() },
+                Line::Text("ok".into()),
+            ]
         );
     }
 

@@ -165,7 +165,8 @@ fn an_event_above_the_limit_leaves_its_size_and_its_hash() {
     assert_eq!((&event["bytes"], &event["original_type"]), (&json!(big.len()), &json!("assistant")));
     assert_eq!(event["sha256"].as_str().unwrap().len(), 64);
     machine.settle();
-    let event = events(&machine.handle(Input::Line(Line::TooLong { bytes: 1 << 30 }))).remove(0);
+    let event =
+        events(&machine.handle(Input::Line(Line::TooLong { bytes: 1 << 30, head: b"x".to_vec() }))).remove(0);
     assert_eq!((&event["bytes"], &event["sha256"]), (&json!(1 << 30), &Value::Null));
 }
 

@@ -338,6 +338,26 @@ fn a_request_too_large_to_be_put_to_a_person_is_denied_at_once_and_shown() {
 }
 
 #[test]
+fn a_request_too_long_to_be_read_whole_is_denied_by_what_its_head_says() {
+    let mut machine = Machine::running();
+    let head = tool_request("R1", &"x".repeat(1_000)).to_string().into_bytes();
+    // As serde_json orders it, the id comes first and the command is cut.
+    let head = head[..600].to_vec();
+    let mut shown = machine.handle(Input::Line(Line::TooLong { bytes: 1 << 25, head }));
+    shown.extend(machine.settle());
+    let answer = &stdin(&shown)[0]["response"];
+    assert_eq!((&answer["request_id"], &answer["response"]["behavior"]), (&json!("R1"), &json!("deny")));
+    let message = answer["response"]["message"].as_str().unwrap();
+    assert!(message.contains("33554432 bytes are above the limit"), "{message}");
+    assert!(events(&shown).iter().any(|event| event["original_type"] == "control_request"), "{shown:?}");
+    let head = br#"{"type":"control_request","request":{"subtype":"can_use_tool","input":"xx"#.to_vec();
+    let mut shown = machine.handle(Input::Line(Line::TooLong { bytes: 1 << 25, head }));
+    shown.extend(machine.settle());
+    assert!(stdin(&shown).is_empty());
+    assert!(events(&shown).iter().any(|event| event.to_string().contains("no readable id")), "{shown:?}");
+}
+
+#[test]
 fn a_request_the_ingress_refuses_is_denied() {
     let mut machine = Machine::running();
     machine.ask("R1", "ls");
