@@ -68,6 +68,7 @@ pub(super) async fn run(
     // Read again behind the seat: what is appended from here on rings the bell.
     let session = app.store.session(&session.id).await.map_err(broke)?.unwrap_or_else(|| session.clone());
     room.advance(session.head_seq);
+    room.deliver(session.delivered_seq);
     let open = app.store.open_requests(&session.id).await.map_err(broke)?;
     let start = Start::new(opening.resume.as_ref(), app.store.epoch().as_str(), session.head_seq);
     let mut flow = Outflow::new(start.after_seq);

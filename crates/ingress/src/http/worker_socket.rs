@@ -175,6 +175,8 @@ impl Session<'_> {
             WorkerUp::Attach(attach) => return Ok(Some(attach)),
             WorkerUp::Ack(ack) => {
                 self.app.store.acknowledge(self.id.clone(), ack.seq).await.map_err(broke)?;
+                // Behind the row: what a reader is told stays true over a restart.
+                self.app.hub.room(self.id).deliver(ack.seq);
             }
             WorkerUp::KeepAlive => {}
             WorkerUp::Other(kind) => tracing::debug!(kind, "an unknown worker frame was ignored"),

@@ -84,6 +84,7 @@ struct Inner {
     seats: Vec<Seat>,
     worker: Option<Worker>,
     worker_state: Option<WorkerState>,
+    delivered_seq: Option<u64>,
     streams: Streams,
     /// Uuids of control requests that were forwarded: they are not logged, and a repeated POST must not ask twice.
     controls: VecDeque<(String, String)>,
@@ -165,6 +166,16 @@ impl Room {
     /// The log grew to `seq`.
     pub(crate) fn advance(&self, seq: u64) {
         self.head.set_if(|head| Some(seq).filter(|seq| *seq > head));
+    }
+
+    /// Every prompt up to `seq` was written to the agent's stdin; readers are told when that is news.
+    pub(crate) fn deliver(&self, seq: u64) {
+        let seq = seq.min(self.head());
+        let mut inner = self.lock();
+        if inner.delivered_seq.unwrap_or_default() < seq {
+            inner.delivered_seq = Some(seq);
+            inner.tell_worker();
+        }
     }
 
     /// The newest known position of the log.
@@ -322,7 +333,7 @@ impl Inner {
 
     fn worker_status(&self) -> WorkerStatus {
         let state = if self.worker.is_some() { Presence::Online } else { Presence::Offline };
-        WorkerStatus { state, worker_state: self.worker_state.clone(), delivered_seq: None }
+        WorkerStatus { state, worker_state: self.worker_state.clone(), delivered_seq: self.delivered_seq }
     }
 }
 

@@ -448,3 +448,24 @@ async fn a_session_is_where_its_bridge_was_told_to_be_whatever_the_agent_says() 
     worker.control("state", json!({ "state": state })).await;
     assert_eq!(stage.owner.get(&path).await.1["title"], "mine");
 }
+
+#[tokio::test]
+async fn readers_are_told_how_far_prompts_reached_the_agent() {
+    let stage = Stage::set().await;
+    stage.owner.say(&stage.session, json!([prompt("u2", "a"), prompt("u3", "b")])).await;
+    let mut reader = stage.owner.subscribe(&stage.session, None).await;
+    assert_eq!(reader.next_of("welcome").await["worker"]["delivered_seq"], Value::Null);
+    let mut worker = stage.bridge.serve("i1").await;
+    worker.link.send(&json!({ "type": "ack", "seq": 2 })).await;
+    while reader.next_of("worker").await["delivered_seq"] != 2 {}
+    // Neither an older acknowledgement nor one beyond the log is news.
+    worker.link.send(&json!({ "type": "ack", "seq": 1 })).await;
+    worker.link.send(&json!({ "type": "ack", "seq": 99 })).await;
+    assert_eq!(reader.next_of("worker").await["delivered_seq"], 3);
+
+    let session = stage.session.clone();
+    let server = stage.server.restart().await;
+    let owner = crate::support::Device { address: server.address(), ..stage.owner.clone() };
+    let mut reader = owner.subscribe(&session, None).await;
+    assert_eq!(reader.next_of("welcome").await["worker"]["delivered_seq"], 3, "as the row has it");
+}

@@ -101,7 +101,7 @@ impl Ledger {
 
     /// Takes one `permission` frame. Returns the tool call whose waiting changed, and whether it waits now.
     pub(super) fn step(&mut self, now: Tick, frame: Permission) -> Option<(String, bool)> {
-        if frame.state == PermissionState::Pending {
+        if frame.state == PermissionState::Pending && frame.event.is_some() {
             // The same id again, from a new process: another request, not the one that is over.
             self.entries.retain(|entry| entry.request_id != frame.request_id || !entry.state.is_final());
         }

@@ -73,7 +73,10 @@ impl Session {
                 });
             }
             Ok(ServerFrame::Worker(worker)) => {
-                self.worker = worker;
+                // What does not change is not repeated.
+                let before = std::mem::replace(&mut self.worker, worker);
+                self.worker.worker_state = self.worker.worker_state.take().or(before.worker_state);
+                self.worker.delivered_seq = self.worker.delivered_seq.or(before.delivered_seq);
                 self.mark_delivered();
                 self.change(Change::Worker);
             }

@@ -1,0 +1,220 @@
+//! Logs that open at their end: the newest page first, the rest on demand.
+
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use portcullis_protocol::limits::{FETCH_LOST_MS, PAGE_EVENTS_MAX, TAIL_EVENTS, TAIL_EVENTS_MIN};
+use portcullis_protocol::session::{
+    Change, History, Input, LinkView, Output, PageQuery, ResetReason, StartAt, StopReason, Whoami,
+};
+use portcullis_protocol::wire::rest::EventsPage;
+
+use crate::bench::{Bench, text_event, welcome, welcome_of};
+
+fn page(epoch: &str, rows: std::ops::RangeInclusive<u64>, head: u64) -> Option<EventsPage> {
+    let rows: Vec<String> = rows
+        .map(|seq| format!(r#"{{"seq":{seq},"event":{}}}"#, text_event(&format!("m{seq}"), &seq.to_string())))
+        .collect();
+    let rows = rows.join(",");
+    serde_json::from_str(&format!(
+        r#"{{"data":[{rows}],"epoch":"{epoch}","head_seq":{head},"has_more":true}}"#
+    ))
+    .ok()
+}
+
+/// A session that began with rows 91 to 100.
+fn at_the_tail() -> Bench {
+    let mut bench = Bench::starting(StartAt::Tail);
+    bench.feed(Input::Start);
+    answer(&mut bench, page("e1", 91..=100, 100));
+    bench.feed(Input::Opened { token: "t".into() });
+    bench.frame(&welcome(100, true, "[]"));
+    bench.outputs.clear();
+    bench
+}
+
+/// Answers the newest GET.
+fn answer(bench: &mut Bench, page: Option<EventsPage>) {
+    let (fetch, _) = *bench.fetches().last().expect("a page was asked for");
+    bench.feed(Input::Fetched { fetch, page });
+}
+
+#[test]
+fn begins_with_the_newest_page_and_goes_on_behind_it() {
+    let mut bench = Bench::starting(StartAt::Tail);
+    bench.feed(Input::Start);
+    let query = PageQuery { after_seq: None, before_seq: None, limit: TAIL_EVENTS };
+    assert_eq!(bench.outputs[0], Output::Fetch { fetch: 0, query });
+    assert_eq!((bench.asked_to_open(), bench.session.link()), (0, LinkView::Connecting));
+    assert_eq!(bench.session.history(), History { first_seq: 0, complete: false, loading: true });
+    answer(&mut bench, page("e1", 91..=100, 100));
+    assert_eq!((bench.asked_to_open(), bench.texts().len()), (1, 10));
+    assert_eq!(bench.session.history(), History { first_seq: 91, complete: false, loading: false });
+    bench.feed(Input::Opened { token: "t".into() });
+    assert!(bench.sent()[0].contains(r#""resume":{"epoch":"e1","after_seq":100,"max_gap":1000}"#));
+    bench.frame(&welcome(101, true, "[]"));
+    bench.event(101, &text_event("m101", "101"));
+    assert_eq!(bench.texts().len(), 11);
+}
+
+#[test]
+fn an_empty_log_opens_and_is_whole() {
+    let mut bench = Bench::starting(StartAt::Tail);
+    bench.feed(Input::Start);
+    let nothing = std::ops::RangeInclusive::new(1, 0);
+    answer(&mut bench, page("e1", nothing.clone(), 5));
+    assert_eq!(bench.asked_to_open(), 0, "a log with rows has a last page");
+    bench.wait();
+    answer(&mut bench, page("e1", nothing, 0));
+    assert_eq!((bench.asked_to_open(), bench.session.history().complete), (1, true));
+    bench.feed(Input::Opened { token: "t".into() });
+    bench.frame(&welcome(0, true, "[]"));
+    bench.event(1, &text_event("m1", "1"));
+    assert_eq!((bench.texts().len(), bench.session.history().first_seq), (1, 1));
+}
+
+#[test]
+fn a_first_page_that_does_not_come_is_asked_for_smaller_and_later() {
+    let mut bench = Bench::starting(StartAt::Tail);
+    bench.feed(Input::Start);
+    for _ in 0..8 {
+        answer(&mut bench, None);
+        assert!(matches!(bench.session.link(), LinkView::Waiting { .. }));
+        bench.wait();
+    }
+    let limits: Vec<usize> = bench.fetches().iter().map(|(_, query)| query.limit).collect();
+    assert_eq!(limits, [200, 100, 50, 25, 12, TAIL_EVENTS_MIN, 10, 10, 10]);
+    assert!(bench.outputs.contains(&Output::AskWhoami), "it may be us");
+    bench.feed(Input::Whoami(Whoami::Refused));
+    assert_eq!(bench.session.link(), LinkView::Stopped(StopReason::Refused));
+}
+
+#[test]
+fn a_first_page_that_hangs_is_given_up_and_its_late_answer_not_taken() {
+    let mut bench = Bench::starting(StartAt::Tail);
+    bench.feed(Input::Start);
+    bench.feed(Input::Wake);
+    bench.pass(FETCH_LOST_MS);
+    assert!(bench.outputs.contains(&Output::Close { code: 1000 }));
+    bench.feed(Input::Fetched { fetch: 0, page: page("e1", 1..=3, 3) });
+    assert!(bench.texts().is_empty());
+}
+
+#[test]
+fn a_session_that_is_not_there_or_not_ours_stops_before_any_socket() {
+    for (code, reason) in [(4003, StopReason::Refused), (4011, StopReason::Archived)] {
+        let mut bench = Bench::starting(StartAt::Tail);
+        bench.feed(Input::Start);
+        bench.feed(Input::Closed { code });
+        assert_eq!((bench.session.link(), bench.asked_to_open()), (LinkView::Stopped(reason), 0));
+        answer(&mut bench, page("e1", 1..=3, 3));
+        assert_eq!(bench.asked_to_open(), 0);
+    }
+}
+
+#[test]
+fn too_wide_a_gap_loads_the_newest_page_instead() {
+    let mut bench = at_the_tail();
+    let gap =
+        welcome(5_000, false, "[]").replace(r#""resumed":false"#, r#""resumed":false,"reset_reason":"gap""#);
+    bench.reconnect(&gap);
+    assert!(bench.outputs.contains(&Output::Change(Change::LogReset(ResetReason::Gap))));
+    assert_eq!(ResetReason::Gap.words(), None, "nothing is lost");
+    assert!(bench.texts().is_empty());
+    bench.event(5_001, &text_event("m5001", "of a socket that is closed"));
+    answer(&mut bench, page("e1", 4_991..=5_000, 5_000));
+    bench.feed(Input::Opened { token: "t".into() });
+    bench.frame(&welcome(5_000, true, "[]"));
+    bench.event(5_001, &text_event("m5001", "5001"));
+    assert_eq!((bench.texts().len(), bench.session.history().first_seq), (11, 4_991));
+}
+
+#[test]
+fn a_short_log_of_another_epoch_follows_on_the_same_socket() {
+    let mut bench = at_the_tail();
+    bench.reconnect(&welcome_of("e2", 2, false, "[]"));
+    assert!(bench.outputs.contains(&Output::Change(Change::LogReset(ResetReason::Epoch))));
+    assert_eq!(bench.session.link(), LinkView::Online);
+    bench.event(1, &text_event("n1", "1"));
+    bench.event(2, &text_event("n2", "2"));
+    assert_eq!((bench.texts().len(), bench.session.history().complete), (2, true));
+}
+
+#[test]
+fn history_comes_page_by_page_when_it_is_wanted() {
+    let mut bench = at_the_tail();
+    bench.feed(Input::WantHistory);
+    bench.feed(Input::WantHistory);
+    let query = PageQuery { after_seq: None, before_seq: Some(91), limit: PAGE_EVENTS_MAX };
+    assert_eq!(bench.fetches().iter().map(|(_, query)| *query).collect::<Vec<_>>(), [query], "one at a time");
+    assert!(bench.session.history().loading && bench.outputs.contains(&Output::Change(Change::History)));
+    answer(&mut bench, page("e1", 86..=90, 100));
+    assert!(bench.session.history().loading, "too little to draw: more is asked for");
+    answer(&mut bench, page("e1", 81..=85, 100));
+    assert_eq!(bench.session.history(), History { first_seq: 81, complete: false, loading: false });
+    assert_eq!(bench.texts().len(), 20);
+    bench.feed(Input::WantHistory);
+    answer(&mut bench, page("e1", 1..=80, 100));
+    assert_eq!(bench.session.history(), History { first_seq: 1, complete: true, loading: false });
+    assert_eq!(bench.texts()[..2], ["1", "2"]);
+    bench.outputs.clear();
+    bench.feed(Input::WantHistory);
+    assert!(bench.outputs.is_empty(), "there is nothing above");
+}
+
+#[test]
+fn history_that_does_not_come_is_asked_for_again_in_its_time() {
+    let mut bench = at_the_tail();
+    bench.feed(Input::Hidden);
+    bench.feed(Input::WantHistory);
+    for _ in 0..4 {
+        answer(&mut bench, None);
+        bench.wait();
+    }
+    assert_eq!(bench.fetches().len(), 5);
+    bench.pass(FETCH_LOST_MS * 2);
+    assert!((6..=8).contains(&bench.fetches().len()), "lost ones too: {}", bench.fetches().len());
+    answer(&mut bench, page("e1", 81..=90, 100));
+    assert_eq!(bench.session.history().first_seq, 81);
+}
+
+#[test]
+fn an_archived_session_can_be_scrolled_up() {
+    let mut bench = at_the_tail();
+    bench.feed(Input::Closed { code: 4011 });
+    bench.feed(Input::WantHistory);
+    answer(&mut bench, page("e1", 81..=90, 100));
+    assert_eq!(bench.texts().len(), 20);
+}
+
+#[test]
+fn a_page_of_another_log_begins_it_anew() {
+    let mut bench = at_the_tail();
+    bench.feed(Input::WantHistory);
+    answer(&mut bench, page("e2", 81..=90, 100));
+    assert!(bench.outputs.contains(&Output::Change(Change::LogReset(ResetReason::Epoch))));
+    answer(&mut bench, page("e2", 91..=100, 100));
+    assert_eq!((bench.texts().len(), bench.asked_to_open()), (10, 1));
+}
+
+#[test]
+fn s3_other_bytes_for_a_row_of_the_first_page_alarm_too() {
+    let mut bench = at_the_tail();
+    bench.event(95, &text_event("m95", "another"));
+    assert!(bench.outputs.contains(&Output::Change(Change::LogReset(ResetReason::Contradiction))));
+    assert_eq!(bench.fetches().len(), 1, "the newest page is asked for again");
+}
+
+#[test]
+fn events_while_history_is_on_its_way_stay_in_their_place() {
+    let mut bench = at_the_tail();
+    bench.feed(Input::WantHistory);
+    bench.event(101, &text_event("m101", "101"));
+    answer(&mut bench, page("e1", 80..=90, 101));
+    let texts = bench.texts();
+    assert_eq!(
+        (texts.first().map(String::as_str), texts.last().map(String::as_str)),
+        (Some("80"), Some("101"))
+    );
+    assert_eq!(texts.len(), 22);
+}
