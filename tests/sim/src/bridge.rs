@@ -191,11 +191,7 @@ impl Pauses {
 impl Life {
     async fn run(mut self) {
         let mut registered = self.register().await;
-        for session in self.ground.disk.unfinished() {
-            let path = format!("/v1/environments/{}/bridge/reconnect", registered.environment_id);
-            let body = json!({ "session_id": session }).to_string();
-            let _ = self.ground.device.call("POST", &path, Some(&body)).await;
-        }
+        self.ask_back(&registered, self.ground.disk.unfinished()).await;
         let mut pauses = Pauses::default();
         loop {
             let path =
@@ -223,10 +219,19 @@ impl Life {
                 Err(failure) => {
                     if matches!(failure.status(), Some(401 | 403 | 404 | 410)) {
                         registered = self.register().await;
+                        self.ask_back(&registered, self.sessions.keys().cloned().collect()).await;
                     }
                     pauses.next(&mut self.dice).await;
                 }
             }
+        }
+    }
+
+    async fn ask_back(&self, registered: &RegisteredEnvironment, sessions: Vec<SessionId>) {
+        for session in sessions {
+            let path = format!("/v1/environments/{}/bridge/reconnect", registered.environment_id);
+            let body = json!({ "session_id": session }).to_string();
+            let _ = self.ground.device.call("POST", &path, Some(&body)).await;
         }
     }
 

@@ -48,10 +48,8 @@ pub(crate) enum Order {
     Interrupt,
     /// Stands still.
     Freeze { ms: u64 },
-    /// Is looked at.
-    Wake,
-    /// Shows what it knows.
-    Show(oneshot::Sender<View>),
+    /// Shows what it knows; with all it has painted, if that is asked for.
+    Show { painted: bool, tell: oneshot::Sender<View> },
 }
 
 /// A decision that must not be taken.
@@ -144,10 +142,10 @@ impl Tab {
         let _ = self.orders.send(order);
     }
 
-    /// What it shows now; `None` when it stands still for longer than `patience`.
-    pub(crate) async fn view(&self, patience: Duration) -> Option<View> {
+    /// What it shows now, with all it has `painted` or without; `None` when it stands still for longer than `patience`.
+    pub(crate) async fn view(&self, painted: bool, patience: Duration) -> Option<View> {
         let (tell, told) = oneshot::channel();
-        self.order(Order::Show(tell));
+        self.order(Order::Show { painted, tell });
         tokio::time::timeout(patience, told).await.ok()?.ok()
     }
 }
@@ -222,9 +220,8 @@ impl Page {
                 sleep(Duration::from_millis(ms)).await;
                 self.feed(Input::Wake);
             }
-            Order::Wake => self.feed(Input::Wake),
-            Order::Show(tell) => {
-                let _ = tell.send(self.view());
+            Order::Show { painted, tell } => {
+                let _ = tell.send(self.view(painted));
             }
         }
     }
@@ -350,7 +347,8 @@ impl Page {
                     let seq = posted.and_then(|posted| posted.data.first().and_then(|event| event.seq));
                     PostOutcome::Accepted { seq }
                 }
-                Err(Failure::Refused { status, detail }) if status < 500 && status != 429 => {
+                // A token that ended twice on the way says nothing about what was sent.
+                Err(Failure::Refused { status, detail }) if status < 500 && !matches!(status, 401 | 429) => {
                     PostOutcome::Refused(*detail)
                 }
                 Err(_) => PostOutcome::Failed,
@@ -427,9 +425,9 @@ impl Page {
         });
     }
 
-    fn view(&self) -> View {
+    fn view(&self, painted: bool) -> View {
         let machine = &self.machine;
-        let items = machine.transcript().items();
+        let items = machine.transcript().items().filter(|_| painted);
         let requests = machine.ledger().entries().iter().filter(|entry| !entry.state.is_final());
         let prompts = machine.transcript().items().filter_map(|item| match &item.body {
             portcullis_protocol::session::transcript::ItemBody::Prompt(prompt) => Some(prompt),

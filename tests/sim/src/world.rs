@@ -1,6 +1,6 @@
 //! One run: a world is set up, lived in under bad weather, healed, and judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,8 @@ const REST_WITHIN: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// It rests when nothing changed over so many looks.
 const LOOKS_ALIKE: u32 = 24;
+/// A page that is given two tokens in a row which end before it can use them gives up, as it should.
+const TOKENS_LIVE_AT_LEAST: Duration = Duration::from_secs(15);
 /// Characters of an event that a dump shows.
 const EVENT_CHARS_SHOWN: usize = 300;
 /// How long a tab may stand still before it counts as frozen when it is asked for its view.
@@ -112,6 +114,7 @@ struct World {
     bridge_lives: u64,
     sessions: Vec<SessionId>,
     sites: Vec<Site>,
+    tokens_may_end_at: Instant,
     snapshot: Option<Snapshot>,
     may_restore: bool,
     stuck: Vec<String>,
@@ -181,6 +184,7 @@ impl World {
             bridge_lives: 1,
             sessions,
             sites,
+            tokens_may_end_at: Instant::now(),
             snapshot: None,
             may_restore,
             stuck: Vec::new(),
@@ -274,7 +278,8 @@ impl World {
                 let ms = self.dice.within(500..=40_000);
                 self.order(Order::Freeze { ms });
             }
-            55..=74 => {
+            55..=74 if self.tokens_may_end_at <= Instant::now() => {
+                self.tokens_may_end_at = Instant::now() + TOKENS_LIVE_AT_LEAST;
                 self.record.count(Fault::TokenExpiry);
                 self.record.note("world", "ends all tokens");
                 self.store.expire_tokens();
@@ -371,7 +376,7 @@ impl World {
         self.bring_back().await;
         let leaves_pending = self.dice.hits(400);
         let until = Instant::now() + REST_WITHIN;
-        let (mut alike, mut before) = (0, (0_u64, 0_usize));
+        let (mut alike, mut before) = (0, (0_u64, 0_u64));
         while Instant::now() < until {
             sleep(LOOK_EVERY).await;
             if !leaves_pending || alike == 0 {
@@ -391,8 +396,8 @@ impl World {
         }
     }
 
-    fn heads(&self) -> usize {
-        self.sessions.iter().map(|session| self.store.log(session).len()).sum()
+    fn heads(&self) -> u64 {
+        self.sessions.iter().map(|session| self.store.head(session)).sum()
     }
 
     /// What is not yet as it has to be.
@@ -401,7 +406,7 @@ impl World {
         for site in &self.sites {
             let name = &site.place.name;
             let Some(tab) = &site.tab else { continue };
-            let Some(view) = tab.view(VIEW_PATIENCE).await else {
+            let Some(view) = tab.view(false, VIEW_PATIENCE).await else {
                 unrest.push(format!("{name} stands still"));
                 continue;
             };
@@ -410,8 +415,8 @@ impl World {
             } else if view.link != LinkView::Online {
                 unrest.push(format!("{name} is not online: {:?}", view.link));
             }
-            let head = self.store.log(&site.place.session).len();
-            if usize::try_from(view.applied) != Ok(head) {
+            let head = self.store.head(&site.place.session);
+            if view.applied != head {
                 unrest.push(format!("{name} is at {} of {head}", view.applied));
             }
             if !view.outbox.is_empty() || !view.whole || view.gap {
@@ -422,7 +427,10 @@ impl World {
             }
         }
         for session in &self.sessions {
-            unrest.extend(self.unheard(session).await);
+            if unrest.is_empty() {
+                unrest.extend(self.unheard(session).await);
+                unrest.extend(self.unlogged(session));
+            }
             let rows = self.store.requests(session);
             let open = rows
                 .iter()
@@ -436,7 +444,7 @@ impl World {
     async fn unheard(&self, session: &SessionId) -> Vec<String> {
         let site = self.sites.iter().find(|site| site.place.session == *session);
         let Some(tab) = site.and_then(|site| site.tab.as_ref()) else { return Vec::new() };
-        let Some(view) = tab.view(VIEW_PATIENCE).await else { return Vec::new() };
+        let Some(view) = tab.view(false, VIEW_PATIENCE).await else { return Vec::new() };
         let truth = self.record.truth();
         let prompts = self.store.log(session).into_iter().filter(|(_, up, _)| *up);
         let uuids = prompts.filter_map(|(.., event)| event.header().ok()?.uuid);
@@ -445,6 +453,16 @@ impl World {
             .filter(|uuid| !truth.heard.iter().any(|(place, heard)| place == session && heard == uuid))
             .map(|uuid| format!("{session}: prompt {uuid} waits for the agent"))
             .collect()
+    }
+
+    /// Facts that the bridge read and the log does not have yet.
+    fn unlogged(&self, session: &SessionId) -> Option<String> {
+        let log = self.store.log(session);
+        let logged: BTreeSet<u64> = log.iter().filter_map(|(.., event)| fact_in(event.as_str())).collect();
+        let truth = self.record.truth();
+        let due = truth.facts.get(session)?.iter().filter(|fact| fact.read && !fact.restored_away);
+        let missing: Vec<u64> = due.map(|fact| fact.number).filter(|fact| !logged.contains(fact)).collect();
+        (!missing.is_empty()).then(|| format!("{session}: facts {missing:?} are not in the log"))
     }
 
     async fn judge(mut self) -> Outcome {
@@ -469,7 +487,7 @@ impl World {
             seed: self.seed,
             hash: truth.hash,
             faults: truth.counts.clone(),
-            events: count(events),
+            events,
             facts: count(truth.facts.values().map(Vec::len).sum()),
             prompts: count(truth.prompts.len()),
             requests: count(truth.asked.len()),
@@ -508,7 +526,7 @@ impl World {
     async fn evidence(&mut self, session: SessionId) -> Option<Evidence> {
         let mut views: BTreeMap<String, View> = BTreeMap::new();
         for site in self.sites.iter().filter(|site| site.place.session == session) {
-            if let Some(view) = site.tab.as_ref()?.view(VIEW_PATIENCE).await {
+            if let Some(view) = site.tab.as_ref()?.view(true, VIEW_PATIENCE).await {
                 views.insert(site.place.name.clone(), view);
             }
         }
@@ -523,9 +541,8 @@ impl World {
         let mut fold = None;
         for _ in 0..40 {
             sleep(LOOK_EVERY).await;
-            let view = auditor.view(VIEW_PATIENCE).await?;
-            let head = self.store.log(&session).len();
-            if usize::try_from(view.applied) == Ok(head) && view.link == LinkView::Online {
+            let view = auditor.view(true, VIEW_PATIENCE).await?;
+            if view.applied == self.store.head(&session) && view.link == LinkView::Online {
                 fold = Some(view);
                 break;
             }
