@@ -447,7 +447,9 @@ impl Worker {
             match output {
                 Output::Finish(end) => return Some(end),
                 Output::Journal(entry) => {
-                    self.ground.record.note("disk", &format!("{entry:?}").chars().take(140).collect::<String>());
+                    self.ground
+                        .record
+                        .note("disk", &format!("{entry:?}").chars().take(140).collect::<String>());
                     let session = self.session.clone();
                     self.ground.disk.files().journals.entry(session).or_default().push(entry);
                 }
@@ -675,7 +677,9 @@ async fn keep_lane(
                 }
                 Err(Failure::Refused { status: 404 | 410, detail }) => {
                     let shown: String = body.chars().take(BODY_CHARS_SHOWN).collect();
-                    ground.record.note("bridge", &format!("is told that it is over: {} {shown}", detail.message));
+                    ground
+                        .record
+                        .note("bridge", &format!("is told that it is over: {} {shown}", detail.message));
                     break PostOutcome::Gone;
                 }
                 Err(Failure::Refused { status: 400 | 413 | 415 | 422, detail }) => {

@@ -114,6 +114,8 @@ pub(crate) struct Place {
     pub record: Record,
     /// Where it begins to read.
     pub start: StartAt,
+    /// Breaks the tab on purpose: it reads other facts than were sent.
+    pub garbles: bool,
 }
 
 impl Tab {
@@ -236,6 +238,7 @@ impl Page {
                 if text.starts_with(r#"{"type":"live""#) {
                     self.place.record.truth().live += 1;
                 }
+                let text = if self.place.garbles { text.replace("fact #1", "fact #9") } else { text };
                 self.feed(Input::Frame(text));
             }
             Event::Closed { number, code } if number == self.socket_number => {

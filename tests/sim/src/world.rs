@@ -47,6 +47,8 @@ pub struct Options {
     pub mutation: Mutation,
     /// The store acknowledges an event now and then and does not keep it.
     pub store_loses: bool,
+    /// The first tab reads other bytes than were sent.
+    pub garbles: bool,
 }
 
 /// What a run was.
@@ -162,6 +164,7 @@ impl World {
                 network: network.clone(),
                 clock,
                 record: record.clone(),
+                garbles: options.garbles && number == 0,
                 start: if dice.hits(500) { StartAt::Tail } else { StartAt::Beginning },
             };
             sites.push(Site { place, tab: None, opened: 0 });
@@ -535,6 +538,7 @@ impl World {
             session: session.clone(),
             storage: Storage::default(),
             start: StartAt::Beginning,
+            garbles: false,
             ..self.sites[0].place.clone()
         };
         let auditor = Tab::open(place, self.dice.fork("auditor"));

@@ -43,6 +43,6 @@ fn a_store_that_loses_an_acknowledged_event_is_caught() {
 }
 
 #[test]
-fn a_network_that_repeats_a_frame_with_other_bytes_is_caught() {
-    is_caught_as(Kind::Shown, broken(Mutation::ShowsOtherwise));
+fn a_client_that_shows_other_bytes_than_the_log_has_is_caught() {
+    is_caught_as(Kind::Shown, Options { garbles: true, ..Options::default() });
 }

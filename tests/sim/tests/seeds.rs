@@ -10,8 +10,7 @@ const PINNED: &[u64] = &[
     // An interrupt behind the end of an incarnation cost the session its bridge for as long as a lease lives.
     144, 66, 99, 118,
     // After the store was set back, what a bridge had read waited for the next prompt.
-    127,
-    // A token that ended twice on its way made a prompt a refused one.
+    127, // A token that ended twice on its way made a prompt a refused one.
     211,
 ];
 

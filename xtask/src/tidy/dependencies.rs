@@ -24,7 +24,7 @@ const TESTKIT: &str = "portcullis-testkit";
 const TESTS: &str = "portcullis-tests";
 
 /// Our own crates that each of ours may import in what it ships.
-const DIRECTION: [(&str, &[&str]); 9] = [
+const DIRECTION: [(&str, &[&str]); 10] = [
     (PROTOCOL, &[]),
     ("portcullis-agent", &[PROTOCOL]),
     ("portcullis-bridge", &[PROTOCOL]),
@@ -33,6 +33,8 @@ const DIRECTION: [(&str, &[&str]); 9] = [
     (TESTKIT, &[PROTOCOL]),
     ("portcullis", &[PROTOCOL, "portcullis-agent", "portcullis-bridge", "portcullis-ingress"]),
     (TESTS, &[PROTOCOL, TESTKIT]),
+    // The machines themselves, on simulated ground.
+    ("portcullis-sim", &[PROTOCOL, "portcullis-bridge", "portcullis-ingress"]),
     ("xtask", &[]),
 ];
 
