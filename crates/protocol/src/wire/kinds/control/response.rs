@@ -6,7 +6,7 @@ use super::hook::{HookOutput, McpReply};
 use super::listing::{HooksListing, OutputStyles, PluginsReloaded};
 use super::permission::{Behavior, Mode, PermissionResult};
 use crate::wire::kinds::macros::{named, record, tagged};
-use crate::wire::kinds::tools::output::{McpContents, McpResult};
+use crate::wire::kinds::tools::mcp::{McpContents, McpResult};
 use crate::wire::kinds::value::{Any, Count, Field, Flag, List, Text};
 
 tagged! {

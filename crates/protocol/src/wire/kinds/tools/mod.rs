@@ -2,6 +2,7 @@
 //! an input is sent back word for word; here they are typed by the tool's name.
 
 pub mod input;
+pub mod mcp;
 pub mod output;
 
 pub use input::ToolInput;
