@@ -117,6 +117,10 @@ impl Relay {
     }
 
     fn handle_control(&mut self, now: Tick, down: ControlDown) {
+        // Behind its last word an incarnation cannot even answer: the next one does.
+        if matches!(self.phase, Phase::Resuming | Phase::Ended | Phase::Over) && !self.stopping {
+            return self.defer(WorkerDown::Control(down));
+        }
         let device = |subtype: &str| DeviceAsks {
             device_id: down.device_id.clone(),
             request_id: down.request_id.clone(),
