@@ -281,7 +281,7 @@ fn the_worked_example_of_the_docs_is_what_the_code_reads_and_writes() {
         }
         blocks += 1;
     }
-    assert_eq!(blocks, 30);
+    assert_eq!(blocks, 31);
 }
 
 fn rewritten<T: DeserializeOwned + Serialize>(line: &str) -> String {

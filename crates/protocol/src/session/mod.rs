@@ -198,7 +198,7 @@ impl Session {
     pub fn link(&self) -> LinkView {
         match self.link.view() {
             LinkView::Waiting { until, tries } => LinkView::Waiting { until: self.clock.tell(until), tries },
-            other => other,
+            other @ (LinkView::Connecting | LinkView::Online | LinkView::Stopped(_)) => other,
         }
     }
 
