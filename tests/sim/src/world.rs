@@ -484,6 +484,9 @@ impl World {
             }
         }
         let events = self.heads();
+        for session in &self.sessions {
+            self.store.log(session).iter().for_each(|(.., event)| self.record.mix(event.as_str()));
+        }
         let truth = self.record.truth();
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let outcome = Outcome {
