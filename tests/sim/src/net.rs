@@ -221,8 +221,7 @@ async fn pump(
     mut copy: Option<&mut Vec<u8>>,
 ) -> Ended {
     let (mut passed, mut buffer) = (0_usize, vec![0; if fate.sips { SIP_BYTES } else { PIPE_BYTES }]);
-    loop {
-        let Ok(read @ 1..) = from.read(&mut buffer).await else { break };
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
         sleep(Duration::from_millis(fate.latency_ms.min(250))).await;
         if silent_after.is_some_and(|after| passed + read > after) {
             // Swallowed, like all that follows.

@@ -49,6 +49,14 @@ pub(crate) struct Truth {
     pub live: u64,
 }
 
+impl Truth {
+    fn mix(&mut self, text: &str) {
+        for byte in text.bytes() {
+            self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
+
 /// One prompt.
 #[derive(Clone, Debug)]
 pub(crate) struct Said {
@@ -126,10 +134,13 @@ impl Record {
         let mut line = String::new();
         let _ = write!(line, "{:>8} {who:<10} {what}", self.clock.ms());
         let mut truth = self.truth();
-        for byte in line.bytes() {
-            truth.hash = (truth.hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
+        truth.mix(&line);
         truth.lines.push(line);
+    }
+
+    /// Makes `text` part of what two runs are compared by, without showing it.
+    pub(crate) fn mix(&self, text: &str) {
+        self.truth().mix(text);
     }
 
     /// A decision goes out; returns its place.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::SinkExt as _;
 use portcullis_protocol::RawJson;
 use portcullis_protocol::id::SessionId;
+use portcullis_protocol::session::transcript::{ItemBody, PromptState};
 use portcullis_protocol::session::{
     Change, Choice, Click, Input, LinkView, Output, PageQuery, PostOutcome, ResetReason, Session,
     SessionConfig, StartAt, StopReason, Whoami,
@@ -432,13 +433,12 @@ impl Page {
         let machine = &self.machine;
         let items = machine.transcript().items().filter(|_| painted);
         let requests = machine.ledger().entries().iter().filter(|entry| !entry.state.is_final());
-        let prompts = machine.transcript().items().filter_map(|item| match &item.body {
-            portcullis_protocol::session::transcript::ItemBody::Prompt(prompt) => Some(prompt),
-            _ => None,
-        });
-        let unknown = prompts
-            .chain(machine.transcript().queue())
-            .filter(|prompt| prompt.state == portcullis_protocol::session::transcript::PromptState::Unknown);
+        let prompts = machine
+            .transcript()
+            .items()
+            .filter_map(|item| if let ItemBody::Prompt(prompt) = &item.body { Some(prompt) } else { None });
+        let unknown =
+            prompts.chain(machine.transcript().queue()).filter(|prompt| prompt.state == PromptState::Unknown);
         View {
             unknown: unknown.map(|prompt| prompt.uuid.clone()).collect(),
             items: items.map(|item| format!("{} {:?} {:?}", item.seq, item.parent, item.body)).collect(),

@@ -211,7 +211,7 @@ impl World {
     async fn live(&mut self) {
         let weather = Weather::rough(&mut self.dice);
         self.network.set_weather(weather);
-        let until = Instant::now() + Duration::from_secs(self.dice.within(15..=45));
+        let until = Instant::now() + Duration::from_secs(self.dice.within(10..=35));
         while Instant::now() < until {
             let pause = self.dice.within(20..=900);
             sleep(Duration::from_millis(pause)).await;
@@ -305,7 +305,7 @@ impl World {
     fn crash_ingress(&mut self, fault: Fault) {
         let Some(ingress) = self.ingress.take() else { return };
         self.record.count(fault);
-        self.record.note("world", &format!("{}", fault.name()));
+        self.record.note("world", fault.name());
         self.network.set_door(None);
         self.network.cut_all();
         ingress.kill();
@@ -484,6 +484,9 @@ impl World {
             }
         }
         let events = self.heads();
+        for session in &self.sessions {
+            self.store.log(session).iter().for_each(|(.., event)| self.record.mix(event.as_str()));
+        }
         let truth = self.record.truth();
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let outcome = Outcome {

@@ -126,10 +126,6 @@ impl Relay {
             request_id: down.request_id.clone(),
             subtype: subtype.to_owned(),
         };
-        if matches!(self.phase, Phase::Ended | Phase::Over) {
-            // Nothing is said behind the end of an incarnation: the answer waits for the next one.
-            return self.defer(WorkerDown::Control(down));
-        }
         let Some((subtype, mut request)) = readable(&down.event) else {
             return self.refuse(&device(""), "the request cannot be read", "invalid_request");
         };

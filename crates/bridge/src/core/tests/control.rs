@@ -170,15 +170,3 @@ fn a_model_that_was_changed_shows_in_the_state() {
     shown.extend(machine.settle());
     assert!(posted(&shown).iter().any(|item| item["state"]["state"]["model"] == "big-1"), "{shown:?}");
 }
-
-#[test]
-fn nothing_is_answered_behind_the_end_of_an_incarnation() {
-    let mut machine = Machine::running();
-    machine.exit(0);
-    machine.settle();
-    let shown = machine.control(json!({"subtype": "interrupt"}));
-    assert!(replies(&shown).is_empty(), "the ingress takes nothing more of the old one: {shown:?}");
-    assert!(shown.iter().any(|line| line.contains("attach")), "the next one answers: {shown:?}");
-    let shown = machine.frame(WorkerDown::Hello(hello(0, 0)));
-    assert_eq!(replies(&shown).len(), 1, "{shown:?}");
-}
