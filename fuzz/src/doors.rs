@@ -2,6 +2,7 @@
 //! tests of `crates/protocol/tests/hostile.rs`. They panic where something that must hold does not.
 
 use portcullis_protocol::approval::{Decision, bind, reveal::reveal};
+use portcullis_protocol::json::JsonRef;
 use portcullis_protocol::session::transcript::{Change, ItemId, Transcript};
 use portcullis_protocol::session::{Input, Output, Session, SessionConfig, StartAt};
 use portcullis_protocol::wire::client::{ClientFrame, ServerFrame};
@@ -10,6 +11,7 @@ use portcullis_protocol::wire::rest::EventsPage;
 use portcullis_protocol::wire::worker::{WorkerDown, WorkerPost, WorkerUp};
 use portcullis_protocol::wire::{control, prompt};
 use portcullis_protocol::{RawJson, Tick};
+use serde_json::Value;
 
 /// Any text through every decoder there is.
 pub fn decoder(bytes: &[u8]) {
@@ -20,6 +22,7 @@ pub fn decoder(bytes: &[u8]) {
     let _ = WorkerUp::parse(text);
     let Ok(raw) = RawJson::parse(text) else { return };
     assert_eq!(raw.as_str(), text.trim_matches([' ', '\t', '\r', '\n']), "raw text stays as it came");
+    look(&raw);
     let _ = raw.read::<WorkerPost>();
     let _ = (raw.has_duplicate_keys(), prompt::check(&raw), control::Request::parse(&raw));
     if let Ok(decision) = Decision::parse(&raw) {
@@ -28,6 +31,32 @@ pub fn decoder(bytes: &[u8]) {
     let shown = reveal(text);
     assert!(shown.fold.is_none_or(|fold| fold.start <= fold.end && fold.end <= shown.lines.len()));
     one_event(&raw);
+}
+
+/// What is looked up in checked text is what a parser reads, where parsers agree.
+fn look(raw: &RawJson) {
+    if let Ok(value) = raw.read::<Value>()
+        && !raw.has_duplicate_keys()
+    {
+        same(raw.look(), &value);
+    }
+}
+
+fn same(looked: JsonRef<'_>, parsed: &Value) {
+    assert_eq!(looked.text().as_deref(), parsed.as_str());
+    assert_eq!((looked.flag(), looked.is_none()), (parsed.as_bool(), parsed.is_null()));
+    assert_eq!((looked.whole(), looked.number()), (parsed.as_u64(), parsed.as_f64()));
+    let (mut items, mut entries) = (looked.items(), looked.entries());
+    for parsed in parsed.as_array().into_iter().flatten() {
+        same(items.next().expect("as many items"), parsed);
+    }
+    for (name, parsed) in parsed.as_object().into_iter().flatten() {
+        let (key, value) = entries.next().expect("as many fields");
+        assert_eq!(key, name.as_str());
+        assert_eq!(looked.get(name), value);
+        same(value, parsed);
+    }
+    assert_eq!((items.next(), entries.next()), (None, None), "and no more");
 }
 
 /// One event into transcripts and into a session.

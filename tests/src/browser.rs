@@ -57,14 +57,14 @@ impl Browser {
     /// Shows the page as a person with that colour scheme sees it.
     pub async fn prefer_colours(&self, scheme: &str) -> Result<()> {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await.map(drop)
     }
 
     /// Shows the page in a viewport of that size; a window itself cannot be as narrow as a phone.
     pub async fn view_as(&self, width: u32, height: u32) -> Result<()> {
         let phone = width < 640;
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone });
-        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await.map(drop)
     }
 
     /// Ends the browser and its driver.
@@ -73,9 +73,10 @@ impl Browser {
         self.driver.end()
     }
 
-    async fn devtools(&self, command: &'static str, parameters: Value) -> Result<()> {
+    /// Sends the current tab a command of the developer tools.
+    pub async fn devtools(&self, command: &'static str, parameters: Value) -> Result<Value> {
         let command = Devtools { command, parameters };
-        self.client.issue_cmd(command).await.map(drop).context("talking to the developer tools")
+        self.client.issue_cmd(command).await.context("talking to the developer tools")
     }
 }
 

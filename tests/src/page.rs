@@ -4,12 +4,8 @@ use anyhow::{Context, Result, bail};
 use fantoccini::elements::Element;
 use fantoccini::{Client, Locator};
 
+use crate::page::key::{ENTER, RELEASE_ALL, SHIFT};
 use crate::patience::{SOON, until};
-
-/// WebDriver's codes for keys without a character.
-const SHIFT: char = '\u{E008}';
-const ENTER: char = '\u{E007}';
-const RELEASE_ALL: char = '\u{E000}';
 
 /// The page in the browser's current tab.
 #[derive(Clone, Debug)]
@@ -79,6 +75,14 @@ impl Page {
         .await
     }
 
+    /// Presses a button that may be gone already, because what it asks for happened by itself.
+    pub async fn press_if_there(&self, selector: &str) -> Result<()> {
+        if let Some(button) = self.visible(selector).await? {
+            let _gone_meanwhile = button.click().await;
+        }
+        Ok(())
+    }
+
     /// Types into a field; new lines are typed as Shift+Enter.
     pub async fn type_into(&self, selector: &str, text: &str) -> Result<()> {
         let keys = text.replace('\n', &format!("{SHIFT}{ENTER}{RELEASE_ALL}"));
@@ -108,6 +112,13 @@ impl Page {
     }
 }
 
+/// WebDriver's codes for keys without a character.
+pub mod key {
+    pub const SHIFT: char = '\u{E008}';
+    pub const ENTER: char = '\u{E007}';
+    pub const RELEASE_ALL: char = '\u{E000}';
+}
+
 /// The marks of the client's elements.
 pub mod mark {
     pub const PAIR_STATUS: &str = "[data-testid=pair-status]";
@@ -119,6 +130,7 @@ pub mod mark {
     pub const PROMPT: &str = "[data-testid=item][data-kind=prompt]";
     pub const TEXT: &str = "[data-testid=item][data-kind=text]";
     pub const THINKING: &str = "[data-testid=item][data-kind=thinking]";
+    pub const NOTICE: &str = "[data-testid=item][data-kind=notice]";
     pub const TOOL: &str = "[data-testid=item][data-kind=tool]";
     pub const COMPOSER: &str = "[data-testid=composer-input]";
     pub const SEND: &str = "[data-testid=composer-send]";
@@ -129,5 +141,21 @@ pub mod mark {
     pub const DENY: &str = "[data-testid=gate-deny]";
     pub const DENY_REASON: &str = "[data-testid=gate-deny-reason]";
     pub const DENY_SEND: &str = "[data-testid=gate-deny-send]";
+    pub const GATE_UNFOLD: &str = "[data-testid=gate-unfold]";
+    pub const GATE_EDIT: &str = "[data-testid=gate-edit]";
+    pub const GATE_OFFER: &str = "[data-testid=gate-offer]";
+    pub const NEXT_REQUEST: &str = "[aria-label='Next request']";
+    pub const GATE_TICKS: &str = "[data-testid=gate-ticks]";
+    pub const GATE_OFFLINE: &str = "[data-testid=gate-offline]";
+    pub const GATE_LATE: &str = "[data-testid=gate-late]";
+    pub const QUEUED: &str = "[data-testid=queued]";
+    pub const PROMPT_STATE: &str = "[data-testid=prompt-state]";
+    pub const UNSENT: &str = "[data-testid=unsent]";
+    pub const GAP: &str = "[data-testid=gap]";
+    pub const LINK_STATE: &str = "[data-testid=link-state]";
+    pub const LINK_COUNTDOWN: &str = "[data-testid=link-countdown]";
+    pub const LINK_NOW: &str = "[data-testid=link-now]";
+    pub const LOGOUT: &str = "[data-testid=logout]";
+    pub const LOGOUT_ANYWAY: &str = "[data-testid=logout-anyway]";
     pub const LINK_ONLINE: &str = "[data-testid=link-state][data-state=online]";
 }

@@ -83,6 +83,21 @@ impl Family {
         }
     }
 
+    /// Holds the child still; what it started goes on.
+    pub fn pause(&self) -> Result<()> {
+        kill_process(self.leader, Signal::STOP).with_context(|| format!("pausing {}", self.name))
+    }
+
+    /// Lets a paused child go on.
+    pub fn resume(&self) -> Result<()> {
+        kill_process(self.leader, Signal::CONT).with_context(|| format!("resuming {}", self.name))
+    }
+
+    /// Kills the child without a word, and fails if what descended from it outlives it for long.
+    pub fn kill(mut self) -> Result<()> {
+        self.end_within(Signal::KILL, GRACE)
+    }
+
     /// Asks the child to end, and fails if it or anything that descended from it stays.
     pub fn end(&mut self) -> Result<()> {
         self.end_within(Signal::TERM, GRACE)
@@ -96,6 +111,8 @@ impl Family {
     fn end_within(&mut self, signal: Signal, grace: Duration) -> Result<()> {
         let descendants = self.descendants();
         let _gone = kill_process(self.leader, signal);
+        // A paused one would hear nothing.
+        let _gone = kill_process(self.leader, Signal::CONT);
         let deadline = Instant::now() + grace;
         let mut ended = false;
         while Instant::now() < deadline {

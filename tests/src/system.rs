@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::patience::SOON;
 use crate::processes::{Family, Trace};
+use crate::walk::Place;
 
 /// A running demo.
 #[derive(Debug)]
@@ -73,14 +74,14 @@ impl System {
     pub fn project_file(&self, name: &str) -> Option<PathBuf> {
         find_below(self.folder.path(), name)
     }
+}
 
-    /// What it logged, for the message of a failed test.
-    pub fn log(&self) -> String {
+impl Place for System {
+    fn log(&self) -> String {
         log_of(self.folder.path())
     }
 
-    /// Ends it, and fails if a process stays.
-    pub fn end(mut self) -> Result<()> {
+    fn end(mut self) -> Result<()> {
         self.family.end().with_context(|| log_of(self.folder.path()))
     }
 }
@@ -92,7 +93,7 @@ pub fn given(name: &str) -> Result<PathBuf> {
     Ok(PathBuf::from(value))
 }
 
-fn wait_until_ready(family: &mut Family) -> Result<Value> {
+pub(crate) fn wait_until_ready(family: &mut Family) -> Result<Value> {
     let lines = family.lines()?;
     loop {
         let Ok(line) = lines.recv_timeout(SOON) else { bail!("the demo did not become ready") };

@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// Only natively, without a browser
     #[arg(long)]
     native: bool,
+    /// Only in headless Chromium
+    #[arg(long, conflicts_with = "native")]
+    browser: bool,
 }
 
 /// What can be measured.
@@ -47,8 +50,10 @@ pub(crate) fn run(checkout: &Checkout, options: &Options, interrupt: &Interrupt)
         return reliability::run(checkout, interrupt);
     }
     let mut measured = Vec::new();
-    println!("measuring natively, in the release profile");
-    measured.extend(collect(Side::Native, native(checkout), interrupt)?);
+    if !options.browser {
+        println!("measuring natively, in the release profile");
+        measured.extend(collect(Side::Native, native(checkout), interrupt)?);
+    }
     if !options.native {
         println!("measuring in headless Chromium, in the profile that ships");
         measured.extend(collect(Side::Chromium, in_browser(checkout, interrupt)?, interrupt)?);

@@ -15,6 +15,7 @@ mod demo;
 mod dist;
 mod group;
 mod http;
+mod sim;
 mod soak;
 mod test;
 mod tidy;
@@ -49,6 +50,8 @@ enum Command {
     Dist,
     /// Measure how fast something is, and print a table
     Bench(bench::Options),
+    /// Run the simulation for many seeds, or for one with its trace
+    Sim(sim::Options),
     /// Run a program that is told to end when its parent dies
     #[command(hide = true)]
     Leash {
@@ -75,6 +78,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tidy => tidy::run(&Checkout::find()?),
         Command::Dist => dist::run(&Checkout::find()?, &Interrupt::listen()?),
         Command::Bench(options) => bench::run(&Checkout::find()?, &options, &Interrupt::listen()?),
+        Command::Sim(options) => sim::run(&Checkout::find()?, &options, &Interrupt::listen()?),
         Command::Leash { command } => Err(group::become_leashed(&command)),
     }
 }

@@ -2,9 +2,15 @@
 //! unknown flags are tolerated and reported as warnings; only what would change what the agent *is* (another
 //! wire format, a mode it lacks, an id that is none) is an error.
 
-use std::{collections::VecDeque, path::PathBuf};
+use std::{collections::VecDeque, path::PathBuf, str::FromStr};
 
-use crate::options::{AgentOptions, DEFAULT_MODEL, PermissionMode};
+use serde_json::{Map, Value};
+
+use crate::{
+    model::messages::request::Thinking,
+    options::{AgentOptions, PermissionMode, Resume},
+    permission::rule::Rule,
+};
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]
@@ -45,6 +51,22 @@ pub enum UsageError {
     /// Permission prompts go over stdio or nowhere.
     #[error("--permission-prompt-tool must be stdio, not {0:?}")]
     PromptTool(String),
+    /// A flag that needs a number has none.
+    #[error("{flag} needs a number, not {value:?}")]
+    Number {
+        /// The flag as it was written.
+        flag: String,
+        /// What was given.
+        value: String,
+    },
+    /// A flag that needs a JSON object has none.
+    #[error("{flag} needs a JSON object: {problem}")]
+    Json {
+        /// The flag as it was written.
+        flag: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A session id that could be mistaken for a flag or a path.
     #[error("session id {0:?} must be 1 to 64 characters out of A-Z, a-z, 0-9, - and _, not starting with -")]
     SessionId(String),
@@ -54,25 +76,8 @@ pub enum UsageError {
 const SESSION_ID_BYTES_MAX: usize = 64;
 
 /// Flags of other agents that carry a value which means nothing here.
-const VALUES_IGNORED: [&str; 17] = [
-    "--agents",
-    "--allowedTools",
-    "--append-system-prompt",
-    "--betas",
-    "--disallowedTools",
-    "--effort",
-    "--fallback-model",
-    "--json-schema",
-    "--max-budget-usd",
-    "--max-thinking-tokens",
-    "--max-turns",
-    "--mcp-config",
-    "--setting-sources",
-    "--settings",
-    "--system-prompt",
-    "--thinking",
-    "--tools",
-];
+const VALUES_IGNORED: [&str; 6] =
+    ["--betas", "--fallback-model", "--mcp-config", "--setting-sources", "--settings", "--thinking-display"];
 
 /// Reads the arguments after `portcullis agent`.
 pub fn parse_args(args: &[String]) -> Result<Invocation, UsageError> {
@@ -108,11 +113,29 @@ pub fn parse_args(args: &[String]) -> Result<Invocation, UsageError> {
             "--model" => {
                 let name = value()?;
                 if !name.is_empty() && name != "default" {
-                    warnings.extend(strange_model(&name));
                     options.model = name;
                 }
             }
-            "--session-id" | "--resume" => options.session_id = Some(session_id(value()?)?),
+            "--session-id" => options.session_id = Some(session_id(value()?)?),
+            "--resume" => options.resume = Some(Resume::Session(session_id(value()?)?)),
+            "--continue" => options.resume = Some(Resume::Latest),
+            "--fork-session" => options.fork_session = true,
+            "--system-prompt" => options.charter.system_prompt = Some(value()?),
+            "--append-system-prompt" => options.charter.append_system_prompt = Some(value()?),
+            "--allowedTools" | "--allowed-tools" => options.allow_rules.extend(rules(&value()?)),
+            "--disallowedTools" | "--disallowed-tools" => options.deny_rules.extend(rules(&value()?)),
+            "--tools" => options.charter.tools = tools(&value()?),
+            "--max-turns" => options.charter.max_turns = Some(number(flag, value()?)?),
+            "--max-budget-usd" => options.charter.max_budget_usd = Some(number(flag, value()?)?),
+            "--effort" => options.charter.effort = Some(value()?),
+            "--max-thinking-tokens" => options.charter.thinking = thinking(number(flag, value()?)?),
+            "--thinking" => match value()?.as_str() {
+                "adaptive" | "enabled" => options.charter.thinking = Thinking::Adaptive,
+                "disabled" => options.charter.thinking = Thinking::Disabled,
+                odd => warnings.push(format!("ignoring --thinking {odd:?}")),
+            },
+            "--json-schema" => options.charter.json_schema = Some(json_object(flag, &value()?)?.into()),
+            "--agents" => options.charter.define_agents(&json_object(flag, &value()?)?),
             "--add-dir" => options.additional_directories.push(PathBuf::from(value()?)),
             ignored if VALUES_IGNORED.contains(&ignored) => drop(value()?),
             unknown if unknown.starts_with('-') => {
@@ -133,9 +156,49 @@ pub fn parse_args(args: &[String]) -> Result<Invocation, UsageError> {
     })
 }
 
-fn strange_model(name: &str) -> Option<String> {
-    let known = name.starts_with(DEFAULT_MODEL);
-    (!known).then(|| format!("there is no model {name:?} here: the scripted model answers under that name"))
+/// Zero thinking tokens mean none at all.
+fn thinking(tokens: u64) -> Thinking {
+    if tokens == 0 { Thinking::Disabled } else { Thinking::Budget(tokens) }
+}
+
+fn number<T: FromStr>(flag: &str, value: String) -> Result<T, UsageError> {
+    value.parse().map_err(|_| UsageError::Number { flag: flag.to_owned(), value })
+}
+
+fn json_object(flag: &str, text: &str) -> Result<Map<String, Value>, UsageError> {
+    serde_json::from_str(text)
+        .map_err(|error| UsageError::Json { flag: flag.to_owned(), problem: error.to_string() })
+}
+
+/// A list of names; `default` and `all` stand for all tools.
+fn tools(text: &str) -> Option<Vec<String>> {
+    let names: Vec<String> = words(text);
+    let all = names.iter().any(|name| name == "default" || name == "all");
+    (!all).then_some(names)
+}
+
+fn rules(text: &str) -> Vec<Rule> {
+    words(text).iter().filter_map(|word| Rule::from_text(word)).collect()
+}
+
+/// Words apart by commas or spaces, except within parentheses: `Bash(git log:*),Read`.
+fn words(text: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut depth = 0_usize;
+    for character in text.chars() {
+        match character {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 && (character == ',' || character.is_whitespace()) {
+            words.push(String::new());
+        } else if let Some(word) = words.last_mut() {
+            word.push(character);
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 fn start_in(options: &mut AgentOptions, mode: PermissionMode) {
@@ -192,7 +255,7 @@ mod tests {
         assert_eq!(options.session_id.as_deref(), Some("abc_1"));
         assert_eq!(options.model, "scripted-x");
         assert!(!options.bypass_allowed);
-        assert_eq!(run(&["--model", "opus"]).unwrap().1.len(), 1);
+        assert_eq!(run(&["--model", "opus"]).unwrap().0.model, "opus");
         assert_eq!(run(&["--model="]).unwrap().0.model, "scripted");
     }
 
@@ -201,6 +264,32 @@ mod tests {
         let (options, warnings) = run(&["--shiny", "new", "--also=x", "--print", "--tail"]).unwrap();
         assert_eq!(warnings.len(), 3, "{warnings:?}");
         assert_eq!(options.model, "scripted");
+    }
+
+    #[test]
+    fn takes_rules_limits_and_instructions() {
+        let (options, warnings) = run(&[
+            "--allowedTools=Read,Bash(git log:*),Bash(a, b)",
+            "--disallowedTools",
+            "WebFetch Edit(//etc/**)",
+            "--tools=Read,Bash",
+            "--max-turns=3",
+            "--max-budget-usd=0.5",
+            "--max-thinking-tokens=0",
+            "--json-schema={\"type\":\"object\"}",
+            "--system-prompt=",
+            "--resume=abc",
+            "--fork-session",
+        ])
+        .unwrap();
+        let texts = |rules: &[Rule]| rules.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(texts(&options.allow_rules), ["Read", "Bash(git log:*)", "Bash(a, b)"]);
+        assert_eq!(texts(&options.deny_rules), ["WebFetch", "Edit(//etc/**)"]);
+        assert_eq!(options.charter.tools.as_deref().unwrap(), ["Read", "Bash"]);
+        assert_eq!((options.charter.max_turns, options.charter.thinking), (Some(3), Thinking::Disabled));
+        assert_eq!(options.charter.system_prompt.as_deref(), Some(""));
+        assert_eq!(options.resume, Some(Resume::Session("abc".to_owned())));
+        assert!(options.fork_session && warnings.is_empty(), "{warnings:?}");
     }
 
     #[test]
@@ -215,6 +304,8 @@ mod tests {
         assert!(matches!(run(&["--permission-mode=maybe"]), Err(UsageError::Mode(_))));
         assert!(matches!(run(&["--permission-prompt-tool=mcp__x"]), Err(UsageError::PromptTool(_))));
         assert!(matches!(run(&["--session-id=--dangerously"]), Err(UsageError::SessionId(_))));
+        assert!(matches!(run(&["--max-turns=few"]), Err(UsageError::Number { .. })));
+        assert!(matches!(run(&["--json-schema=[]"]), Err(UsageError::Json { .. })));
         assert!(matches!(run(&["--resume=../x"]), Err(UsageError::SessionId(_))));
         assert!(matches!(run(&["--model"]), Err(UsageError::MissingValue { .. })));
     }

@@ -28,6 +28,15 @@ pub enum AgentError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The session to go on with is not known here.
+    #[error("no conversation found with session id {0}")]
+    NoConversation(String),
+    /// The directory of the transcripts cannot be used.
+    #[error("the conversation cannot be kept: {0}")]
+    Memory(#[source] std::io::Error),
+    /// No connection to the model's API can be set up at all.
+    #[error("the model's API cannot be asked: {0}")]
+    Client(String),
     /// stdin or stdout failed.
     #[error("stdio failed: {0}")]
     Io(#[from] std::io::Error),

@@ -3,7 +3,12 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
-use crate::world::{SystemWorld, World};
+use crate::{
+    charter::Charter,
+    model::messages::Endpoint,
+    permission::rule::Rule,
+    world::{SystemWorld, World},
+};
 
 /// The model that answers when nothing else was asked for.
 pub const DEFAULT_MODEL: &str = "scripted";
@@ -79,6 +84,15 @@ impl Default for Pace {
     }
 }
 
+/// A session to go on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resume {
+    /// The one of this id; without it, the agent does not start.
+    Session(String),
+    /// The one that worked in this directory last, if any.
+    Latest,
+}
+
 /// Everything one run of the agent needs to know.
 #[derive(Debug, Clone)]
 pub struct AgentOptions {
@@ -98,7 +112,20 @@ pub struct AgentOptions {
     pub bypass_allowed: bool,
     /// Directories that count as workspace beside `cwd`.
     pub additional_directories: Vec<PathBuf>,
-    /// How fast the scripted model talks.
+    /// Where the model's API is; without it, only the scripted model answers.
+    pub endpoint: Option<Endpoint>,
+    /// Where conversations are kept; without it, none can be resumed.
+    pub data_dir: Option<PathBuf>,
+    /// The session to go on with.
+    pub resume: Option<Resume>,
+    /// Whether what is resumed goes on under a new id.
+    pub fork_session: bool,
+    /// Whether `session_state_changed` lines are written.
+    pub tell_session_state: bool,
+    pub(crate) allow_rules: Vec<Rule>,
+    pub(crate) deny_rules: Vec<Rule>,
+    pub(crate) charter: Charter,
+    /// How fast the scripted model talks, and how long a failed request waits at first.
     pub pace: Pace,
     /// Where ids and times come from.
     pub world: Arc<dyn World>,
@@ -116,6 +143,14 @@ impl AgentOptions {
             include_partial_messages: false,
             bypass_allowed: false,
             additional_directories: Vec::new(),
+            endpoint: None,
+            data_dir: None,
+            resume: None,
+            fork_session: false,
+            tell_session_state: false,
+            allow_rules: Vec::new(),
+            deny_rules: Vec::new(),
+            charter: Charter::default(),
             pace: Pace::default(),
             world: Arc::new(SystemWorld),
         }

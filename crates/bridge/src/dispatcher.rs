@@ -260,6 +260,13 @@ impl Dispatcher {
         };
         self.environment = registered.environment_id;
         self.secret.send_replace(registered.environment_secret);
+        // An ingress that forgot this bridge was set back, and knows nothing of who holds its sessions: without a fresh
+        // lease the agents here would be given up, and what they said would wait for the next prompt.
+        for session in self.sessions.keys() {
+            if let Err(error) = self.api.reconnect(&self.environment, session).await {
+                tracing::debug!(%session, %error, "a session was not given back");
+            }
+        }
         Ok(true)
     }
 

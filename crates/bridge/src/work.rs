@@ -192,6 +192,12 @@ mod tests {
         };
         assert!(serves("{}"));
         assert!(serves(r#"{"agent":"builtin","permission_mode":"plan","model":"scripted"}"#));
+        // B3: a work item has no say in what an agent sees of the environment.
+        let wish = r#"{"environment_variables":{"LD_PRELOAD":"/x.so","NODE_OPTIONS":"--require=/x.js"},"env":{"BASH_ENV":"/x"}}"#;
+        let command =
+            worker(&config, &session, &serde_json::from_str(wish).unwrap()).unwrap().command.unwrap();
+        let plain = worker(&config, &session, &serde_json::from_str("{}").unwrap()).unwrap().command.unwrap();
+        assert_eq!((&command.environment, &command.argv), (&plain.environment, &plain.argv));
         for bad in [
             r#"{"directory":"/"}"#,
             r#"{"directory":"relative"}"#,

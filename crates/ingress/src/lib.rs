@@ -6,6 +6,7 @@
 
 mod approvals;
 mod auth;
+mod bell;
 mod http;
 mod hub;
 #[cfg(feature = "memory")]
@@ -23,7 +24,7 @@ use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::role::Role;
 use portcullis_protocol::wire::rest::PublicKey;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use auth::signer::IngressKey;
@@ -111,7 +112,7 @@ pub struct Ingress {
     app: Shared,
     store: SqliteStore,
     address: SocketAddr,
-    leaving: watch::Sender<bool>,
+    leaving: bell::Sender<bool>,
     alive: mpsc::Sender<()>,
     gone: mpsc::Receiver<()>,
     accepting: JoinHandle<()>,
@@ -149,7 +150,8 @@ pub async fn start_with(
         listener.local_addr().map_err(|source| StartError::Bind { address: config.listen, source })?;
     let allowed = Allowed::new(address, &config.allowed_origins)?;
     let store = open(&config.data_dir, &*entropy).await.map_err(|error| StartError::Store(error.into()))?;
-    let (leaving, leaves) = watch::channel(false);
+    let leaving = bell::Sender::new(false);
+    let leaves = leaving.subscribe();
     let (alive, gone) = mpsc::channel(1);
     let shared: Arc<dyn http::DebugStore> = Arc::new(store.clone());
     let app = Arc::new(App {
@@ -202,7 +204,7 @@ impl Ingress {
     /// Says goodbye to every socket, finishes what was begun, and closes the store.
     pub async fn shutdown(self) {
         let Self { app, store, address: _, leaving, alive, mut gone, accepting, _lock } = self;
-        let _ = leaving.send(true);
+        leaving.set(true);
         app.hub.say_goaway();
         drop(alive);
         if tokio::time::timeout(GOODBYE, gone.recv()).await.is_err() {

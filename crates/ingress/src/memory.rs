@@ -9,7 +9,7 @@ use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::role::Role;
 use portcullis_protocol::wire::rest::PublicKey;
 use tokio::io::DuplexStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::auth::Gate;
@@ -18,7 +18,7 @@ use crate::http::{self, Allowed, App, Metrics, Shared, Site, Strangers};
 use crate::hub::Hub;
 use crate::seam::{Clock, Entropy};
 pub use crate::store::memory::{MemoryStore, Snapshot};
-use crate::{GOODBYE, IngressError};
+use crate::{GOODBYE, IngressError, bell};
 
 /// The address a simulated ingress answers under: the `Host` of every request.
 pub const ADDRESS: &str = "127.0.0.1:7878";
@@ -27,7 +27,7 @@ pub const ADDRESS: &str = "127.0.0.1:7878";
 #[derive(Debug)]
 pub struct MemoryIngress {
     app: Shared,
-    leaving: watch::Sender<bool>,
+    leaving: bell::Sender<bool>,
     alive: mpsc::Sender<()>,
     gone: mpsc::Receiver<()>,
     accepting: JoinHandle<()>,
@@ -41,7 +41,8 @@ pub fn start_on(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> MemoryIngress {
-    let (leaving, leaves) = watch::channel(false);
+    let leaving = bell::Sender::new(false);
+    let leaves = leaving.subscribe();
     let (alive, gone) = mpsc::channel(1);
     let key = IngressKey::from_bytes(&store.key());
     let store: Arc<dyn http::DebugStore> = Arc::new(store);
@@ -87,7 +88,7 @@ impl MemoryIngress {
     /// Ends as a planned restart does: says goodbye to every socket, and finishes what was begun.
     pub async fn shutdown(self) {
         let Self { app, leaving, alive, mut gone, accepting } = self;
-        let _ = leaving.send(true);
+        leaving.set(true);
         app.hub.say_goaway();
         drop(alive);
         let _ = tokio::time::timeout(GOODBYE, gone.recv()).await;

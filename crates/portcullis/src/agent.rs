@@ -4,10 +4,12 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use portcullis_agent::{AgentOptions, Invocation, parse_args, run_stdio};
+use portcullis_agent::{
+    AgentOptions, DEFAULT_MODEL, Endpoint, EndpointError, Invocation, parse_args, run_stdio,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::outcome;
+use crate::{folders, outcome};
 
 const EXIT_FAILED: i32 = 1;
 const EXIT_USAGE: i32 = 2;
@@ -26,7 +28,13 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
             for warning in warnings {
                 say(&warning);
             }
-            converse(*options)
+            match surrounded(*options) {
+                Ok(options) => converse(options),
+                Err(error) => {
+                    say(&error.to_string());
+                    EXIT_USAGE
+                }
+            }
         }
         Err(error) => {
             say(&error.to_string());
@@ -34,6 +42,25 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         }
     };
     outcome::exit_code(code)
+}
+
+/// The options with what only the environment says: the model's API, and where conversations are kept.
+fn surrounded(mut options: AgentOptions) -> Result<AgentOptions, EndpointError> {
+    options.endpoint = Endpoint::from_env()?;
+    if let Some(model) = variable("ANTHROPIC_MODEL")
+        && options.model == DEFAULT_MODEL
+        && options.endpoint.is_some()
+    {
+        options.model = model;
+    }
+    options.data_dir = folders::default_data_dir().map(|data| data.join("agent"));
+    options.tell_session_state =
+        variable("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS").is_some_and(|value| value == "1");
+    Ok(options)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn converse(options: AgentOptions) -> i32 {

@@ -17,7 +17,8 @@ pub(crate) fn data_dir(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
     private(&path).map_err(|error| Failure::failed("the data directory cannot be used", &error))
 }
 
-fn default_data_dir() -> Option<PathBuf> {
+/// Where the user's programs keep their data.
+pub(crate) fn default_data_dir() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("XDG_DATA_HOME")
         .filter(|path| path.is_absolute())

@@ -6,7 +6,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::limits::{EVENT_BYTES_MAX, JSON_DEPTH_MAX};
+
+mod borrowed;
+
 pub use crate::salvage::{Salvaged, salvage};
+use borrowed::is_too_deep;
+pub use borrowed::{JsonRef, Twice};
 
 /// Why a text was not taken as one event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +77,12 @@ impl RawJson {
     #[must_use]
     pub fn byte_len(&self) -> usize {
         self.0.get().len()
+    }
+
+    /// The value, to look into without parsing it again.
+    #[must_use]
+    pub fn look(&self) -> JsonRef<'_> {
+        JsonRef::new(self.0.get())
     }
 
     /// Reads the text as a `T`.
@@ -303,39 +314,6 @@ fn nested<'de, A: MapAccess<'de>>(mut map: A) -> Result<Found, A::Error> {
     }
     let (subtype, request_id) = (subtype.flatten(), request_id.flatten());
     Ok(Found::Nested(SubtypeOnly { subtype, request_id }))
-}
-
-/// Whether `text` may nest deeper than [`JSON_DEPTH_MAX`]. A text with few brackets cannot, and counting them is an
-/// order of magnitude faster than following them.
-fn is_too_deep(text: &str) -> bool {
-    let openings = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
-    openings > JSON_DEPTH_MAX && depth(text) > JSON_DEPTH_MAX
-}
-
-/// Deepest nesting of arrays and objects in `text`, counted without recursion and without parsing.
-fn depth(text: &str) -> usize {
-    let (mut deepest, mut level, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
-    for byte in text.bytes() {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
-        match byte {
-            b'"' => in_string = true,
-            b'{' | b'[' => {
-                level += 1;
-                deepest = deepest.max(level);
-            }
-            b'}' | b']' => level = level.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 /// Deserialises from any JSON whose objects name each key once.

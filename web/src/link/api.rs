@@ -29,6 +29,14 @@ impl Failure {
         matches!(self, Self::Refused { status: 401, .. })
     }
 
+    /// The status of the refusal.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            Self::Silent | Self::Shape(_) => None,
+        }
+    }
+
     /// Whether asking again later may help.
     pub(super) fn is_passing(&self) -> bool {
         match self {

@@ -1,61 +1,101 @@
 //! The life of the page: find the device key or pair, then follow the address to a session, and carry out commands.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use leptos::prelude::*;
-use portcullis_protocol::session::{Input, LinkView};
+use portcullis_protocol::id::DeviceId;
+use portcullis_protocol::role::Role;
+use portcullis_protocol::session::Input;
 use portcullis_protocol::wire::control;
 use portcullis_protocol::wire::rest::{CreateSession, SessionInfo};
 use wasm_bindgen_futures::spawn_local;
 
 use super::api::{self, Failure};
-use super::driver::Driver;
+use super::channel::{Channel, Word};
+use super::drafts::Drafts;
+use super::driver::{Driver, Shared};
 use super::lists::Lister;
 use super::pairing::{self, PairError, Paired};
+use super::sweeper::Sweeper;
 use super::tokens::Tokens;
 use super::vault::{Identity, Vault};
-use super::{browser, history};
-use crate::state::app::{App, Phase, Starting};
+use super::{browser, history, tab};
+use crate::state::app::{App, Leaving, Phase, Starting};
 use crate::state::command::Command;
+use crate::state::lifecycle::Act;
 use crate::state::route::Route;
+use crate::state::storage::StorageTrouble;
 
 /// Between two questions whether an owner has confirmed this device, in ms.
 const CONFIRM_PERIOD_MS: u64 = 2_000;
 /// Between two tries to reach a server that does not answer: at first, and at most, in ms.
 const REACH_MS: std::ops::RangeInclusive<u64> = 1_000..=15_000;
-/// How often what counts down is moved, in ms.
-const COUNTDOWN_MS: u64 = 500;
 
 /// Begins. Call once, after the page was mounted.
 pub fn start(app: App) {
     let code = history::take_pairing_code();
     app.route.set(history::current());
     spawn_local(async move {
+        let me: Rc<RefCell<Weak<Client>>> = Rc::default();
+        let vault = Rc::new(Vault::open(storage_listener(app, Rc::clone(&me))).await);
+        let heard = Rc::clone(&me);
+        let channel = Channel::open(move |word| {
+            let client = heard.borrow().upgrade();
+            if let Some(client) = client {
+                client.heard(word);
+            }
+        });
+        let drafts = Drafts::open(Rc::clone(&vault)).await;
         let client = Rc::new(Client {
             app,
-            vault: Rc::new(Vault::open().await),
+            vault,
+            channel: Rc::new(channel),
+            drafts,
             code: RefCell::new(code),
             attempt: Cell::new(0),
             online: RefCell::new(None),
             driver: RefCell::new(None),
         });
-        listen(&client);
+        me.replace(Rc::downgrade(&client));
+        let (acting, moving) = (Rc::clone(&client), Rc::clone(&client));
+        tab::listen(app, move |act| acting.act(act));
+        tab::on("popstate", move || {
+            moving.app.route.set(history::current());
+            moving.follow();
+        });
         let carrier = Rc::clone(&client);
         app.on_command(move |command| carrier.carry_out(command));
+        // The client lives as long as the page; what hears of it holds it weakly.
         client.begin().await;
     });
+}
+
+/// Says what is wrong with the storage, and writes again what this page knows where that helps.
+fn storage_listener(app: App, me: Rc<RefCell<Weak<Client>>>) -> impl Fn(StorageTrouble) {
+    move |trouble| {
+        if trouble == StorageTrouble::Blocked {
+            return app.phase.set(Phase::Blocked);
+        }
+        app.note.set(Some(trouble.to_string()));
+        if let (StorageTrouble::Lost, Some(client)) = (trouble, me.borrow().upgrade()) {
+            spawn_local(async move { client.keep_again().await });
+        }
+    }
 }
 
 /// What exists once the server knows this device.
 struct Online {
     tokens: Rc<Tokens>,
     lister: Rc<Lister>,
+    sweeper: Rc<Sweeper>,
 }
 
 struct Client {
     app: App,
     vault: Rc<Vault>,
+    channel: Rc<Channel>,
+    drafts: Rc<Drafts>,
     /// A pairing code that was not used yet.
     code: RefCell<Option<String>>,
     /// Number of the try to get in, so that an older one gives up.
@@ -74,8 +114,12 @@ impl Client {
             let code = self.code.borrow().clone();
             let identity = self.vault.identity().await;
             let reached = match (identity, code) {
+                (Some(identity), None) if identity.logged_out => {
+                    self.app.phase.set(Phase::LoggedOut { keeps_key: true });
+                    true
+                }
                 (Some(identity), code) => self.enter(identity, code).await,
-                (None, Some(code)) => self.pair(&code).await,
+                (None, Some(code)) => self.pair(&code, None).await,
                 (None, None) => {
                     self.app.phase.set(Phase::Unpaired(None));
                     true
@@ -92,21 +136,28 @@ impl Client {
 
     /// Enters with a key this browser has. `false` when the server did not answer.
     async fn enter(self: &Rc<Self>, identity: Identity, code: Option<String>) -> bool {
-        let waits = identity.confirm_code.clone();
+        let (waits, known) = (identity.confirm_code.clone(), identity.device_id.clone());
+        if identity.logged_out {
+            self.remember(&Identity { logged_out: false, ..identity.clone() }).await;
+        }
         let tokens = Tokens::new(identity);
         match (tokens.fresh().await, code, waits) {
             (Ok(_), _, _) => self.ready(tokens).await,
             (Err(failure), _, _) if failure.is_passing() => return false,
-            (Err(_), Some(code), _) => return self.pair(&code).await,
+            (Err(_), Some(code), _) => return self.pair(&code, Some(known)).await,
             (Err(_), None, Some(confirm_code)) => self.wait_for_owner(tokens, confirm_code).await,
             (Err(_), None, None) => self.disowned(),
         }
         true
     }
 
-    async fn pair(self: &Rc<Self>, code: &str) -> bool {
+    /// Exchanges `code`, unless another tab was faster; `stale` is what the server does not take.
+    async fn pair(self: &Rc<Self>, code: &str, stale: Option<DeviceId>) -> bool {
         self.app.phase.set(Phase::Pairing);
-        let paired = pairing::pair(&self.vault, code).await;
+        let paired = pairing::pair(&self.vault, code, stale.as_ref()).await;
+        if matches!(paired, Ok(Paired::Granted(..) | Paired::Pending(_))) {
+            self.channel.say(&Word::Identity);
+        }
         if !matches!(paired, Err(PairError::Passing)) {
             self.code.replace(None);
         }
@@ -144,27 +195,121 @@ impl Client {
         if let Ok(token) = tokens.get().await {
             self.app.role.set(Some(token.role));
         }
-        if !self.vault.is_lasting() {
-            let text = "This browser keeps nothing for this page: after a reload it has to be paired again.";
-            self.app.note.set(Some(text.into()));
-        }
         let client = Rc::clone(self);
         let lister = Lister::start(self.app, Rc::clone(&tokens), move || client.disowned());
-        self.online.replace(Some(Online { tokens, lister }));
+        let (vault, channel) = (Rc::clone(&self.vault), Rc::clone(&self.channel));
+        let sweeper = Rc::new(Sweeper::new(self.app, Rc::clone(&tokens), vault, channel));
+        self.online.replace(Some(Online { tokens, lister, sweeper }));
         self.app.phase.set(Phase::Ready);
         self.follow();
+        self.sweep();
     }
 
-    /// The server does not know this device, or not any more.
+    /// The server does not know this device, or not any more: what it kept belongs to nobody.
     fn disowned(&self) {
-        self.online.replace(None);
-        if let Some(driver) = self.driver.replace(None) {
-            driver.end();
-        }
-        let vault = Rc::clone(&self.vault);
-        spawn_local(async move { vault.forget().await });
+        self.leave();
+        self.drafts.purge();
+        let (vault, channel) = (Rc::clone(&self.vault), Rc::clone(&self.channel));
+        spawn_local(async move {
+            vault.forget().await;
+            channel.say(&Word::Identity);
+        });
         let text = "The server does not know this browser, or not any more. Pair it again with a fresh link.";
         self.app.phase.set(Phase::Unpaired(Some(text.into())));
+    }
+
+    /// Ends what is open. Nothing of it is shown any more.
+    fn leave(&self) {
+        self.online.replace(None);
+        self.attempt.set(self.attempt.get() + 1);
+        if let Some(driver) = self.driver.replace(None) {
+            driver.feed(Input::LoggedOut);
+            driver.end();
+        }
+        self.app.forget();
+    }
+
+    /// A person logs out: what was typed is gone, the tokens end, and so does the key, unless it is the last owner's.
+    async fn log_out(self: &Rc<Self>) {
+        let tokens = self.online.borrow().as_ref().map(|online| Rc::clone(&online.tokens));
+        let owner = self.app.role.get_untracked().is_none_or(|role| role.covers(Role::Owner));
+        self.leave();
+        self.app.phase.set(Phase::LoggedOut { keeps_key: owner });
+        self.drafts.purge();
+        self.vault.purge().await;
+        self.lock_key().await;
+        self.channel.say(&Word::Identity);
+        let revoked = match tokens {
+            Some(tokens) => tokens.end(owner).await,
+            None => false,
+        };
+        if revoked || !owner {
+            self.vault.forget().await;
+            self.app.phase.set(Phase::LoggedOut { keeps_key: false });
+        }
+    }
+
+    /// The key is not used before a person says so.
+    async fn lock_key(&self) {
+        if let Some(identity) = self.vault.identity().await {
+            self.remember(&Identity { logged_out: true, ..identity }).await;
+        }
+    }
+
+    async fn sign_in(self: &Rc<Self>) {
+        if let Some(identity) = self.vault.identity().await {
+            self.remember(&Identity { logged_out: false, ..identity }).await;
+            self.channel.say(&Word::Identity);
+        }
+        self.begin().await;
+    }
+
+    /// Where storage is denied the device is known until reload; the page says so.
+    async fn remember(&self, identity: &Identity) {
+        let _ = self.vault.remember(identity).await;
+    }
+
+    async fn keep_again(&self) {
+        self.vault.remember_again().await;
+        self.driver.borrow().iter().for_each(|driver| driver.keep_again());
+    }
+
+    /// Another tab changed what all share.
+    fn heard(self: &Rc<Self>, word: Word) {
+        let driver = self.driver.borrow().clone();
+        match (word, driver) {
+            (Word::Identity, _) => {
+                let client = Rc::clone(self);
+                spawn_local(async move { client.look_at_identity().await });
+            }
+            (Word::Outbox(session), Some(driver)) if driver.id == session => driver.reread(),
+            (Word::Discarded(session, uuid), Some(driver)) if driver.id == session => {
+                driver.discard(uuid, false)
+            }
+            (Word::Outbox(_) | Word::Discarded(..), _) => {}
+        }
+    }
+
+    /// Another tab paired this browser, logged out, or was told that the server does not know it.
+    async fn look_at_identity(self: &Rc<Self>) {
+        let identity = self.vault.identity().await;
+        let ready = self.app.phase.get_untracked() == Phase::Ready;
+        match identity {
+            Some(identity) if identity.logged_out => {
+                if ready {
+                    self.leave();
+                    self.drafts.purge();
+                    self.app.phase.set(Phase::LoggedOut { keeps_key: true });
+                }
+            }
+            Some(_) if !ready => self.begin().await,
+            None if ready && self.vault.is_lasting() => {
+                self.leave();
+                self.drafts.purge();
+                self.app.phase.set(Phase::Unpaired(None));
+            }
+            Some(_) | None => {}
+        }
     }
 
     /// Opens the session the address names, and ends the one it does not.
@@ -182,9 +327,16 @@ impl Client {
             Some(online) => (Rc::clone(&online.tokens), Rc::clone(&online.lister)),
             None => return,
         };
-        let driver =
-            Driver::start(id.clone(), self.app, tokens, Rc::clone(&self.vault), move || lister.stir());
+        let shared = Shared {
+            app: self.app,
+            tokens,
+            vault: Rc::clone(&self.vault),
+            channel: Rc::clone(&self.channel),
+            drafts: Rc::clone(&self.drafts),
+        };
+        let driver = Driver::start(id.clone(), shared, move || lister.stir());
         self.driver.replace(Some(driver));
+        self.sweep();
     }
 
     fn go(self: &Rc<Self>, route: Route) {
@@ -203,8 +355,24 @@ impl Client {
             Command::Retry => self.begin_again(),
             Command::Reconnect => self.feed(Input::Wake),
             Command::Start(create) => self.create(*create),
-            Command::Prompt(text) => self.feed(Input::Prompt { uuid: browser::uuid(), text }),
-            Command::Discard(uuid) => self.feed(Input::Discard { uuid }),
+            Command::Prompt(text) => self.say(text),
+            Command::Again { uuid, text } => {
+                self.discard(uuid);
+                self.say(text);
+            }
+            Command::Discard(uuid) => self.discard(uuid),
+            Command::Earlier => self.feed(Input::WantHistory),
+            Command::Typed { place, text } => self.drafts.typed(&place, text),
+            Command::Draft(place) => self.restore_draft(place),
+            Command::AskToLeave => self.ask_to_leave(),
+            Command::LogOut => {
+                let client = Rc::clone(self);
+                spawn_local(async move { client.log_out().await });
+            }
+            Command::SignIn => {
+                let client = Rc::clone(self);
+                spawn_local(async move { client.sign_in().await });
+            }
             Command::TakeBack(uuid) => self.control(control::cancel_async_message(&uuid)),
             Command::Interrupt => self.control(control::interrupt()),
             Command::Decide { request_id, digest, choice } => {
@@ -227,6 +395,89 @@ impl Client {
         self.feed(Input::Control { uuid: browser::uuid(), request });
     }
 
+    /// What cannot be taken goes back into the composer.
+    fn say(&self, text: String) {
+        let driver = self.driver.borrow().clone();
+        match driver {
+            Some(driver) => driver.say(text),
+            None => self.app.note.set(Some("Nothing was sent: no session is open.".into())),
+        }
+    }
+
+    fn discard(&self, uuid: String) {
+        let driver = self.driver.borrow().clone();
+        if let Some(driver) = driver {
+            driver.discard(uuid, true);
+        }
+    }
+
+    fn restore_draft(&self, place: String) {
+        let (app, drafts) = (self.app, Rc::clone(&self.drafts));
+        spawn_local(async move {
+            if let Some(text) = drafts.restore(&place).await {
+                app.draft.set(Some((place, text)));
+            }
+        });
+    }
+
+    fn ask_to_leave(&self) {
+        let (app, vault) = (self.app, Rc::clone(&self.vault));
+        let here = self.driver.borrow().as_ref().map_or(0, |driver| driver.unsent());
+        let device = self.online.borrow().as_ref().map(|online| online.tokens.device().clone());
+        spawn_local(async move {
+            let kept = match device {
+                Some(device) => vault.unsent(&device).await.len(),
+                None => 0,
+            };
+            app.leaving.set(Leaving::Asked { unsent: kept.max(here) });
+        });
+    }
+
+    fn sweep(&self) {
+        let open = self.driver.borrow().as_ref().map(|driver| driver.id.clone());
+        if let Some(online) = &*self.online.borrow() {
+            online.sweeper.sweep(open);
+        }
+    }
+
+    /// What the life of the tab asks for.
+    fn act(self: &Rc<Self>, act: Act) {
+        let driver = self.driver.borrow().clone();
+        match act {
+            Act::Hide => {
+                self.drafts.flush();
+                driver.iter().for_each(|driver| driver.hide());
+            }
+            Act::Rest => {
+                driver.iter().for_each(|driver| driver.rest());
+                self.drafts.rest();
+                self.channel.close();
+            }
+            Act::Rise => {
+                self.channel.reopen();
+                driver.iter().for_each(|driver| driver.rise());
+                let client = Rc::clone(self);
+                spawn_local(async move {
+                    client.drafts.rise().await;
+                    client.look_at_identity().await;
+                });
+                self.refresh();
+            }
+            Act::Wake => {
+                driver.iter().for_each(|driver| driver.feed(Input::Wake));
+                self.refresh();
+            }
+        }
+    }
+
+    fn refresh(&self) {
+        self.app.clock_ms.set(browser::wall_ms());
+        if let Some(online) = &*self.online.borrow() {
+            online.lister.hurry();
+        }
+        self.sweep();
+    }
+
     fn feed(&self, input: Input) {
         let driver = self.driver.borrow().clone();
         if let Some(driver) = driver {
@@ -244,6 +495,7 @@ impl Client {
             match created(&tokens, &create).await {
                 Ok(session) => {
                     client.app.starting.set(Starting::No);
+                    client.drafts.typed(Route::New.name(), String::new());
                     let id = session.id.clone();
                     client.app.lists.sessions.update(|sessions| {
                         sessions.retain(|known| known.id != session.id);
@@ -261,50 +513,4 @@ async fn created(tokens: &Tokens, create: &CreateSession) -> Result<SessionInfo,
     let token = tokens.get().await?;
     let body = serde_json::to_string(create).map_err(|error| Failure::Shape(error.to_string()))?;
     api::send(gloo_net::http::Method::POST, "/v1/sessions", &token.text, Some(body)).await?.read()
-}
-
-/// Hears what the browser says about the tab.
-fn listen(client: &Rc<Client>) {
-    let app = client.app;
-    app.clock_ms.set(browser::wall_ms());
-    on("popstate", client, |client| {
-        client.app.route.set(history::current());
-        client.follow();
-    });
-    for event in ["online", "pageshow", "visibilitychange"] {
-        on(event, client, |client| {
-            if browser::is_hidden() {
-                return client.driver.borrow().iter().for_each(|driver| driver.hide());
-            }
-            client.feed(Input::Wake);
-            client.app.clock_ms.set(browser::wall_ms());
-            if let Some(online) = &*client.online.borrow() {
-                online.lister.hurry();
-            }
-        });
-    }
-    let period = std::time::Duration::from_millis(COUNTDOWN_MS);
-    let beats = Cell::new(0_u32);
-    leptos::prelude::set_interval(
-        move || {
-            if browser::is_hidden() {
-                return;
-            }
-            beats.set(beats.get().wrapping_add(1));
-            if matches!(app.session.link.get_untracked(), LinkView::Waiting { .. }) {
-                app.tick.set(browser::now());
-            }
-            if beats.get().is_multiple_of(20) {
-                app.clock_ms.set(browser::wall_ms());
-            }
-        },
-        period,
-    );
-}
-
-/// `visibilitychange` bubbles from the document, so the window hears all of them.
-fn on(event: &str, client: &Rc<Client>, then: impl Fn(&Rc<Client>) + 'static) {
-    let client = Rc::clone(client);
-    // The listener lives as long as the page.
-    let _ = window_event_listener_untyped(event, move |_| then(&client));
 }

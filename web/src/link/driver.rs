@@ -4,23 +4,25 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use gloo_net::http::Method;
 use leptos::prelude::*;
-use portcullis_protocol::Tick;
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::session::{
-    Change, Input, Output, PageQuery, PostOutcome, Session, SessionConfig, StartAt, Whoami,
+    Change, Input, Output, PageQuery, Session, SessionConfig, StartAt, Whoami,
 };
 use portcullis_protocol::wire::close;
-use portcullis_protocol::wire::rest::{EventsPage, PostedEvents};
+use portcullis_protocol::wire::rest::{Device, EventsPage, PostEvents};
+use portcullis_protocol::{RawJson, Tick};
 use wasm_bindgen_futures::spawn_local;
 
 use super::api::{self, Failure};
 use super::browser::{self, Timer};
+use super::channel::{Channel, Word};
+use super::courier::{self, Courier};
+use super::drafts::Drafts;
 use super::history;
 use super::socket::{self, Heard, Socket};
 use super::tokens::Tokens;
-use super::vault::{Kept, Vault};
+use super::vault::{Place, Vault};
 use crate::state::app::App;
 use crate::state::dirty::Dirty;
 
@@ -32,7 +34,9 @@ pub(super) struct Driver {
     pub(super) id: SessionId,
     app: App,
     tokens: Rc<Tokens>,
-    vault: Rc<Vault>,
+    courier: Rc<Courier>,
+    channel: Rc<Channel>,
+    drafts: Rc<Drafts>,
     /// Told when lists may have changed.
     stirred: Box<dyn Fn()>,
     me: Weak<Self>,
@@ -44,47 +48,111 @@ pub(super) struct Driver {
     renewal: RefCell<Option<Timer>>,
     dirty: RefCell<Dirty>,
     frame_asked: Cell<bool>,
+    /// What a person just said.
+    said: RefCell<Option<String>>,
     ended: Cell<bool>,
+}
+
+/// What a driver shares with the rest of the page.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) app: App,
+    pub(super) tokens: Rc<Tokens>,
+    pub(super) vault: Rc<Vault>,
+    pub(super) channel: Rc<Channel>,
+    pub(super) drafts: Rc<Drafts>,
 }
 
 impl Driver {
     /// Opens `id`: paints what is there, restores what was not delivered, connects.
-    pub(super) fn start(
-        id: SessionId,
-        app: App,
-        tokens: Rc<Tokens>,
-        vault: Rc<Vault>,
-        stirred: impl Fn() + 'static,
-    ) -> Rc<Self> {
+    pub(super) fn start(id: SessionId, shared: Shared, stirred: impl Fn() + 'static) -> Rc<Self> {
+        let Shared { app, tokens, vault, channel, drafts } = shared;
+        let place = Place { device: tokens.device().clone(), session: id.clone() };
+        let courier = Courier::new(place, Rc::clone(&tokens), vault, Rc::clone(&channel));
+        let config = SessionConfig { seed: browser::seed(), start: StartAt::Tail };
         let driver = Rc::new_cyclic(|me| Self {
             id,
             app,
             tokens,
-            vault,
+            courier: Rc::new(courier),
+            channel,
+            drafts,
             stirred: Box::new(stirred),
             me: me.clone(),
-            machine: RefCell::new(Session::new(SessionConfig {
-                seed: browser::seed(),
-                start: StartAt::Beginning,
-            })),
+            machine: RefCell::new(Session::new(config)),
             socket: RefCell::new(None),
             socket_number: Cell::new(0),
             timer: RefCell::new(None),
             renewal: RefCell::new(None),
             dirty: RefCell::new(Dirty::default()),
             frame_asked: Cell::new(false),
+            said: RefCell::new(None),
             ended: Cell::new(false),
         });
         app.session.paint(&driver.machine.borrow(), &Dirty::all());
         driver.feed(Input::Start);
-        let restoring = Rc::clone(&driver);
+        driver.reread();
+        driver
+    }
+
+    /// Reads what is kept: from before, or by another tab.
+    pub(super) fn reread(&self) {
+        let Some(driver) = self.me.upgrade() else { return };
         spawn_local(async move {
-            let kept = restoring.vault.kept(&restoring.id).await;
+            let kept = driver.courier.kept().await;
             if !kept.is_empty() {
-                restoring.feed(Input::Restored(kept));
+                driver.feed(Input::Restored(kept.into_iter().map(|kept| (kept.uuid, kept.text)).collect()));
             }
         });
-        driver
+    }
+
+    /// A person said something. What the machine does not take goes back to where it was typed.
+    pub(super) fn say(&self, text: String) {
+        self.said.replace(Some(text.clone()));
+        self.feed(Input::Prompt { uuid: browser::uuid(), text });
+        self.said.replace(None);
+    }
+
+    /// Writes down again what is under way, after the storage was lost.
+    pub(super) fn keep_again(&self) {
+        let machine = self.machine.borrow();
+        for entry in machine.outbox().entries() {
+            let (courier, uuid, text) =
+                (Rc::clone(&self.courier), entry.prompt.uuid.clone(), entry.prompt.text.clone());
+            spawn_local(async move {
+                let _ = courier.keep(&uuid, &text).await;
+            });
+        }
+    }
+
+    /// A person threw a prompt away, here or in another tab.
+    pub(super) fn discard(&self, uuid: String, here: bool) {
+        if here {
+            self.channel.say(&Word::Discarded(self.id.clone(), uuid.clone()));
+        } else {
+            self.courier.discarded(&uuid);
+        }
+        self.feed(Input::Discard { uuid });
+    }
+
+    /// The tab rests: the page may be frozen or cached, which no socket and no lock survives.
+    pub(super) fn rest(&self) {
+        self.feed(Input::Stop);
+        self.courier.let_go();
+        self.paint();
+    }
+
+    /// The tab is back.
+    pub(super) fn rise(&self) {
+        self.feed(Input::Start);
+        self.reread();
+    }
+
+    /// Prompts that did not reach the server.
+    pub(super) fn unsent(&self) -> usize {
+        use portcullis_protocol::session::transcript::PromptState;
+        let machine = self.machine.borrow();
+        machine.outbox().entries().iter().filter(|entry| entry.prompt.state != PromptState::Stored).count()
     }
 
     /// Ends it: another session is opened, or none.
@@ -125,12 +193,14 @@ impl Driver {
             Output::Post { post, body } => self.post(post, body),
             Output::Fetch { fetch, query } => self.fetch(fetch, query),
             Output::AskWhoami => self.ask_whoami(),
-            // The bar says that the page is too old.
-            Output::Reload => {}
+            Output::Reload => {
+                self.drafts.flush();
+                history::reload();
+            }
             Output::Keep { uuid, text } => self.keep(uuid, text),
             Output::Forget { uuid } => {
-                let vault = Rc::clone(&self.vault);
-                spawn_local(async move { vault.release(&uuid).await });
+                let courier = Rc::clone(&self.courier);
+                spawn_local(async move { courier.release(&uuid).await });
             }
             Output::Change(change) => self.changed(&change),
         }
@@ -199,74 +269,94 @@ impl Driver {
     fn post(&self, post: u64, body: String) {
         let Some(driver) = self.me.upgrade() else { return };
         spawn_local(async move {
-            let path = format!("/v1/sessions/{}/events", driver.id);
-            let outcome = match deliver(&driver.tokens, &path, body).await {
-                Ok(seq) => PostOutcome::Accepted { seq },
-                Err(Failure::Refused { detail, status }) if status < 500 && status != 429 => {
-                    PostOutcome::Refused(detail)
-                }
-                Err(_) => PostOutcome::Failed,
+            let outcome = match prompt_in(&body) {
+                Some((uuid, event)) => driver.courier.deliver(&uuid, event).await,
+                None => courier::post(&driver.tokens, &driver.id, body).await,
             };
             driver.feed(Input::Posted { post, outcome });
+        });
+    }
+
+    fn keep(&self, uuid: String, text: String) {
+        let Some(driver) = self.me.upgrade() else { return };
+        self.drafts.sending();
+        spawn_local(async move {
+            let lasting = driver.courier.keep(&uuid, &text).await;
+            driver.feed(Input::Kept { uuid, lasting });
+            driver.drafts.sent();
         });
     }
 
     fn fetch(&self, fetch: u64, query: PageQuery) {
         let Some(driver) = self.me.upgrade() else { return };
         spawn_local(async move {
-            let place = match (query.after_seq, query.before_seq) {
-                (Some(seq), _) => format!("&after_seq={seq}"),
-                (None, Some(seq)) => format!("&before_seq={seq}"),
-                (None, None) => String::new(),
-            };
-            let path = format!("/v1/sessions/{}/events?limit={}{place}", driver.id, query.limit);
-            let page = match driver.tokens.get().await {
-                Ok(token) => api::get::<EventsPage>(&path, &token.text).await.ok(),
-                Err(_) => None,
-            };
-            driver.feed(Input::Fetched { fetch, page });
+            match driver.page(query).await {
+                Ok(page) => driver.feed(Input::Fetched { fetch, page: Some(page) }),
+                Err(failure) => match failure.status() {
+                    // A link that waits for its first page is told; one that is online hears of it by its socket.
+                    Some(401 | 403) if query.before_seq.is_none() => {
+                        driver.feed(Input::Closed { code: close::REFUSED });
+                    }
+                    Some(404) if query.before_seq.is_none() => {
+                        driver.feed(Input::Closed { code: close::SESSION_MISSING });
+                    }
+                    Some(_) | None => driver.feed(Input::Fetched { fetch, page: None }),
+                },
+            }
         });
+    }
+
+    async fn page(&self, query: PageQuery) -> Result<EventsPage, Failure> {
+        let positions = [("after_seq", query.after_seq), ("before_seq", query.before_seq)];
+        let positions = positions.into_iter().filter_map(|(name, seq)| Some(format!("&{name}={}", seq?)));
+        let path =
+            format!("/v1/sessions/{}/events?limit={}{}", self.id, query.limit, positions.collect::<String>());
+        let token = self.tokens.get().await?;
+        match api::get(&path, &token.text).await {
+            Err(failure) if failure.is_unauthorized() => {
+                let token = self.tokens.fresh().await?;
+                api::get(&path, &token.text).await
+            }
+            other => other,
+        }
     }
 
     fn ask_whoami(&self) {
         let Some(driver) = self.me.upgrade() else { return };
         spawn_local(async move {
-            let whoami = match driver.tokens.fresh().await {
+            let answer = async {
+                let token = driver.tokens.fresh().await?;
+                api::get::<Device>("/v1/auth/whoami", &token.text).await
+            };
+            let whoami = match answer.await {
                 Ok(_) => Whoami::Known,
-                Err(failure) if failure.is_passing() => Whoami::NoAnswer,
-                Err(_) => Whoami::Refused,
+                Err(failure) if failure.is_unauthorized() => Whoami::Refused,
+                Err(_) => Whoami::NoAnswer,
             };
             driver.feed(Input::Whoami(whoami));
-        });
-    }
-
-    fn keep(&self, uuid: String, text: String) {
-        let Some(driver) = self.me.upgrade() else { return };
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^53")]
-        let at_ms = browser::wall_ms() as f64;
-        let kept = Kept { session: self.id.to_string(), uuid, text, at_ms };
-        spawn_local(async move {
-            driver.vault.keep(&kept).await;
-            let lasting = driver.vault.is_lasting();
-            driver.feed(Input::Kept { uuid: kept.uuid, lasting });
         });
     }
 
     fn changed(&self, change: &Change) {
         match change {
             Change::Reply { error: Some(error), .. } => self.app.note.set(Some(error.clone())),
-            Change::PromptRejected(error) => self.app.note.set(Some(error.to_string())),
-            Change::Ledger | Change::Worker => (self.stirred)(),
-            Change::Reply { .. }
-            | Change::Transcript(_)
-            | Change::Link
-            | Change::Outbox
-            | Change::History => {}
-            Change::LogReset(reason) => {
-                if let Some(words) = reason.words() {
-                    self.app.note.set(Some(words.into()));
+            Change::PromptRejected(error) => {
+                self.app.note.set(Some(format!("Not sent: {error}.")));
+                if let Some(text) = self.said.take() {
+                    self.app.draft.set(Some((self.id.to_string(), text)));
                 }
             }
+            Change::LogReset(reason) => {
+                if let Some(words) = reason.words() {
+                    self.app.note.set(Some(words.to_owned()));
+                }
+            }
+            Change::Ledger | Change::Worker => (self.stirred)(),
+            Change::Link => {
+                self.courier.in_epoch(self.machine.borrow().epoch());
+                self.app.tick.set(browser::now());
+            }
+            Change::Reply { .. } | Change::Transcript(_) | Change::Outbox | Change::History => {}
         }
         self.dirty.borrow_mut().note(change);
         if self.dirty.borrow().is_empty() || self.frame_asked.replace(true) {
@@ -318,16 +408,11 @@ impl Driver {
     }
 }
 
-/// POSTs `body`, once more with a fresh token when the first was not taken.
-async fn deliver(tokens: &Tokens, path: &str, body: String) -> Result<Option<u64>, Failure> {
-    let token = tokens.get().await?;
-    let answer = match api::send(Method::POST, path, &token.text, Some(body.clone())).await {
-        Err(failure) if failure.is_unauthorized() => {
-            let token = tokens.fresh().await?;
-            api::send(Method::POST, path, &token.text, Some(body)).await
-        }
-        other => other,
-    };
-    let posted: Option<PostedEvents> = answer?.read().ok();
-    Ok(posted.and_then(|posted| posted.data.first()?.seq))
+/// The prompt a body holds, and its uuid; anything else goes its own way.
+fn prompt_in(body: &str) -> Option<(String, RawJson)> {
+    let body: PostEvents = serde_json::from_str(body).ok()?;
+    let event = body.events.into_iter().next()?;
+    let header = event.header().ok()?;
+    let uuid = header.uuid.filter(|_| header.kind == "user")?;
+    Some((uuid, event))
 }

@@ -1,9 +1,10 @@
 //! The address bar: places as paths, "back" as everywhere, and a pairing code that is gone before anything else runs.
 
 use portcullis_protocol::id::SessionId;
+use portcullis_protocol::limits::RELOAD_PAUSE_MS;
 use wasm_bindgen::JsValue;
 
-use super::browser::window;
+use super::browser::{self, window};
 use crate::state::route::{Route, pairing_code};
 
 /// The place the address names.
@@ -39,6 +40,19 @@ pub(super) fn socket_url(session: &SessionId) -> String {
     let host = location.host().unwrap_or_default();
     let dialect = portcullis_protocol::wire::client::DIALECT;
     format!("{scheme}://{host}/v1/sessions/ws/{session}/subscribe?dialect={dialect}")
+}
+
+/// Loads the page anew, unless that was done a moment ago and did not help.
+pub(super) fn reload() {
+    const RELOADED: &str = "reloaded-at";
+    let Some(storage) = window().session_storage().ok().flatten() else { return };
+    let before = storage.get_item(RELOADED).ok().flatten().and_then(|at| at.parse::<u64>().ok());
+    let now = browser::wall_ms();
+    if before.is_none_or(|at| now.abs_diff(at) >= RELOAD_PAUSE_MS)
+        && storage.set_item(RELOADED, &now.to_string()).is_ok()
+    {
+        let _ = window().location().reload();
+    }
 }
 
 fn replace(route: &Route) {

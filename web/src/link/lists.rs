@@ -24,7 +24,7 @@ const STIR_MS: u64 = 250;
 const SESSIONS_MAX: usize = 100;
 
 /// Reads the lists for as long as it lives.
-pub(super) struct Lister {
+pub struct Lister {
     app: App,
     tokens: Rc<Tokens>,
     timer: RefCell<Option<Timer>>,
@@ -38,7 +38,7 @@ pub(super) struct Lister {
 }
 
 impl Lister {
-    pub(super) fn start(app: App, tokens: Rc<Tokens>, disowned: impl Fn() + 'static) -> Rc<Self> {
+    pub fn start(app: App, tokens: Rc<Tokens>, disowned: impl Fn() + 'static) -> Rc<Self> {
         let lister = Rc::new(Self {
             app,
             tokens,
@@ -53,7 +53,7 @@ impl Lister {
     }
 
     /// Something may have changed.
-    pub(super) fn stir(self: &Rc<Self>) {
+    pub fn stir(self: &Rc<Self>) {
         self.again.set(true);
         if !self.busy.get() && !self.stirred.replace(true) {
             self.after(STIR_MS);
@@ -61,7 +61,7 @@ impl Lister {
     }
 
     /// Reads now.
-    pub(super) fn hurry(self: &Rc<Self>) {
+    pub fn hurry(self: &Rc<Self>) {
         if !self.busy.get() {
             self.after(0);
         }
@@ -137,6 +137,12 @@ impl Lister {
             self.app.note.set(Some(format!("That did not work: {failure}.")));
         }
         self.hurry();
+    }
+}
+
+impl std::fmt::Debug for Lister {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Lister").field("busy", &self.busy).finish_non_exhaustive()
     }
 }
 

@@ -4,14 +4,20 @@
 mod api;
 mod browser;
 mod client;
+pub mod courier;
 mod driver;
 mod history;
-mod lists;
-mod pairing;
+pub mod lists;
+pub mod pairing;
 mod socket;
-mod tokens;
+mod sweeper;
+pub mod tab;
+pub mod tokens;
 
+pub mod channel;
+pub mod drafts;
 pub mod keys;
+pub mod locks;
 pub mod vault;
 
 pub use client::start;

@@ -1,14 +1,16 @@
 //! From a one-time code to a device the server knows.
 
+use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::wire::rest::{Granted, PairPending, PairRequest};
 
 use super::api::{self, Failure};
 use super::vault::{Identity, Vault};
-use super::{browser, keys};
+use super::{browser, keys, locks};
 use crate::text::words;
 
 /// What a code was exchanged for.
-pub(super) enum Paired {
+#[derive(Debug)]
+pub enum Paired {
     /// This browser is in.
     Granted(Identity, Granted),
     /// An owner has to confirm it; both sides show the code.
@@ -18,7 +20,8 @@ pub(super) enum Paired {
 }
 
 /// Why it was not.
-pub(super) enum PairError {
+#[derive(Debug)]
+pub enum PairError {
     /// Asking again may help, with the same code.
     Passing,
     /// It does not help; the text is for the person.
@@ -27,8 +30,16 @@ pub(super) enum PairError {
     Unsupported(String),
 }
 
-/// Exchanges `code`. A key the server knows already is used as it is, or replaced where nobody kept its device's id.
-pub(super) async fn pair(vault: &Vault, code: &str) -> Result<Paired, PairError> {
+/// Held by the tab that pairs: one key per browser, however many tabs open the same link.
+const LOCK: &str = "portcullis-device";
+
+/// Exchanges `code`, unless this browser was paired by another tab meanwhile; `stale` is a device the server does not
+/// take. A key the server knows already is used as it is, or replaced where nobody kept its device's id.
+pub async fn pair(vault: &Vault, code: &str, stale: Option<&DeviceId>) -> Result<Paired, PairError> {
+    let _turn = locks::turn(LOCK).await;
+    if let Some(identity) = vault.identity().await.filter(|known| Some(&known.device_id) != stale) {
+        return Ok(Paired::Known(identity));
+    }
     let failure = match exchange(vault, code).await {
         Err(Refusal::Known) => match vault.identity().await {
             Some(identity) => return Ok(Paired::Known(identity)),
@@ -70,11 +81,12 @@ async fn exchange(vault: &Vault, code: &str) -> Result<Paired, Refusal> {
     let answer = api::post_open("/v1/auth/pair", &request).await?;
     let paired = if answer.status == 202 {
         let PairPending { device_id, confirm_code } = answer.read()?;
-        Paired::Pending(Identity { device_id, confirm_code: Some(confirm_code), key: pair.private })
+        let confirm_code = Some(confirm_code);
+        Paired::Pending(Identity { device_id, confirm_code, logged_out: false, key: pair.private })
     } else {
         let granted: Granted = answer.read()?;
-        let identity =
-            Identity { device_id: granted.device_id.clone(), confirm_code: None, key: pair.private };
+        let device_id = granted.device_id.clone();
+        let identity = Identity { device_id, confirm_code: None, logged_out: false, key: pair.private };
         Paired::Granted(identity, granted)
     };
     let (Paired::Granted(identity, _) | Paired::Pending(identity) | Paired::Known(identity)) = &paired;

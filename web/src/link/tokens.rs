@@ -7,9 +7,13 @@ use std::rc::Rc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
+use gloo_net::http::Method;
 use portcullis_protocol::Tick;
+use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::role::Role;
-use portcullis_protocol::wire::rest::{Challenge, ChallengeRequest, Granted, TokenRequest, challenge_text};
+use portcullis_protocol::wire::rest::{
+    Challenge, ChallengeRequest, Device, Granted, Page, TokenRequest, challenge_text,
+};
 
 use super::api::{self, Failure};
 use super::vault::Identity;
@@ -29,22 +33,27 @@ pub(super) struct Token {
 type Fetch = Shared<Pin<Box<dyn Future<Output = Result<Token, Failure>>>>>;
 
 /// The tokens of one device.
-pub(super) struct Tokens {
+pub struct Tokens {
     identity: Identity,
     current: RefCell<Option<Token>>,
     fetching: RefCell<Option<Fetch>>,
 }
 
 impl Tokens {
-    pub(super) fn new(identity: Identity) -> Rc<Self> {
+    pub fn new(identity: Identity) -> Rc<Self> {
         Rc::new(Self { identity, current: RefCell::new(None), fetching: RefCell::new(None) })
     }
 
     /// Starts from the token that pairing gave.
-    pub(super) fn with_granted(identity: Identity, granted: &Granted) -> Rc<Self> {
+    pub fn with_granted(identity: Identity, granted: &Granted) -> Rc<Self> {
         let tokens = Self::new(identity);
         tokens.current.replace(Some(token(granted)));
         tokens
+    }
+
+    /// The device they are for.
+    pub(super) fn device(&self) -> &DeviceId {
+        &self.identity.device_id
     }
 
     /// A token that is still good.
@@ -54,6 +63,30 @@ impl Tokens {
             Some(token) if browser::now() < token.renew_at => Ok(token),
             Some(_) | None => self.fresh().await,
         }
+    }
+
+    /// Ends all tokens of the device, and the device itself where it is an owner and not the last one. Says whether the
+    /// device is gone. Without an answer the tokens end by themselves, within minutes.
+    pub(super) async fn end(&self, owner: bool) -> bool {
+        let Ok(token) = self.get().await else { return false };
+        if owner && self.has_other_owner(&token).await {
+            let path = format!("/v1/auth/devices/{}", self.identity.device_id);
+            if api::send(Method::DELETE, &path, &token.text, None).await.is_ok() {
+                return true;
+            }
+        }
+        let _ = api::send(Method::POST, "/v1/auth/logout", &token.text, None).await;
+        false
+    }
+
+    async fn has_other_owner(&self, token: &Token) -> bool {
+        let devices = api::get::<Page<Device>>("/v1/auth/devices", &token.text).await;
+        let other = |device: &Device| {
+            device.id != self.identity.device_id
+                && device.role.covers(Role::Owner)
+                && device.confirm_code.is_none()
+        };
+        devices.is_ok_and(|devices| devices.data.iter().any(other))
     }
 
     /// A token nobody has used yet.
@@ -71,6 +104,12 @@ impl Tokens {
             self.current.replace(Some(token.clone()));
         }
         fetched
+    }
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Tokens").field("device", self.device()).finish_non_exhaustive()
     }
 }
 

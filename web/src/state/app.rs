@@ -26,8 +26,21 @@ pub enum Phase {
     Unreachable,
     /// This browser cannot do it.
     Unsupported(String),
+    /// Another tab with older code holds the storage.
+    Blocked,
+    /// A person logged out. The only owner's key is kept, or nobody could ever come back; it waits until a person says so.
+    LoggedOut { keeps_key: bool },
     /// Paired.
     Ready,
+}
+
+/// How logging out goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Leaving {
+    #[default]
+    No,
+    /// A person is asked; so many messages would be lost.
+    Asked { unsent: usize },
 }
 
 /// How starting a session goes.
@@ -61,6 +74,13 @@ pub struct App {
     pub lists: Lists,
     pub session: SessionSignals,
     pub starting: RwSignal<Starting>,
+    pub leaving: RwSignal<Leaving>,
+    /// Whether this computer says that it has a network.
+    pub network: RwSignal<bool>,
+    /// Messages that are not with the server, in sessions that are not open.
+    pub unsent_elsewhere: RwSignal<usize>,
+    /// What was typed and comes back: the place, and the text.
+    pub draft: RwSignal<Option<(String, String)>>,
     /// The last thing worth saying, politely.
     pub note: RwSignal<Option<String>>,
     /// Wall clock for ages, ms since the Unix epoch.
@@ -89,6 +109,10 @@ impl App {
             },
             session: SessionSignals::new(),
             starting: RwSignal::new(Starting::No),
+            leaving: RwSignal::new(Leaving::No),
+            network: RwSignal::new(true),
+            unsent_elsewhere: RwSignal::new(0),
+            draft: RwSignal::new(None),
             note: RwSignal::new(None),
             clock_ms: RwSignal::new(0),
             tick: RwSignal::new(Tick(0)),
@@ -108,6 +132,21 @@ impl App {
         if let Some(sink) = sink {
             sink(command);
         }
+    }
+
+    /// Forgets what it shows, for a browser that is not let in any more.
+    pub fn forget(&self) {
+        self.role.set(None);
+        self.lists.sessions.set(Vec::new());
+        self.lists.environments.set(Vec::new());
+        self.lists.devices.set(Vec::new());
+        self.lists.loaded.set(false);
+        self.lists.error.set(None);
+        self.leaving.set(Leaving::No);
+        self.unsent_elsewhere.set(0);
+        self.draft.set(None);
+        self.note.set(None);
+        self.session.forget();
     }
 
     /// The open session as the list knows it.

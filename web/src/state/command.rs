@@ -21,14 +21,28 @@ pub enum Command {
     Start(Box<CreateSession>),
     /// Say something in the open session.
     Prompt(String),
-    /// Throw a refused prompt away.
+    /// Throw a prompt away that the server does not have.
     Discard(String),
+    /// Say again what was refused.
+    Again { uuid: String, text: String },
+    /// Load what stands above.
+    Earlier,
+    /// Keep what is typed at a place.
+    Typed { place: String, text: String },
+    /// Bring back what was typed at a place, by [`super::app::App::draft`].
+    Draft(String),
     /// Take a queued prompt back from the agent.
     TakeBack(String),
     /// Stop what runs.
     Interrupt,
     /// Answer a request.
     Decide { request_id: String, digest: String, choice: Choice },
+    /// Ask whether something would be lost, before logging out.
+    AskToLeave,
+    /// Log out.
+    LogOut,
+    /// Use the key of this browser again.
+    SignIn,
     /// Admit a device that waits, or turn it away.
     Admit { device_id: DeviceId, admit: bool },
 }

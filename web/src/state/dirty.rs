@@ -9,8 +9,10 @@ use portcullis_protocol::session::transcript::{self, ItemId};
 /// What is to be painted.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Dirty {
-    /// The transcript begins anew.
+    /// The transcript was folded anew: the same log, with more above it, unless [`Self::anew`].
     pub reset: bool,
+    /// It is another transcript.
+    pub anew: bool,
     /// Items came, went or moved.
     pub order: bool,
     /// Items that look different.
@@ -21,8 +23,10 @@ pub struct Dirty {
     pub facts: bool,
     /// Open requests.
     pub ledger: bool,
-    /// The connection.
+    /// The connection, or what it misses.
     pub link: bool,
+    /// What is loaded of the beginning.
+    pub history: bool,
     /// The worker.
     pub worker: bool,
 }
@@ -33,12 +37,14 @@ impl Dirty {
     pub fn all() -> Self {
         Self {
             reset: true,
+            anew: true,
             order: true,
             items: HashSet::new(),
             queue: true,
             facts: true,
             ledger: true,
             link: true,
+            history: true,
             worker: true,
         }
     }
@@ -51,7 +57,9 @@ impl Dirty {
             Change::Link => self.link = true,
             Change::Worker => self.worker = true,
             Change::Outbox => self.queue = true,
-            Change::Reply { .. } | Change::PromptRejected(_) | Change::History | Change::LogReset(_) => {}
+            Change::History => self.history = true,
+            Change::LogReset(_) => self.anew = true,
+            Change::Reply { .. } | Change::PromptRejected(_) => {}
         }
     }
 
@@ -87,6 +95,7 @@ impl Dirty {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis_protocol::session::ResetReason;
     use transcript::Change as Moved;
 
     #[test]
@@ -107,6 +116,15 @@ mod tests {
         dirty.note(&Change::Transcript(Moved::Updated { id: ItemId(2) }));
         dirty.note(&Change::Transcript(Moved::Reset));
         assert!(dirty.items.is_empty() && dirty.reset);
+    }
+
+    #[test]
+    fn history_that_came_in_is_no_other_transcript() {
+        let mut dirty = Dirty::default();
+        dirty.note(&Change::Transcript(Moved::Reset));
+        assert!(dirty.reset && !dirty.anew);
+        dirty.note(&Change::LogReset(ResetReason::Epoch));
+        assert!(dirty.anew);
     }
 
     #[test]

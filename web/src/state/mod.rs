@@ -3,9 +3,13 @@
 pub mod ask;
 pub mod chord;
 pub mod command;
+pub mod delivery;
 pub mod dirty;
 pub mod groups;
+pub mod lifecycle;
+pub mod pulse;
 pub mod route;
+pub mod storage;
 pub mod tool;
 pub mod window;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use portcullis_protocol::role::Role;
-use portcullis_protocol::session::transcript::{Facts, Item, ItemId, Prompt};
-use portcullis_protocol::session::{Click, Entry, LinkView, Session, StopReason};
+use portcullis_protocol::session::transcript::{Facts, Item, ItemId, Prompt, PromptState};
+use portcullis_protocol::session::{Click, Entry, Gap, History, LinkView, Session, StopReason};
 use portcullis_protocol::wire::client::{PermissionState, WorkerStatus};
 
 use super::ask::Ask;
@@ -25,6 +25,8 @@ pub struct AskEntry {
     pub decided_by: Option<String>,
     pub behavior: Option<String>,
     pub reason: Option<String>,
+    /// Decided, and the agent did not get it in time.
+    pub late: bool,
 }
 
 /// A prompt that no agent has started.
@@ -32,6 +34,18 @@ pub struct AskEntry {
 pub struct Queued {
     pub prompt: Prompt,
     pub error: Option<String>,
+    /// Whether a reload keeps it; what the log has, it keeps.
+    pub lasting: bool,
+    /// Whether the server takes long to answer.
+    pub slow: bool,
+}
+
+impl Queued {
+    /// Whether the server does not have it.
+    #[must_use]
+    pub fn is_unsent(&self) -> bool {
+        matches!(self.prompt.state, PromptState::Waiting | PromptState::Sent | PromptState::Refused)
+    }
 }
 
 /// The signals of the open session.
@@ -49,6 +63,12 @@ pub struct SessionSignals {
     pub queue: RwSignal<Vec<Queued>>,
     pub facts: RwSignal<Facts>,
     pub link: RwSignal<LinkView>,
+    /// What is missing in the middle, while it is.
+    pub gap: RwSignal<Option<Gap>>,
+    /// What is loaded of the beginning.
+    pub history: RwSignal<History>,
+    /// Counts how often items came in above, so that what is being read can be kept in its place.
+    pub folds: RwSignal<u32>,
     pub worker: RwSignal<WorkerStatus>,
     pub role: RwSignal<Option<Role>>,
     items: StoredValue<HashMap<ItemKey, ArcRwSignal<Item>>>,
@@ -66,6 +86,9 @@ impl SessionSignals {
             queue: RwSignal::new(Vec::new()),
             facts: RwSignal::new(Facts::default()),
             link: RwSignal::new(LinkView::Stopped(StopReason::NotStarted)),
+            gap: RwSignal::new(None),
+            history: RwSignal::new(History::default()),
+            folds: RwSignal::new(0),
             worker: RwSignal::new(WorkerStatus::default()),
             role: RwSignal::new(None),
             items: StoredValue::new(HashMap::new()),
@@ -81,7 +104,7 @@ impl SessionSignals {
 
     /// Paints what `dirty` names.
     pub fn paint(&self, session: &Session, dirty: &Dirty) {
-        if dirty.reset {
+        if dirty.anew {
             self.begin_anew();
         }
         self.paint_items(session, dirty);
@@ -96,6 +119,10 @@ impl SessionSignals {
         }
         if dirty.link {
             self.link.set(session.link());
+            self.gap.set(session.gap());
+        }
+        if dirty.history {
+            self.history.set(session.history());
         }
         if dirty.worker {
             self.worker.set(session.worker().clone());
@@ -103,15 +130,34 @@ impl SessionSignals {
         }
     }
 
+    /// Shows nothing any more.
+    pub fn forget(&self) {
+        self.begin_anew();
+        self.asks.set(Vec::new());
+        self.selected.set(None);
+        self.queue.set(Vec::new());
+        self.facts.set(Facts::default());
+        self.link.set(LinkView::Stopped(StopReason::NotStarted));
+        self.gap.set(None);
+    }
+
     fn begin_anew(&self) {
-        self.generation.update_value(|generation| *generation = generation.wrapping_add(1));
-        self.items.update_value(HashMap::clear);
+        self.next_generation();
         self.keys.set(Vec::new());
         self.window.set(Window::default());
         self.following.set(true);
     }
 
+    /// Ids start again when a transcript is folded anew.
+    fn next_generation(&self) {
+        self.generation.update_value(|generation| *generation = generation.wrapping_add(1));
+        self.items.update_value(HashMap::clear);
+    }
+
     fn paint_items(&self, session: &Session, dirty: &Dirty) {
+        if dirty.reset && !dirty.anew {
+            self.next_generation();
+        }
         let generation = self.generation.get_value();
         let transcript = session.transcript();
         for id in &dirty.items {
@@ -138,7 +184,16 @@ impl SessionSignals {
             }
         }
         let (len, following) = (keys.len(), self.following.get_untracked());
-        self.window.update(|window| if before == 0 { window.open(len) } else { window.grow(len, following) });
+        let above = dirty.reset && !dirty.anew && !following;
+        self.window.update(|window| match before {
+            0 => window.open(len),
+            _ if above => window.grow_above(before, len),
+            _ if dirty.reset => window.open(len),
+            _ => window.grow(len, following),
+        });
+        if above {
+            self.folds.update(|folds| *folds = folds.wrapping_add(1));
+        }
         self.keys.set(keys);
     }
 
@@ -169,6 +224,7 @@ impl AskEntry {
             decided_by: entry.decided_by.clone(),
             behavior: entry.behavior.clone(),
             reason: entry.reason.clone(),
+            late: entry.late,
         }
     }
 
@@ -199,11 +255,13 @@ fn read(entry: &Entry) -> Ask {
 }
 
 fn queued(session: &Session) -> Vec<Queued> {
-    let waiting =
-        session.transcript().queue().iter().map(|prompt| Queued { prompt: prompt.clone(), error: None });
-    let known: Vec<Queued> = waiting.collect();
-    let outbox = session.outbox().entries().iter();
-    let outbox = outbox.filter(|entry| !known.iter().any(|queued| queued.prompt.uuid == entry.prompt.uuid));
-    let outbox = outbox.map(|entry| Queued { prompt: entry.prompt.clone(), error: entry.error.clone() });
-    known.iter().cloned().chain(outbox).collect()
+    let stored = |prompt: &Prompt| Queued { prompt: prompt.clone(), error: None, lasting: true, slow: false };
+    let mut queued: Vec<Queued> = session.transcript().queue().iter().map(stored).collect();
+    for entry in session.outbox().entries() {
+        if !queued.iter().any(|known| known.prompt.uuid == entry.prompt.uuid) {
+            let (prompt, error) = (entry.prompt.clone(), entry.error.clone());
+            queued.push(Queued { prompt, error, lasting: entry.lasting, slow: entry.slow });
+        }
+    }
+    queued
 }

@@ -33,6 +33,13 @@ impl Window {
         self.first = len.saturating_sub(STEP);
     }
 
+    /// Items came in above: a list of `before` has `len` items now, and what was in the page stays in it, with a step
+    /// of what is new.
+    pub fn grow_above(&mut self, before: usize, len: usize) {
+        let from_end = before.saturating_sub(self.first(before));
+        self.first = len.saturating_sub(from_end).saturating_sub(STEP);
+    }
+
     /// Somebody wants to see earlier items.
     pub fn earlier(&mut self) {
         self.first = self.first.saturating_sub(STEP);
@@ -63,6 +70,18 @@ mod tests {
         assert_eq!(window.first(5_000), 4_700);
         window.grow(5_100, true);
         assert_eq!(window.first(5_100), 4_700);
+    }
+
+    #[test]
+    fn what_comes_in_above_leaves_in_the_page_what_was_in_it() {
+        let mut window = Window::default();
+        window.open(500);
+        window.grow_above(500, 2_500);
+        assert_eq!(window.first(2_500), 2_200 - STEP);
+        window.grow_above(2_500, 2_500 + 10);
+        let mut whole = Window::default();
+        whole.grow_above(200, 350);
+        assert_eq!(whole.first(350), 0, "fewer came than a step");
     }
 
     #[test]

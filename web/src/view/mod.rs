@@ -12,5 +12,6 @@ mod side;
 mod start;
 
 pub use gate::Gate;
-pub use session::{Composer, Transcript};
-pub use shell::{Page, PageProps, install_crash_page, install_keys, show_crash_page};
+pub use session::{Composer, Queue, Transcript};
+pub use shell::{Bar, Page, PageProps, install_crash_page, install_keys, show_crash_page};
+pub use side::LogOut;

@@ -1,6 +1,10 @@
 //! The composer: Enter sends, Shift+Enter does not, and what was typed survives.
 
 use crate::page::{Page, settled};
+use leptos::prelude::Set as _;
+use portcullis_protocol::Tick;
+use portcullis_web::state::command::Command;
+use portcullis_web::state::route::Route;
 use wasm_bindgen_test::wasm_bindgen_test;
 use web_sys::{Event, HtmlTextAreaElement, KeyboardEvent, KeyboardEventInit};
 
@@ -49,15 +53,57 @@ async fn nothing_but_white_space_is_not_sent() {
 }
 
 #[wasm_bindgen_test]
-async fn a_draft_is_there_again_after_the_page_was_gone() {
+async fn what_is_typed_is_handed_over_and_what_comes_back_fills_an_empty_field() {
     let page = Page::with_composer();
     type_into(&page, "half a thou");
     settled().await;
+    let typed = |command: &Command| match command {
+        Command::Typed { place, text } => Some((place.clone(), text.clone())),
+        _ => None,
+    };
+    assert_eq!(page.sent(typed), [("test".to_owned(), "half a thou".to_owned())]);
+    page.app.draft.set(Some(("test".into(), "older".into())));
+    settled().await;
+    assert_eq!(page.element::<HtmlTextAreaElement>(INPUT).value(), "half a thou", "typing was overwritten");
     page.end();
+
     let page = Page::with_composer();
+    page.app.draft.set(Some(("elsewhere".into(), "not mine".into())));
+    settled().await;
+    assert_eq!(page.element::<HtmlTextAreaElement>(INPUT).value(), "");
+    page.app.draft.set(Some(("test".into(), "half a thou".into())));
     settled().await;
     assert_eq!(page.element::<HtmlTextAreaElement>(INPUT).value(), "half a thou");
-    type_into(&page, "");
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn what_could_not_be_sent_is_in_the_field_again() {
+    let page = Page::with_composer();
+    type_into(&page, "too much");
     settled().await;
+    enter(&page, false);
+    // The machine said no while the command was carried out.
+    page.app.draft.set(Some(("test".into(), "too much".into())));
+    settled().await;
+    assert_eq!(page.element::<HtmlTextAreaElement>(INPUT).value(), "too much");
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn connection_bridge_and_agent_stand_in_one_line_and_only_as_far_as_they_are_known() {
+    let page = Page::with_composer();
+    page.app.route.set(Route::parse("/s/s_1"));
+    settled().await;
+    assert_eq!(page.text("[data-testid=pulse]"), "Connectedthe bridge onlineagent idle");
+    page.frame(Tick(1), r#"{"type":"worker","state":"offline"}"#);
+    settled().await;
+    assert_eq!(page.text("[data-testid=pulse]"), "Connectedthe bridge offlineagent out of reach");
+    page.cut(Tick(2));
+    settled().await;
+    assert_eq!(page.text("[data-testid=pulse]"), "Not connected");
+    page.app.network.set(false);
+    settled().await;
+    assert_eq!(page.text("[data-testid=pulse]"), "Offline");
     page.end();
 }

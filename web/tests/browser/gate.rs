@@ -1,7 +1,7 @@
 //! The gate on the page: the exact text, nothing allowed before it stood still and was read, one decision per click.
 
 use crate::page::{Page, settled, until};
-use portcullis_protocol::session::Choice;
+use portcullis_protocol::session::{Choice, Input};
 use portcullis_protocol::{RawJson, Tick};
 use serde_json::{Value, json};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -156,6 +156,65 @@ async fn several_requests_are_all_shown_and_one_that_is_over_leaves_its_text() {
     settled().await;
     assert_eq!(page.count(EXACT), 0, "what is decided is not shown as waiting");
     assert_eq!(page.attributes("[data-testid=gate-ticks]", "data-tick"), ["accepted"]);
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn three_ticks_come_one_by_one() {
+    let page = Page::with_gate();
+    page.asked(Tick(0), "R", &bash("ls"));
+    let reached = |page: &Page| page.attributes("[data-testid=gate-ticks] [data-tick]", "data-reached");
+    for (state, ticks) in [
+        ("pending", ["no", "no", "no"]),
+        ("decided", ["yes", "no", "no"]),
+        ("delivered", ["yes", "yes", "no"]),
+        ("settled", ["yes", "yes", "yes"]),
+    ] {
+        page.stepped(Tick(1), "R", &bash("ls"), state);
+        settled().await;
+        assert_eq!(reached(&page), ticks, "{state}");
+    }
+    assert_eq!(
+        page.attributes("[data-testid=gate-ticks] [data-tick]", "data-tick"),
+        ["accepted", "delivered", "settled"]
+    );
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn a_decision_the_agent_did_not_get_in_time_is_warned_about_until_it_has_it() {
+    const LATE: &str = "[data-testid=gate-late]";
+    let page = Page::with_gate();
+    page.asked(Tick(0), "R", &bash("ls"));
+    page.stepped(Tick(1), "R", &bash("ls"), "decided");
+    page.feed(Tick(4_000), Input::Timeout);
+    settled().await;
+    assert_eq!(page.count(LATE), 0, "warned too early");
+    page.feed(Tick(5_001), Input::Timeout);
+    settled().await;
+    assert!(page.text(LATE).contains("bridge is connected"), "{}", page.text(LATE));
+    page.frame(Tick(5_002), r#"{"type":"worker","state":"offline"}"#);
+    settled().await;
+    assert!(page.text(LATE).contains("bridge is offline"), "{}", page.text(LATE));
+    page.stepped(Tick(5_003), "R", &bash("ls"), "delivered");
+    settled().await;
+    assert_eq!(page.count(LATE), 0);
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn a_bridge_that_is_away_is_said_before_the_click() {
+    const AWAY: &str = "[data-testid=gate-offline]";
+    let page = Page::with_gate();
+    page.asked(Tick(0), "R", &bash("ls"));
+    settled().await;
+    assert_eq!(page.text(AWAY), "");
+    page.frame(Tick(1), r#"{"type":"worker","state":"offline"}"#);
+    settled().await;
+    assert!(page.text(AWAY).contains("bridge is offline"), "{}", page.text(AWAY));
+    page.cut(Tick(2));
+    settled().await;
+    assert!(page.text(AWAY).contains("not connected"), "{}", page.text(AWAY));
     page.end();
 }
 

@@ -7,7 +7,12 @@ mod crash;
 mod gate;
 mod keys;
 mod markdown;
+mod outside;
 mod page;
+mod queue;
+mod server;
+mod tabs;
 mod transcript;
+mod vault;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

@@ -23,6 +23,8 @@ pub(crate) struct Page {
     pub(crate) app: App,
     machine: RefCell<Session>,
     seq: RefCell<u64>,
+    posts: RefCell<Vec<u64>>,
+    fetches: RefCell<Vec<u64>>,
     root: HtmlElement,
     commands: Rc<RefCell<Vec<Command>>>,
     mounted: Option<UnmountHandle<AnyViewState>>,
@@ -45,11 +47,58 @@ impl Page {
         })
     }
 
+    pub(crate) fn with_queue() -> Self {
+        Self::mount(|| view! { <view::Queue/> }.into_any())
+    }
+
+    pub(crate) fn with_bar() -> Self {
+        Self::mount(|| view! { <view::Bar/> }.into_any())
+    }
+
+    pub(crate) fn with_log_out() -> Self {
+        Self::mount(|| view! { <view::LogOut/> }.into_any())
+    }
+
+    /// All of it, in the session `s_1`.
+    pub(crate) fn whole() -> Self {
+        Self::mount(|| view! { <view::Page app=App::here()/> }.into_any())
+    }
+
     pub(crate) fn with_composer() -> Self {
         Self::mount(|| view! { <view::Composer draft="test".to_owned()/> }.into_any())
     }
 
+    /// A transcript that begins with the newest page of its log.
+    pub(crate) fn at_the_tail(rows: &[serde_json::Value]) -> Self {
+        let page = Self::mount_at(StartAt::Tail, || view! { <view::Transcript/> }.into_any());
+        page.feed(Tick(0), Input::Start);
+        page.history(rows);
+        page.feed(Tick(0), Input::Opened { token: "t".into() });
+        page.frame(
+            Tick(0),
+            r#"{"type":"welcome","epoch":"e","head_seq":1000,"resumed":true,"heartbeat_ms":10000,"server_time_ms":1,"worker":{"state":"online"},"pending":[],"role":"owner"}"#,
+        );
+        page
+    }
+
+    /// The page of the log that was asked for last.
+    pub(crate) fn history(&self, rows: &[serde_json::Value]) {
+        if self.fetches.borrow().is_empty() {
+            self.feed(Tick(1), Input::WantHistory);
+        }
+        let fetch = self.fetches.borrow_mut().pop().expect("a page was asked for");
+        let page = serde_json::json!({"data":rows,"epoch":"e","head_seq":1000,"has_more":true});
+        let page = serde_json::from_str(&page.to_string()).unwrap();
+        self.feed(Tick(1), Input::Fetched { fetch, page: Some(page) });
+    }
+
     fn mount(piece: fn() -> AnyView) -> Self {
+        let page = Self::mount_at(StartAt::Beginning, piece);
+        page.connect();
+        page
+    }
+
+    fn mount_at(start: StartAt, piece: fn() -> AnyView) -> Self {
         let owner = Owner::new();
         owner.set();
         let app = App::new(Route::Home);
@@ -62,17 +111,17 @@ impl Page {
         let commands = Rc::new(RefCell::new(Vec::new()));
         let heard = Rc::clone(&commands);
         app.on_command(move |command| heard.borrow_mut().push(command));
-        let page = Self {
+        Self {
             app,
-            machine: RefCell::new(Session::new(SessionConfig { seed: 1, start: StartAt::Beginning })),
+            machine: RefCell::new(Session::new(SessionConfig { seed: 1, start })),
             seq: RefCell::new(0),
+            posts: RefCell::default(),
+            fetches: RefCell::default(),
             root,
             commands,
             mounted: Some(mounted),
             owner,
-        };
-        page.connect();
-        page
+        }
     }
 
     fn connect(&self) {
@@ -90,11 +139,35 @@ impl Page {
         machine.handle(now, input);
         let mut dirty = Dirty::default();
         while let Some(output) = machine.poll_output() {
-            if let Output::Change(change) = output {
-                dirty.note(&change);
+            match output {
+                Output::Change(change) => dirty.note(&change),
+                Output::Post { post, .. } => self.posts.borrow_mut().push(post),
+                Output::Fetch { fetch, .. } => self.fetches.borrow_mut().push(fetch),
+                _ => {}
             }
         }
         self.app.session.paint(&machine, &dirty);
+    }
+
+    /// A person said something, and storage kept it.
+    pub(crate) fn prompted(&self, now: Tick, uuid: &str, text: &str, lasting: bool) {
+        self.feed(now, Input::Prompt { uuid: uuid.into(), text: text.into() });
+        self.feed(now, Input::Kept { uuid: uuid.into(), lasting });
+    }
+
+    /// The number of the last POST.
+    pub(crate) fn post(&self) -> u64 {
+        *self.posts.borrow().last().expect("something was posted")
+    }
+
+    /// The connection is gone, and the next try comes.
+    pub(crate) fn cut(&self, now: Tick) {
+        self.feed(now, Input::Closed { code: 1006 });
+    }
+
+    /// All commands of one kind.
+    pub(crate) fn sent<T>(&self, kind: impl Fn(&Command) -> Option<T>) -> Vec<T> {
+        self.commands.borrow().iter().filter_map(kind).collect()
     }
 
     pub(crate) fn frame(&self, now: Tick, frame: &str) {
@@ -182,21 +255,24 @@ impl Page {
         self.find(selector).unwrap_or_else(|| panic!("no {selector}")).unchecked_into()
     }
 
-    fn all(&self, selector: &str) -> Vec<Element> {
+    pub(crate) fn root_all(&self, selector: &str) -> Vec<Element> {
         let found = self.root.query_selector_all(selector).unwrap();
         (0..found.length()).map(|at| found.get(at).unwrap().unchecked_into()).collect()
     }
 
     pub(crate) fn count(&self, selector: &str) -> usize {
-        self.all(selector).len()
+        self.root_all(selector).len()
     }
 
     pub(crate) fn text(&self, selector: &str) -> String {
-        self.all(selector).iter().filter_map(|element| element.text_content()).collect()
+        self.root_all(selector).iter().filter_map(|element| element.text_content()).collect()
     }
 
     pub(crate) fn attributes(&self, selector: &str, name: &str) -> Vec<String> {
-        self.all(selector).iter().map(|element| element.get_attribute(name).unwrap_or_default()).collect()
+        self.root_all(selector)
+            .iter()
+            .map(|element| element.get_attribute(name).unwrap_or_default())
+            .collect()
     }
 
     pub(crate) fn is_disabled(&self, selector: &str) -> bool {

@@ -9,7 +9,7 @@ use crate::{
     permission::policy::{Decision, Question},
     turn::{PermissionRequest, Signal, Verdict},
     wire::{
-        incoming::{ControlAnswer, PermissionAnswer},
+        incoming::{ControlAnswer, PermissionAnswer, decision},
         object::Object,
     },
 };
@@ -37,7 +37,7 @@ impl QueryEngine {
             self.settle(request, Verdict::Interrupted);
             return;
         }
-        match self.policy.decide(&request.tool, &request.reach) {
+        match self.policy.decide_hooked(&request.tool, &request.reach, request.hook.as_ref()) {
             Decision::Run { reason_type } => {
                 let decision = json!({"decision": "accept", "source": "config", "reason_type": reason_type});
                 let input = request.input.clone();
@@ -60,15 +60,19 @@ impl QueryEngine {
 
     /// Applies the host's answer to the question it names; answers to anything else are ignored.
     pub(super) fn handle_answer(&mut self, answer: ControlAnswer) {
+        if self.take_hook_answer(&answer) {
+            return;
+        }
         let Some(place) = self.pending.iter().position(|pending| pending.request_id == answer.request_id)
         else {
             return;
         };
         let request = self.pending.remove(place).request;
+        self.go_on();
         if let Some(echo) = answer.echo.filter(|_| self.replay) {
             self.say(echo);
         }
-        match answer.outcome {
+        match answer.outcome.map(|response| decision(response.as_deref())) {
             Ok(PermissionAnswer::Allow { updated_input, updates, classification }) => {
                 let mode_was_set = self.apply(&updates);
                 self.leave_plan(&request.tool, mode_was_set);
@@ -96,10 +100,11 @@ impl QueryEngine {
     /// Withdraws every question and stops the running turn.
     pub(super) fn stop_turn(&mut self) {
         for pending in std::mem::take(&mut self.pending) {
-            let cancel = Object::of_type("control_cancel_request").with("request_id", &pending.request_id);
-            self.say(cancel.to_line());
+            self.withdraw(&pending.request_id);
             self.settle(pending.request, Verdict::Interrupted);
         }
+        self.withdraw_hooks();
+        self.go_on();
         if let Some(running) = &self.running {
             running.signal.send_replace(Signal::Stop);
         }
@@ -109,6 +114,35 @@ impl QueryEngine {
     pub(super) fn refuse_pending(&mut self) {
         for pending in std::mem::take(&mut self.pending) {
             self.refuse(pending.request, STREAM_CLOSED.to_owned(), by_config("other"));
+        }
+        self.go_on();
+    }
+
+    /// Starts the clock of waiting: from here on the turn may be able to do nothing but wait for a person.
+    fn pause(&mut self) {
+        let now_ms = self.scribe.world.unix_ms();
+        let was_waiting = self.running.as_ref().is_some_and(|running| running.paused_since_ms.is_some());
+        if !was_waiting {
+            self.with_running(|running| running.paused_since_ms = Some(now_ms));
+            self.tell_state("requires_action");
+        }
+    }
+
+    /// Stops the clock of waiting once nothing waits.
+    fn go_on(&mut self) {
+        if !self.pending.is_empty() {
+            return;
+        }
+        let now_ms = self.scribe.world.unix_ms();
+        let mut waited = false;
+        self.with_running(|running| {
+            if let Some(since_ms) = running.paused_since_ms.take() {
+                running.paused_ms += now_ms.saturating_sub(since_ms);
+                waited = true;
+            }
+        });
+        if waited {
+            self.tell_state("running");
         }
     }
 
@@ -144,8 +178,10 @@ impl QueryEngine {
     }
 
     fn ask(&mut self, request: PermissionRequest, question: Question) {
+        self.pause();
         let request_id = self.scribe.world.uuid();
         let (reason_type, reason) = question.reason.unzip();
+        let by_hook = (reason_type == Some("hook")).then_some("PreToolUse");
         let body = Object::new()
             .with("subtype", "can_use_tool")
             .with("tool_name", &request.tool)
@@ -156,6 +192,7 @@ impl QueryEngine {
             .with_some("blocked_path", question.blocked_path)
             .with_some("decision_reason", reason)
             .with_some("decision_reason_type", reason_type)
+            .with_some("decision_reason_hook_event", by_hook)
             .with("tool_use_id", &request.tool_use_id)
             .with_some("agent_id", request.agent_id.as_ref())
             .with_some("requires_user_interaction", question.needs_person.then_some(true));

@@ -1,19 +1,27 @@
 //! The host's control requests: each is answered at once and exactly once, what is not known with an error.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use super::{QueryEngine, totals::CONTEXT_TOKENS};
+use super::{
+    QueryEngine,
+    query_engine::{COMMANDS, NOBODY, is_scripted},
+    totals::CONTEXT_TOKENS,
+};
 use crate::{
-    options::PermissionMode,
+    model::messages::{Endpoint, request::Thinking},
+    options::{DEFAULT_MODEL, PermissionMode},
     permission::{policy::Behavior, rule::Rule},
     tools::suggest,
     wire::{incoming::ControlRequest, object::Object},
 };
 
+const VERSION: &str = concat!("portcullis-", env!("CARGO_PKG_VERSION"));
+/// Longest title, in characters.
+const TITLE_CHARS_MAX: usize = 200;
 /// Longest model name, in bytes.
 const MODEL_BYTES_MAX: usize = 128;
-/// Agents of the host that are listed at most.
-const HOST_AGENTS_MAX: usize = 64;
 /// What the scripted model's instructions would take of the context, in tokens.
 const SYSTEM_PROMPT_TOKENS: u64 = 900;
 
@@ -37,6 +45,11 @@ impl QueryEngine {
             "set_model" => self.set_model(request),
             "cancel_async_message" => Ok(Some(self.cancel_message(request))),
             "file_suggestions" => Ok(Some(self.suggest_files(request))),
+            "set_max_thinking_tokens" => self.set_thinking(request),
+            "mcp_status" => Ok(Some(json!({"mcpServers": []}))),
+            "get_binary_version" => Ok(Some(json!({"version": VERSION}))),
+            "rename_session" => return self.rename(request),
+            "end_session" => self.end_session(),
             "get_session_cost" => Ok(Some(json!({"text": self.totals.describe()}))),
             "get_context_usage" => Ok(Some(self.context_usage())),
             "list_models" => Ok(Some(json!({"models": self.models()}))),
@@ -62,15 +75,10 @@ impl QueryEngine {
     }
 
     fn initialize(&mut self, request: &ControlRequest) {
-        let wanted = |key: &str| request.request.get(key);
-        self.forward_subagent_text = wanted("forwardSubagentText").and_then(Value::as_bool).unwrap_or(false);
-        if let Some(agents) = wanted("agents").and_then(Value::as_object) {
-            self.host_agents = agents.keys().take(HOST_AGENTS_MAX).cloned().collect();
-        }
+        Arc::make_mut(&mut self.charter).take(&request.request);
         let mut introduction = self.introduction();
-        // A host must not believe that its hooks guard anything here.
-        if wanted("hooks").is_some_and(|hooks| !hooks.is_null()) {
-            introduction["hooks_applied"] = json!(false);
+        if request.request.get("hooks").is_some_and(|hooks| !hooks.is_null()) {
+            introduction["hooks_applied"] = json!(true);
         }
         let waiting: Vec<&Object> = self.pending.iter().map(|pending| &pending.envelope).collect();
         let body = Object::new()
@@ -86,23 +94,26 @@ impl QueryEngine {
     }
 
     fn introduction(&self) -> Value {
-        let built_in =
-            json!({"name": "general-purpose", "description": "Follows the directives in its prompt"});
-        let host = self.host_agents.iter().map(|name| json!({"name": name, "description": ""}));
+        let agent = |(name, description): (&str, &str)| json!({"name": name, "description": description});
+        let endpoint = self.endpoint.as_ref();
         let session_state = match (&self.running, self.pending.is_empty()) {
             (None, _) => "idle",
             (Some(_), true) => "running",
             (Some(_), false) => "requires_action",
         };
         json!({
-            "commands": [],
-            "agents": std::iter::once(built_in).chain(host).collect::<Vec<_>>(),
+            "commands": COMMANDS.map(|(name, description)| json!({"name": name, "description": description, "argumentHint": "", "builtin": true})),
+            "agents": self.charter.agent_kinds().into_iter().map(agent).collect::<Vec<_>>(),
             "output_style": "default",
             "available_output_styles": ["default"],
             "models": self.models(),
-            "account": {"apiKeySource": "none", "tokenSource": "none"},
+            "account": {
+                "apiKeySource": endpoint.map_or("none", Endpoint::key_source),
+                "tokenSource": endpoint.map_or("none", Endpoint::token_source),
+            },
+            "hook_on_failure_supported": true,
             "pid": std::process::id(),
-            "claude_code_version": concat!("portcullis-", env!("CARGO_PKG_VERSION")),
+            "claude_code_version": VERSION,
             "current_permission_mode": self.policy.mode.as_str(),
             "session_state": session_state,
             "capabilities": [],
@@ -110,12 +121,19 @@ impl QueryEngine {
     }
 
     fn models(&self) -> Value {
-        json!([{
-            "value": "default",
-            "resolvedModel": &*self.default_model,
-            "displayName": "Scripted",
-            "description": "Follows @ directives, offline and always the same",
-        }])
+        let model = |value: &str, name: &str| {
+            let (shown, description) = if is_scripted(name) {
+                ("Scripted", "Follows @ directives, offline and always the same")
+            } else {
+                (name, "Answers through the Messages API")
+            };
+            json!({"value": value, "resolvedModel": name, "displayName": shown, "description": description})
+        };
+        let mut models = vec![model("default", &self.default_model)];
+        if !is_scripted(&self.default_model) {
+            models.push(model(DEFAULT_MODEL, DEFAULT_MODEL));
+        }
+        Value::Array(models)
     }
 
     fn interrupt(&mut self, request: &ControlRequest) -> Value {
@@ -151,10 +169,13 @@ impl QueryEngine {
         self.answer(request, Err(refusal));
     }
 
-    /// Takes any sane name: one model answers under all of them. The running turn keeps its own.
+    /// Takes any sane name that somebody answers under. The running turn keeps its own.
     fn set_model(&mut self, request: &ControlRequest) -> Answer {
         let model = match request.field("model") {
             None | Some("default") => self.default_model.clone(),
+            Some(name) if is_model_name(name) && self.endpoint.is_none() && !is_scripted(name) => {
+                return Err(Refusal { text: format!("Nobody answers as {name}: {NOBODY}"), code: None });
+            }
             Some(name) if is_model_name(name) => name.into(),
             Some(name) => {
                 return Err(Refusal { text: format!("{name:?} is not a model's name"), code: None });
@@ -166,6 +187,47 @@ impl QueryEngine {
             self.replay(&Value::String(notice), None, true);
         }
         Ok(Some(json!({"model": &*model})))
+    }
+
+    fn set_thinking(&mut self, request: &ControlRequest) -> Answer {
+        Arc::make_mut(&mut self.charter).thinking = match request.request.get("max_thinking_tokens") {
+            None | Some(Value::Null) => Thinking::Unsaid,
+            Some(tokens) => match tokens.as_u64() {
+                Some(0) => Thinking::Disabled,
+                Some(tokens) => Thinking::Budget(tokens),
+                None => {
+                    return Err(Refusal { text: format!("{tokens} is not a number of tokens"), code: None });
+                }
+            },
+        };
+        Ok(None)
+    }
+
+    /// The line that tells everybody comes before the answer.
+    fn rename(&mut self, request: &ControlRequest) {
+        let title: String =
+            request.field("title").unwrap_or_default().chars().take(TITLE_CHARS_MAX).collect();
+        if title.trim().is_empty() {
+            self.answer(request, Err(Refusal { text: "a title is needed".to_owned(), code: None }));
+            return;
+        }
+        self.say(self.scribe.system("session_title_changed").with("title", &title).to_line());
+        self.answer(request, Ok(None));
+    }
+
+    /// The host will say nothing more: as if its input had ended.
+    fn end_session(&mut self) -> Answer {
+        self.handle_end_of_input();
+        Ok(None)
+    }
+
+    /// The context's use in words.
+    pub(super) fn describe_context(&self) -> String {
+        let usage = self.context_usage();
+        format!(
+            "{} of {} tokens ({} %) are in use.",
+            usage["totalTokens"], usage["maxTokens"], usage["percentage"]
+        )
     }
 
     fn cancel_message(&mut self, request: &ControlRequest) -> Value {
@@ -184,7 +246,7 @@ impl QueryEngine {
 
     fn context_usage(&self) -> Value {
         let used = self.totals.context;
-        let messages = used.input_tokens.saturating_sub(SYSTEM_PROMPT_TOKENS) + used.output_tokens;
+        let messages = used.context_tokens().saturating_sub(SYSTEM_PROMPT_TOKENS) + used.output_tokens;
         let total = SYSTEM_PROMPT_TOKENS + messages;
         let category = |id: &str, name: &str, tokens: u64, kind: &str| json!({"id": id, "name": name, "tokens": tokens, "kind": kind});
         json!({

@@ -2,8 +2,11 @@
 
 pub(crate) mod answers;
 mod control;
+mod hooking;
+mod memory;
 mod query_engine;
 mod queue;
+mod results;
 mod totals;
 
 pub(crate) use query_engine::QueryEngine;

@@ -1,22 +1,31 @@
 //! The conversation's owner: it queues prompts, builds turns out of them, and closes each with a result. It is told
 //! one thing at a time (`handle_…`) and queues the lines that follow from it (`poll_output`).
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
     answers::Pending,
+    hooking::WaitingHook,
+    memory::{self, Memory, Past},
     queue::{Arrival, PromptQueue},
     totals::Totals,
 };
 use crate::{
+    charter::Charter,
     error::{AgentError, ExitReport},
-    options::{AgentOptions, Pace},
-    permission::policy::Policy,
+    hooks::Moment,
+    model::messages::{Endpoint, MessagesClient, failure::ApiFailure},
+    options::{AgentOptions, Pace, PermissionMode, Resume},
+    permission::policy::{Behavior, Policy},
     tools::{TOOL_NAMES, Toolbox},
-    turn::{Ending, EndingKind, Setup, Signal, Turn, TurnEvent},
+    turn::{Ending, EndingKind, Opening, Setup, Signal, Turn, TurnEvent, Voice},
     wire::{
         incoming::{Incoming, Priority, Prompt, parse_line},
         object::Object,
@@ -24,26 +33,44 @@ use crate::{
     },
 };
 
+/// Why a model other than the scripted one cannot answer.
+pub(super) const NOBODY: &str = "no model's API is configured: set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN, or \
+                      ANTHROPIC_BASE_URL for a server that needs neither";
+
+/// What the agent does itself when a prompt asks for it.
+pub(super) const COMMANDS: [(&str, &str); 3] = [
+    ("clear", "Forget the conversation and start a new one"),
+    ("context", "Show how full the model's context is"),
+    ("cost", "Show what the session has cost so far"),
+];
+
 #[derive(Debug)]
 pub(crate) struct QueryEngine {
     pub(super) scribe: Scribe,
     pub(super) policy: Policy,
     pub(super) replay: bool,
     pub(super) partial: bool,
-    pub(super) forward_subagent_text: bool,
-    /// Agents the host defined in `initialize`, by name.
-    pub(super) host_agents: Vec<String>,
+    /// Whether the session's state is told as it changes.
+    tells_state: bool,
+    pub(super) charter: Arc<Charter>,
     pub(super) initialized: bool,
+    pub(super) endpoint: Option<Endpoint>,
+    client: Option<MessagesClient>,
     /// The model to return to when `default` is asked for.
     pub(super) default_model: Arc<str>,
     pace: Pace,
     pub(super) toolbox: Arc<Toolbox>,
     pub(super) queue: PromptQueue,
     pub(super) pending: Vec<Pending>,
+    pub(super) waiting_hooks: Vec<WaitingHook>,
     pub(super) running: Option<Running>,
     pub(super) totals: Totals,
+    pub(super) memory: Memory,
+    pub(super) data_dir: Option<PathBuf>,
+    /// How the session began, until its first turn.
+    session_start: Option<&'static str>,
     pub(super) input_closed: bool,
-    last_result_failed: bool,
+    pub(super) last_result_failed: bool,
     output: VecDeque<String>,
 }
 
@@ -52,15 +79,20 @@ pub(crate) struct QueryEngine {
 pub(super) struct Running {
     turn: Turn,
     pub(super) signal: watch::Sender<Signal>,
-    /// The model that answers; a change of model is for the next turn.
-    model: Arc<str>,
-    prompts: Vec<String>,
+    pub(super) prompts: Vec<String>,
     /// Prompts that joined while tools ran.
-    folded: Vec<String>,
-    user_lines: u64,
-    used: Usage,
+    pub(super) folded: Vec<String>,
+    /// What its prompts are for; only prompts for the same may join.
+    workload: Option<String>,
+    /// The announcement that waits for the hooks to let the prompts through.
+    unannounced: Option<(Vec<Prompt>, Prompt)>,
+    pub(super) user_lines: u64,
+    pub(super) used: Usage,
     pub(super) denials: Vec<Object>,
-    started_ms: u64,
+    pub(super) started_ms: u64,
+    /// Time during which the turn could only wait for a decision.
+    pub(super) paused_ms: u64,
+    pub(super) paused_since_ms: Option<u64>,
 }
 
 impl Running {
@@ -68,7 +100,7 @@ impl Running {
         *self.signal.borrow() == Signal::Stop
     }
 
-    fn all_prompts(&self) -> Vec<String> {
+    pub(super) fn all_prompts(&self) -> Vec<String> {
         [self.prompts.as_slice(), self.folded.as_slice()].concat()
     }
 }
@@ -81,31 +113,53 @@ impl QueryEngine {
         let model: Arc<str> = options.model.into();
         let directories =
             options.additional_directories.into_iter().map(|path| path.canonicalize().unwrap_or(path));
+        let mut policy =
+            Policy::new(options.permission_mode, options.bypass_allowed, cwd.clone(), directories.collect());
+        policy.rules.extend(options.deny_rules.into_iter().map(|rule| (Behavior::Deny, rule)));
+        policy.rules.extend(options.allow_rules.into_iter().map(|rule| (Behavior::Allow, rule)));
+        let data_dir = options.data_dir.map(|directory| directory.join("transcripts"));
+        let fresh = || options.session_id.clone().unwrap_or_else(|| world.uuid());
+        let resumed = resumed_id(options.resume.as_ref(), data_dir.as_deref(), &cwd);
+        let past = match &resumed {
+            Some(id) => Some(past_of(data_dir.as_deref(), id)?),
+            None => None,
+        };
+        let forks = resumed.is_some() && options.fork_session;
+        let session_id = if forks { fresh() } else { resumed.unwrap_or_else(fresh) };
+        let mut memory = Memory::open(data_dir.as_deref(), &session_id, &cwd).map_err(AgentError::Memory)?;
+        let mut totals = Totals::default();
+        let session_start = if past.is_some() { "resume" } else { "startup" };
+        if let Some(Past { messages, totals: before }) = past {
+            memory.recall(messages, forks);
+            totals.resume(before.as_ref());
+        }
+        let client = options.endpoint.clone().map(MessagesClient::new).transpose();
         Ok(Self {
             scribe: Scribe {
-                session_id: options.session_id.unwrap_or_else(|| world.uuid()).into(),
+                session_id: session_id.into(),
                 model: Arc::clone(&model),
                 delegate: None,
                 world,
             },
-            policy: Policy::new(
-                options.permission_mode,
-                options.bypass_allowed,
-                cwd.clone(),
-                directories.collect(),
-            ),
+            policy,
             replay: options.replay_user_messages,
             partial: options.include_partial_messages,
-            forward_subagent_text: false,
-            host_agents: Vec::new(),
+            tells_state: options.tell_session_state,
+            charter: Arc::new(options.charter),
             initialized: false,
+            endpoint: options.endpoint,
+            client: client.map_err(|failure| AgentError::Client(failure.message))?,
             default_model: model,
             pace: options.pace,
             toolbox: Arc::new(Toolbox::new(cwd)),
             queue: PromptQueue::default(),
             pending: Vec::new(),
+            waiting_hooks: Vec::new(),
             running: None,
-            totals: Totals::default(),
+            totals,
+            memory,
+            data_dir,
+            session_start: Some(session_start),
             input_closed: false,
             last_result_failed: false,
             output: VecDeque::new(),
@@ -127,6 +181,7 @@ impl QueryEngine {
     pub(crate) fn handle_end_of_input(&mut self) {
         self.input_closed = true;
         self.refuse_pending();
+        self.fail_hooks();
     }
 
     pub(crate) fn handle_event(&mut self, event: TurnEvent) {
@@ -136,14 +191,20 @@ impl QueryEngine {
                 self.say(line);
                 self.with_running(|running| running.user_lines += 1);
             }
-            TurnEvent::Used(usage) => {
-                if let Some(running) = &mut self.running {
-                    self.totals.add(&running.model, usage);
-                    running.used.input_tokens += usage.input_tokens;
-                    running.used.output_tokens += usage.output_tokens;
-                }
+            TurnEvent::Remember(message) => self.memory.remember(message),
+            TurnEvent::Opened => self.announce_opened(),
+            TurnEvent::Used { model, usage } => {
+                self.totals.add(&model, usage);
+                self.with_running(|running| running.used.add(usage));
+            }
+            TurnEvent::Spent(reply) => {
+                let most = self.charter.max_budget_usd;
+                // A turn that was dropped does not want to know.
+                let _ = reply.send(most.is_some_and(|most| self.totals.cost_usd() >= most));
             }
             TurnEvent::Permission(request) => self.handle_permission(request),
+            TurnEvent::Hook(call) => self.handle_hook(call),
+            TurnEvent::HookGone { request_id } => self.forget_hook(&request_id),
             TurnEvent::Fold(reply) => {
                 let prompts = self.fold_prompts();
                 drop(reply.send(prompts));
@@ -157,10 +218,7 @@ impl QueryEngine {
         let Some(running) = &mut self.running else {
             return std::future::pending().await;
         };
-        let ended = || {
-            let text = String::new();
-            TurnEvent::Done(Ending { kind: EndingKind::Completed, text, stop_reason: None })
-        };
+        let ended = || TurnEvent::Done(Ending::of(EndingKind::Completed));
         running.turn.next().await.unwrap_or_else(ended)
     }
 
@@ -174,15 +232,27 @@ impl QueryEngine {
         self.running.is_none() && self.queue.len() == 0
     }
 
+    /// Whether the host will say nothing more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.input_closed
+    }
+
     pub(crate) fn exit_report(&self) -> ExitReport {
         ExitReport { last_result_failed: self.last_result_failed }
+    }
+
+    /// Tells the session's state, where the host wants to know it.
+    pub(super) fn tell_state(&mut self, state: &str) {
+        if self.tells_state {
+            self.say(self.scribe.system("session_state_changed").with("state", state).to_line());
+        }
     }
 
     pub(super) fn say(&mut self, line: String) {
         self.output.push_back(line);
     }
 
-    fn with_running(&mut self, change: impl FnOnce(&mut Running)) {
+    pub(super) fn with_running(&mut self, change: impl FnOnce(&mut Running)) {
         if let Some(running) = &mut self.running {
             change(running);
         }
@@ -210,7 +280,7 @@ impl QueryEngine {
     }
 
     /// Starts the next turn if prompts wait.
-    fn start_turn(&mut self) {
+    pub(super) fn start_turn(&mut self) {
         while self.running.is_none() {
             let mut prompts = self.queue.take_turn();
             let Some(last) = prompts.pop() else {
@@ -228,55 +298,108 @@ impl QueryEngine {
         let uuids: Vec<String> =
             prompts.iter().chain([last]).filter_map(|prompt| prompt.uuid.clone()).collect();
         self.lifecycle(&uuids, "started");
-        self.announce_turn(&uuids, last.wants_answer);
-        self.replay(&merged_content(prompts, last), last.uuid.as_deref(), true);
+        if prompts.is_empty() && self.run_command(last, &uuids) {
+            return;
+        }
         if last.wants_answer {
-            let texts: Vec<String> = prompts.iter().chain([last]).map(Prompt::text).collect();
-            self.submit_message(uuids, texts.join("\n"));
+            self.tell_state("running");
+            self.submit_message(prompts, last, uuids);
         } else {
+            self.announce(prompts, last, &uuids);
+            let blocks = last.blocks("");
+            self.memory.remember(json!({"role": "user", "content": blocks}));
             self.skip_turn(&uuids);
         }
     }
 
     /// Builds the turn that answers these prompts and lets it run.
-    fn submit_message(&mut self, prompt_uuids: Vec<String>, prompt_text: String) {
+    fn submit_message(&mut self, prompts: &[Prompt], last: &Prompt, prompt_uuids: Vec<String>) {
+        let all = || prompts.iter().chain([last]);
+        let hooks = &self.charter.hooks;
+        let session_start = self.session_start.take();
+        let asked = |moment, subject| !hooks.callbacks(moment, subject).is_empty();
+        let waits_for_hooks = asked(Moment::UserPromptSubmit, "")
+            || session_start.is_some_and(|source| asked(Moment::SessionStart, source));
+        let opening = Opening {
+            prompt_text: all().map(Prompt::text).collect::<Vec<_>>().join("\n"),
+            prompt_blocks: all().flat_map(|prompt| prompt.blocks("")).collect(),
+            history: self.memory.messages().to_vec(),
+            session_start,
+            waits_for_hooks,
+        };
+        if !waits_for_hooks {
+            self.announce(prompts, last, &prompt_uuids);
+        }
         let (signal, listener) = watch::channel(Signal::GoOn);
         let setup = Setup {
             scribe: self.scribe.clone(),
             toolbox: Arc::clone(&self.toolbox),
+            charter: Arc::clone(&self.charter),
+            voice: self.voice(),
             pace: self.pace,
             partial: self.partial,
-            forward_subagent_text: self.forward_subagent_text,
+            planning: self.policy.mode == PermissionMode::Plan,
             prompt_uuids: prompt_uuids.clone(),
-            prompt_text,
+            opening,
         };
         self.running = Some(Running {
             turn: Turn::start(setup, listener),
             signal,
-            model: Arc::clone(&self.scribe.model),
             prompts: prompt_uuids,
             folded: Vec::new(),
+            workload: last.workload.clone(),
+            unannounced: waits_for_hooks.then(|| (prompts.to_vec(), last.clone())),
             user_lines: 0,
             used: Usage::default(),
             denials: Vec::new(),
             started_ms: self.scribe.world.unix_ms(),
+            paused_ms: 0,
+            paused_since_ms: None,
         });
     }
 
-    fn announce_turn(&mut self, uuids: &[String], requests: bool) {
+    /// Who answers under the session's model.
+    fn voice(&self) -> Voice {
+        if is_scripted(&self.scribe.model) {
+            return Voice::Scripted;
+        }
+        match &self.client {
+            Some(client) => Voice::Messages(client.clone()),
+            None => Voice::Nobody(ApiFailure {
+                kind: Some("authentication_error".to_owned()),
+                ..ApiFailure::connection(NOBODY)
+            }),
+        }
+    }
+
+    fn announce_opened(&mut self) {
+        let Some(running) = &mut self.running else { return };
+        let uuids = running.prompts.clone();
+        if let Some((prompts, last)) = running.unannounced.take() {
+            self.announce(&prompts, &last, &uuids);
+        }
+    }
+
+    fn announce(&mut self, prompts: &[Prompt], last: &Prompt, uuids: &[String]) {
+        self.announce_turn(uuids, last.wants_answer);
+        self.replay(&merged_content(prompts, last), last.uuid.as_deref(), true);
+    }
+
+    pub(super) fn announce_turn(&mut self, uuids: &[String], requests: bool) {
         let bind =
             |line: Object| if uuids.is_empty() { line } else { line.with("user_message_uuids", uuids) };
-        let agents = [vec!["general-purpose".to_owned()], self.host_agents.clone()].concat();
+        let agents: Vec<&str> = self.charter.agent_kinds().into_iter().map(|(kind, _)| kind).collect();
+        let tools: Vec<&str> = TOOL_NAMES.into_iter().filter(|tool| self.charter.offers(tool)).collect();
         let init = Object::of_type("system")
             .with("subtype", "init")
             .with("cwd", &self.policy.cwd)
             .with("session_id", &*self.scribe.session_id)
-            .with("tools", &TOOL_NAMES)
+            .with("tools", &tools)
             .with("mcp_servers", &json!([]))
             .with("model", &*self.scribe.model)
             .with("permissionMode", self.policy.mode.as_str())
-            .with("slash_commands", &json!([]))
-            .with("apiKeySource", "none")
+            .with("slash_commands", &COMMANDS.map(|(name, _)| name))
+            .with("apiKeySource", self.endpoint.as_ref().map_or("none", Endpoint::key_source))
             .with("claude_code_version", concat!("portcullis-", env!("CARGO_PKG_VERSION")))
             .with("output_style", "default")
             .with("agents", &agents)
@@ -292,22 +415,12 @@ impl QueryEngine {
         }
     }
 
-    /// A prompt that wants no answer has a result all the same.
-    fn skip_turn(&mut self, uuids: &[String]) {
-        let result = self.result_line("success", false, uuids).with("num_turns", &0).with("result", "");
-        let result = result.with("duration_ms", &0).with("stop_reason", &Value::Null);
-        let result = result.with("usage", &Usage::default().to_json()).with("permission_denials", &json!([]));
-        self.say(result.to_line());
-        self.last_result_failed = false;
-        self.lifecycle(uuids, "completed");
-    }
-
     /// Hands waiting prompts to the running turn.
     fn fold_prompts(&mut self) -> Vec<Prompt> {
-        if self.running.as_ref().is_none_or(Running::is_stopped) {
+        let Some(running) = self.running.as_ref().filter(|running| !running.is_stopped()) else {
             return Vec::new();
-        }
-        let prompts = self.queue.take_foldable();
+        };
+        let prompts = self.queue.take_foldable(running.workload.as_deref());
         for prompt in &prompts {
             self.replay(&prompt.content, prompt.uuid.as_deref(), true);
         }
@@ -319,59 +432,6 @@ impl QueryEngine {
             running.signal.send_replace(Signal::GoOn);
         });
         prompts
-    }
-
-    fn finish_turn(&mut self, ending: &Ending) {
-        let Some(running) = self.running.take() else {
-            return;
-        };
-        let stopped = matches!(ending.kind, EndingKind::StoppedStreaming | EndingKind::StoppedTools);
-        let last_state = if stopped { "cancelled" } else { "completed" };
-        if !stopped {
-            self.lifecycle(&running.folded, last_state);
-        }
-        let duration_ms = self.scribe.world.unix_ms().saturating_sub(running.started_ms);
-        self.totals.api_ms += duration_ms;
-        let subtype = if stopped { "error_during_execution" } else { "success" };
-        let mut result = self
-            .result_line(subtype, stopped, &running.all_prompts())
-            .with("duration_ms", &duration_ms)
-            .with("num_turns", &(1 + running.user_lines))
-            .with("stop_reason", &ending.stop_reason)
-            .with("usage", &running.used.to_json())
-            .with("permission_denials", &running.denials)
-            .with("terminal_reason", terminal_reason(ending.kind));
-        result = if stopped {
-            result.with("errors", &["the turn was interrupted by the user"])
-        } else {
-            result.with("result", &ending.text).with("api_error_status", &Value::Null)
-        };
-        self.say(result.to_line());
-        self.last_result_failed = stopped;
-        self.lifecycle(&running.prompts, last_state);
-        if stopped {
-            self.lifecycle(&running.folded, last_state);
-        }
-        self.start_turn();
-    }
-
-    /// The fields every result has; counts the result.
-    fn result_line(&mut self, subtype: &str, is_error: bool, uuids: &[String]) -> Object {
-        let line = Object::of_type("result")
-            .with("subtype", subtype)
-            .with("is_error", &is_error)
-            .with("session_id", &*self.scribe.session_id)
-            .with("uuid", &self.scribe.world.uuid())
-            .with("duration_api_ms", &self.totals.api_ms)
-            .with("total_cost_usd", &self.totals.cost_usd())
-            .with("modelUsage", &self.totals.model_usage())
-            .with("queued_turn_count", &0)
-            .with("result_index", &self.totals.results);
-        self.totals.results += 1;
-        match uuids.first() {
-            Some(first) => line.with("user_message_uuid", first).with("user_message_uuids", uuids),
-            None => line,
-        }
     }
 
     pub(super) fn replay(&mut self, content: &Value, uuid: Option<&str>, timed: bool) {
@@ -397,10 +457,20 @@ fn merged_content(earlier: &[Prompt], last: &Prompt) -> Value {
     Value::Array(before.chain(last.blocks("")).collect())
 }
 
-fn terminal_reason(kind: EndingKind) -> &'static str {
-    match kind {
-        EndingKind::Completed => "completed",
-        EndingKind::Yielded | EndingKind::StoppedStreaming => "aborted_streaming",
-        EndingKind::StoppedTools => "aborted_tools",
+/// Whether the name is one of the model that needs no endpoint.
+pub(super) fn is_scripted(model: &str) -> bool {
+    model.starts_with(crate::options::DEFAULT_MODEL)
+}
+
+/// The session to go on with, if any.
+fn resumed_id(resume: Option<&Resume>, directory: Option<&Path>, cwd: &Path) -> Option<String> {
+    match resume? {
+        Resume::Session(id) => Some(id.clone()),
+        Resume::Latest => memory::latest(directory?, cwd),
     }
+}
+
+fn past_of(directory: Option<&Path>, id: &str) -> Result<Past, AgentError> {
+    let unknown = || AgentError::NoConversation(id.to_owned());
+    memory::recall(directory.ok_or_else(unknown)?, id).map_err(AgentError::Memory)?.ok_or_else(unknown)
 }

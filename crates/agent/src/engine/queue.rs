@@ -1,5 +1,5 @@
 //! Prompts that wait. A prompt is never refused while a turn runs; prompts that waited together are answered
-//! together, unless one asked for a turn of its own.
+//! together, unless one asked for a turn of its own or they are for different work.
 
 use std::collections::VecDeque;
 
@@ -46,20 +46,24 @@ impl PromptQueue {
 
     /// The prompts of the next turn; empty if none wait.
     pub(super) fn take_turn(&mut self) -> Vec<Prompt> {
-        let urgent = self.take(|prompt| prompt.priority == Priority::Now);
+        let first = self.waiting.iter().find(|prompt| prompt.priority == Priority::Now);
+        let workload = first.and_then(|prompt| prompt.workload.clone());
+        let urgent = self.take(|prompt| prompt.priority == Priority::Now && prompt.workload == workload);
         if !urgent.is_empty() {
             return urgent;
         }
         if self.waiting.front().is_some_and(|prompt| !prompt.wants_answer) {
             return self.waiting.pop_front().into_iter().collect();
         }
-        let together = self.take_foldable();
+        let first = self.waiting.iter().find(|prompt| is_foldable(prompt));
+        let workload = first.and_then(|prompt| prompt.workload.clone());
+        let together = self.take_foldable(workload.as_deref());
         if together.is_empty() { self.waiting.pop_front().into_iter().collect() } else { together }
     }
 
-    /// The prompts that may join a running turn.
-    pub(super) fn take_foldable(&mut self) -> Vec<Prompt> {
-        self.take(|prompt| prompt.priority != Priority::Later && prompt.wants_answer)
+    /// The prompts that may join a running turn of this workload.
+    pub(super) fn take_foldable(&mut self, workload: Option<&str>) -> Vec<Prompt> {
+        self.take(|prompt| is_foldable(prompt) && prompt.workload.as_deref() == workload)
     }
 
     /// Removes one prompt; false if it does not wait (any more).
@@ -95,13 +99,17 @@ impl PromptQueue {
     }
 }
 
+fn is_foldable(prompt: &Prompt) -> bool {
+    prompt.priority != Priority::Later && prompt.wants_answer && !prompt.is_command()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
-    /// `a` is an ordinary prompt, `a!` urgent, `a.` for later, `a-` wants no answer.
+    /// `a` is an ordinary prompt, `a!` urgent, `a.` for later, `a-` wants no answer, `a@w` is for the workload `w`.
     fn queue(script: &str) -> PromptQueue {
         let mut queue = PromptQueue::default();
         for word in script.split(' ') {
@@ -117,6 +125,7 @@ mod tests {
                 content: json!(word),
                 priority,
                 wants_answer: !word.ends_with('-'),
+                workload: word.split_once('@').map(|(_, workload)| workload.to_owned()),
             };
             queue.push(prompt);
         }
@@ -139,6 +148,13 @@ mod tests {
         assert_eq!(turns("a. b c. d"), "b+d a. c.");
         assert_eq!(turns("a b! c"), "b! a+c");
         assert_eq!(turns("a- b c-"), "a- b c-");
+        assert_eq!(turns("a b@cron c d@cron"), "a+c b@cron+d@cron");
+    }
+
+    #[test]
+    fn a_command_of_the_agent_itself_is_never_merged() {
+        assert_eq!(turns("a /clear b"), "a+b /clear");
+        assert_eq!(turns("/clear a"), "a /clear");
     }
 
     #[test]
@@ -150,6 +166,7 @@ mod tests {
             content: json!("a"),
             priority: Priority::Next,
             wants_answer: true,
+            workload: None,
         };
         assert_eq!(queue.push(again), Arrival::Repeated);
     }
@@ -167,7 +184,13 @@ mod tests {
     #[test]
     fn stays_within_its_bound() {
         let mut queue = PromptQueue::default();
-        let prompt = Prompt { uuid: None, content: json!(""), priority: Priority::Next, wants_answer: true };
+        let prompt = Prompt {
+            uuid: None,
+            content: json!(""),
+            priority: Priority::Next,
+            wants_answer: true,
+            workload: None,
+        };
         for _ in 0..PROMPTS_MAX {
             assert_eq!(queue.push(prompt.clone()), Arrival::Queued);
         }

@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::wire::scribe::Usage;
+use crate::{model::messages::price::cost_usd, wire::scribe::Usage};
 
 /// Context a model of this size would have, in tokens.
 pub(super) const CONTEXT_TOKENS: u64 = 200_000;
 const OUTPUT_TOKENS_MAX: u64 = 32_000;
-/// What a token would cost, in US dollars: nothing is charged, but people should see a number move.
-const INPUT_TOKEN_USD: f64 = 3e-6;
-const OUTPUT_TOKEN_USD: f64 = 15e-6;
 
 #[derive(Debug, Default)]
 pub(super) struct Totals {
@@ -24,23 +21,45 @@ pub(super) struct Totals {
 }
 
 impl Totals {
+    /// Nothing used, after that many results.
+    pub(super) fn after(results: u64) -> Self {
+        Self { results, ..Self::default() }
+    }
+
     pub(super) fn add(&mut self, model: &str, usage: Usage) {
-        let total = self.by_model.entry(model.to_owned()).or_default();
-        total.input_tokens += usage.input_tokens;
-        total.output_tokens += usage.output_tokens;
+        self.by_model.entry(model.to_owned()).or_default().add(usage);
         self.context = usage;
     }
 
+    /// US dollars; models whose price is not known count for nothing.
     pub(super) fn cost_usd(&self) -> f64 {
-        self.by_model.values().copied().map(cost).sum()
+        // An empty sum of floats is minus zero.
+        self.by_model.iter().map(|(model, usage)| cost(model, *usage)).sum::<f64>() + 0.0
+    }
+
+    /// What another process of this session has to know.
+    pub(super) fn to_json(&self) -> Value {
+        let by_model = |(model, usage): (&String, &Usage)| (model.clone(), usage.to_json());
+        json!({"api_ms": self.api_ms, "by_model": self.by_model.iter().map(by_model).collect::<Map<_, _>>()})
+    }
+
+    /// Goes on from what an earlier process wrote down.
+    pub(super) fn resume(&mut self, before: Option<&Value>) {
+        let Some(before) = before else { return };
+        self.api_ms = before["api_ms"].as_u64().unwrap_or_default();
+        let by_model = before["by_model"].as_object().into_iter().flatten();
+        for (model, counted) in by_model {
+            self.by_model.entry(model.clone()).or_default().update(counted);
+        }
     }
 
     pub(super) fn model_usage(&self) -> Value {
         let entry = |(model, usage): (&String, &Usage)| {
             let usage = json!({
                 "inputTokens": usage.input_tokens, "outputTokens": usage.output_tokens,
-                "cacheReadInputTokens": 0, "cacheCreationInputTokens": 0, "webSearchRequests": 0,
-                "costUSD": cost(*usage), "contextWindow": CONTEXT_TOKENS, "maxOutputTokens": OUTPUT_TOKENS_MAX,
+                "cacheReadInputTokens": usage.cache_read_tokens,
+                "cacheCreationInputTokens": usage.cache_creation_tokens, "webSearchRequests": 0,
+                "costUSD": cost(model, *usage), "contextWindow": CONTEXT_TOKENS, "maxOutputTokens": OUTPUT_TOKENS_MAX,
             });
             (model.clone(), usage)
         };
@@ -55,20 +74,16 @@ impl Totals {
             "Usage by model:".to_owned(),
         ];
         lines.extend(self.by_model.iter().map(|(model, usage)| {
-            format!(
-                "  {model}: {} input, {} output (${:.4})",
-                usage.input_tokens,
-                usage.output_tokens,
-                cost(*usage)
-            )
+            let cost = cost_usd(model, *usage)
+                .map_or_else(|| "price unknown".to_owned(), |usd| format!("${usd:.4}"));
+            format!("  {model}: {} input, {} output ({cost})", usage.context_tokens(), usage.output_tokens)
         }));
         lines.join("\n")
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a session's token counts stay far below 2^52")]
-fn cost(usage: Usage) -> f64 {
-    usage.input_tokens as f64 * INPUT_TOKEN_USD + usage.output_tokens as f64 * OUTPUT_TOKEN_USD
+fn cost(model: &str, usage: Usage) -> f64 {
+    cost_usd(model, usage).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -78,12 +93,24 @@ mod tests {
     #[test]
     fn sums_over_the_session_and_by_model() {
         let mut totals = Totals::default();
-        for model in ["a", "b", "a"] {
-            totals.add(model, Usage { input_tokens: 1000, output_tokens: 100 });
+        for model in ["scripted", "own", "scripted"] {
+            totals.add(model, Usage { input_tokens: 1000, output_tokens: 100, ..Usage::default() });
         }
         let usage = totals.model_usage();
-        assert_eq!((&usage["a"]["inputTokens"], &usage["b"]["outputTokens"]), (&json!(2000), &json!(100)));
-        assert!((totals.cost_usd() - 0.0135).abs() < 1e-9);
-        assert!(totals.describe().contains("a: 2000 input, 200 output ($0.0090)"), "{}", totals.describe());
+        assert_eq!(
+            (&usage["scripted"]["inputTokens"], &usage["own"]["outputTokens"]),
+            (&json!(2000), &json!(100))
+        );
+        assert!((totals.cost_usd() - 0.009).abs() < 1e-9);
+        assert!(
+            totals.describe().contains("scripted: 2000 input, 200 output ($0.0090)"),
+            "{}",
+            totals.describe()
+        );
+        assert!(totals.describe().contains("own: 1000 input, 100 output (price unknown)"));
+
+        let mut resumed = Totals::default();
+        resumed.resume(Some(&totals.to_json()));
+        assert_eq!(resumed.model_usage(), usage);
     }
 }

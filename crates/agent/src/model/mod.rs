@@ -1,6 +1,7 @@
 //! Who answers. A model is asked for one reply at a time and told what became of its tool calls.
 
 pub(crate) mod directive;
+pub(crate) mod messages;
 pub(crate) mod prose;
 pub(crate) mod scripted;
 mod tour;

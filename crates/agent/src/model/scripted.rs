@@ -61,6 +61,11 @@ impl ScriptedModel {
         (!reply.parts.is_empty() || reply.fails_with.is_some()).then_some(reply)
     }
 
+    /// Whether the script goes on.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
     /// Learns what became of the calls of the last reply. A refusal is read and answered, then the script goes on.
     pub(crate) fn observe(&mut self, outcomes: Vec<Observed>) {
         for outcome in outcomes.into_iter().rev() {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::{
+    hooks::HookDecision,
     options::PermissionMode,
     permission::rule::{READ_RULE_TOOL, Rule},
     tools::Reach,
@@ -107,6 +108,43 @@ impl Policy {
             return Decision::Run { reason_type: "rule" };
         }
         self.ask(self.question(tool, reach), tool)
+    }
+
+    /// Decides with what a hook said in mind. A deny rule holds against any hook, and so does a rule or a tool that
+    /// wants a person asked.
+    pub(crate) fn decide_hooked(
+        &self,
+        tool: &str,
+        reach: &Reach,
+        hook: Option<&(HookDecision, Option<String>)>,
+    ) -> Decision {
+        let decision = self.decide(tool, reach);
+        let (said, reason) = match (hook, &decision) {
+            (None, _) | (_, Decision::Refuse { .. }) => return decision,
+            (Some((said, reason)), _) => (said, reason.clone()),
+        };
+        match (said, decision) {
+            (HookDecision::Deny, _) => {
+                let message = reason.unwrap_or_else(|| format!("A hook does not let {tool} run."));
+                Decision::Refuse { message, reason_type: "hook" }
+            }
+            (HookDecision::Allow, Decision::Ask(question))
+                if question.reason.is_none() && !question.needs_person =>
+            {
+                Decision::Run { reason_type: "hook" }
+            }
+            (HookDecision::Ask, Decision::Run { .. }) => self.ask(
+                Question { reason: Some(("hook", reason.unwrap_or_default())), ..Question::default() },
+                tool,
+            ),
+            (HookDecision::Ask, Decision::Ask(mut question)) => {
+                question.reason = Some(("hook", reason.unwrap_or_default()));
+                // What a hook wants asked each time is not granted for all times.
+                question.suggestions = None;
+                Decision::Ask(question)
+            }
+            (HookDecision::Allow | HookDecision::Ask, decision) => decision,
+        }
     }
 
     /// Whether the call changes nothing outside what the mode lets through.

@@ -27,6 +27,16 @@ impl Rule {
         Some(Self { tool, content })
     }
 
+    /// Reads `Bash`, `Bash(git log:*)` and the like.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        let (tool, content) = match text.split_once('(') {
+            Some((tool, content)) => (tool, Some(content.strip_suffix(')')?)),
+            None => (text, None),
+        };
+        let content = content.filter(|content| !content.is_empty() && *content != "*").map(str::to_owned);
+        (!tool.is_empty()).then(|| Self { tool: tool.to_owned(), content })
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         match &self.content {
             Some(content) => json!({"toolName": self.tool, "ruleContent": content}),

@@ -26,6 +26,8 @@ const TIMEOUT_DEFAULT_MS: u64 = 120_000;
 const TIMEOUT_MAX_MS: u64 = 600_000;
 /// Output kept in memory; four bytes are the longest UTF-8 character. The rest is read and counted only.
 const OUTPUT_BYTES_KEPT: usize = OUTPUT_CHARS_MAX * 4;
+/// What opens the model's API is no business of the commands the model runs.
+const SECRETS: [&str; 2] = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"];
 /// How long output of processes that outlive their shell is still waited for.
 const STRAGGLERS_MS: u64 = 200;
 
@@ -104,7 +106,11 @@ async fn execute(input: &Input, cwd: &Path) -> io::Result<(Output, Option<ExitSt
 fn spawn(command: &str, cwd: &Path) -> io::Result<(Child, pipe::Receiver)> {
     let start = |shell: &str| -> io::Result<(Child, pipe::Receiver)> {
         let (reader, writer) = io::pipe()?;
-        let child = Command::new(shell)
+        let mut shell = Command::new(shell);
+        for secret in SECRETS {
+            shell.env_remove(secret);
+        }
+        let child = shell
             .arg("-c")
             .arg(command)
             .current_dir(cwd)

@@ -10,7 +10,9 @@ mod path;
 mod plan;
 mod question;
 mod read;
+pub(crate) mod schema;
 mod search;
+pub(crate) mod structured;
 pub(crate) mod suggest;
 mod todo;
 mod write;
@@ -36,6 +38,12 @@ pub(crate) const TOOL_NAMES: [&str; 10] = [
     "TodoWrite",
     "Write",
 ];
+
+/// Whether two names mean one tool: what a model calls `Agent` was called `Task` before, and still is by many hosts.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    let modern = |name: &str| if name == "Task" { "Agent".to_owned() } else { name.to_owned() };
+    modern(one) == modern(other)
+}
 
 /// Text a tool gives back is cut here, in characters: what fits a screenful of scrolling and a model's patience.
 pub(crate) const OUTPUT_CHARS_MAX: usize = 30_000;

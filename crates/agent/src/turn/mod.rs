@@ -3,15 +3,23 @@
 
 mod calls;
 mod conversation;
+mod hooking;
+mod listening;
+mod speaking;
 mod streaming;
 mod subagent;
+mod talk;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use serde_json::{Value, value::RawValue};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use self::streaming::Wanted;
 use crate::{
+    charter::{AgentDefinition, Charter},
+    hooks::HookDecision,
+    model::messages::{MessagesClient, failure::ApiFailure},
     options::Pace,
     tools::{Reach, Toolbox},
     wire::{
@@ -40,8 +48,22 @@ pub(crate) enum TurnEvent {
     Line(String),
     /// A `user` line for stdout; results count these.
     UserLine(String),
-    Used(Usage),
+    /// A message that belongs to the conversation from now on.
+    Remember(Value),
+    /// The hooks let the prompts through: the turn may be announced.
+    Opened,
+    Used {
+        model: Arc<str>,
+        usage: Usage,
+    },
+    /// Was more spent than the host allows?
+    Spent(oneshot::Sender<bool>),
     Permission(PermissionRequest),
+    Hook(HookCall),
+    /// Nobody waits for this callback any more.
+    HookGone {
+        request_id: String,
+    },
     /// May prompts that came meanwhile join this turn?
     Fold(oneshot::Sender<Vec<Prompt>>),
     Done(Ending),
@@ -56,7 +78,20 @@ pub(crate) struct PermissionRequest {
     pub(crate) reach: Reach,
     pub(crate) summary: Option<String>,
     pub(crate) agent_id: Option<String>,
+    /// What a hook said about this call, and why.
+    pub(crate) hook: Option<(HookDecision, Option<String>)>,
     pub(crate) reply: oneshot::Sender<Verdict>,
+}
+
+/// A callback the host is to make.
+#[derive(Debug)]
+pub(crate) struct HookCall {
+    pub(crate) request_id: String,
+    pub(crate) callback_id: String,
+    pub(crate) tool_use_id: String,
+    /// The moment's own fields, as JSON; the engine adds what every moment has.
+    pub(crate) fields: Box<RawValue>,
+    pub(crate) reply: oneshot::Sender<Result<Box<RawValue>, String>>,
 }
 
 /// The answer to a [`PermissionRequest`].
@@ -76,21 +111,46 @@ pub(crate) enum Verdict {
 }
 
 /// How a turn ended, for its result.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ending {
     pub(crate) kind: EndingKind,
-    /// The last text the model said.
+    /// The last text the model said, or why there is none.
     pub(crate) text: String,
-    pub(crate) stop_reason: Option<&'static str>,
+    pub(crate) stop_reason: Option<String>,
+    /// The answer in the form the host asked for.
+    pub(crate) structured_output: Option<Value>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EndingKind {
     Completed,
     /// A more urgent prompt came.
     Yielded,
     StoppedStreaming,
     StoppedTools,
+    /// A hook wanted no more.
+    StoppedByHook,
+    /// As many requests were made as the host allows.
+    MaxTurns,
+    MaxBudget,
+    /// The model never gave the form the host asked for.
+    Unstructured,
+    Failed(ApiFailure),
+}
+
+impl Ending {
+    pub(crate) fn of(kind: EndingKind) -> Self {
+        Self { kind, text: String::new(), stop_reason: None, structured_output: None }
+    }
+}
+
+/// Who answers.
+#[derive(Debug, Clone)]
+pub(crate) enum Voice {
+    Scripted,
+    Messages(MessagesClient),
+    /// There is nobody to ask.
+    Nobody(ApiFailure),
 }
 
 /// What everybody who works in a turn shares.
@@ -98,13 +158,17 @@ pub(crate) enum EndingKind {
 pub(crate) struct TurnContext {
     pub(crate) scribe: Scribe,
     pub(crate) toolbox: Arc<Toolbox>,
+    pub(crate) charter: Arc<Charter>,
+    pub(crate) voice: Voice,
     pub(crate) pace: Pace,
     /// Whether `stream_event` lines are wanted.
     pub(crate) partial: bool,
-    /// Whether a sub-agent's text is wanted.
-    pub(crate) forward_subagent_text: bool,
+    /// Whether nothing may be changed yet.
+    pub(crate) planning: bool,
     pub(crate) prompt_uuids: Vec<String>,
     pub(crate) signal: watch::Receiver<Signal>,
+    /// What this sub-agent is, if the host defined its kind.
+    agent: Option<Arc<AgentDefinition>>,
     /// How many agents are above this one.
     depth: usize,
     events: mpsc::Sender<TurnEvent>,
@@ -115,11 +179,27 @@ pub(crate) struct TurnContext {
 pub(crate) struct Setup {
     pub(crate) scribe: Scribe,
     pub(crate) toolbox: Arc<Toolbox>,
+    pub(crate) charter: Arc<Charter>,
+    pub(crate) voice: Voice,
     pub(crate) pace: Pace,
     pub(crate) partial: bool,
-    pub(crate) forward_subagent_text: bool,
+    pub(crate) planning: bool,
     pub(crate) prompt_uuids: Vec<String>,
+    pub(crate) opening: Opening,
+}
+
+/// What a turn starts from.
+#[derive(Debug)]
+pub(crate) struct Opening {
     pub(crate) prompt_text: String,
+    /// The prompts as content blocks.
+    pub(crate) prompt_blocks: Vec<Value>,
+    /// The conversation before.
+    pub(crate) history: Vec<Value>,
+    /// How the session began, if this is its first turn.
+    pub(crate) session_start: Option<&'static str>,
+    /// Whether the engine waits for [`TurnEvent::Opened`].
+    pub(crate) waits_for_hooks: bool,
 }
 
 /// A running turn.
@@ -140,15 +220,18 @@ impl Turn {
         let context = TurnContext {
             scribe: setup.scribe,
             toolbox: setup.toolbox,
+            charter: setup.charter,
+            voice: setup.voice,
             pace: setup.pace,
             partial: setup.partial,
-            forward_subagent_text: setup.forward_subagent_text,
+            planning: setup.planning,
             prompt_uuids: setup.prompt_uuids,
             signal,
+            agent: None,
             depth: 0,
             events: sender,
         };
-        Self { events, work: Some(Box::pin(conversation::run(context, setup.prompt_text))) }
+        Self { events, work: Some(Box::pin(conversation::run(context, setup.opening))) }
     }
 
     /// The next event; `None` after [`TurnEvent::Done`]. May be dropped and called again.
@@ -167,8 +250,22 @@ impl Turn {
 impl TurnContext {
     /// The same turn, seen by a sub-agent.
     fn for_delegate(&self, delegate: Delegate) -> Self {
-        let scribe = self.scribe.for_delegate(delegate);
-        Self { scribe, depth: self.depth + 1, prompt_uuids: Vec::new(), ..self.clone() }
+        let agent = self.charter.agents.get(&delegate.subagent_type).cloned().map(Arc::new);
+        let mut scribe = self.scribe.for_delegate(delegate);
+        // A family's name, such as `haiku`, is no name the API knows; only a model's own name changes who works.
+        let own_model =
+            agent.as_ref().and_then(|agent| agent.model.clone()).filter(|name| name.contains(['-', ':']));
+        if let (Some(model), Voice::Messages(_)) = (own_model, &self.voice) {
+            scribe.model = model.into();
+        }
+        Self { scribe, agent, depth: self.depth + 1, prompt_uuids: Vec::new(), ..self.clone() }
+    }
+
+    /// Whether the model is offered the tool.
+    fn offers(&self, tool: &str) -> bool {
+        self.charter.offers(tool)
+            && self.agent.as_ref().is_none_or(|agent| agent.offers(tool))
+            && (tool != "ExitPlanMode" || self.planning)
     }
 
     /// A closed channel means that the engine is gone, and this future with it.
@@ -197,6 +294,15 @@ impl TurnContext {
     async fn cut(&self) {
         let mut signal = self.signal.clone();
         drop(signal.wait_for(|signal| self.cuts(*signal)).await);
+    }
+
+    /// Drops the work when this speaker has to stop streaming.
+    async fn until_cut<T>(&self, work: impl Future<Output = T>) -> Result<T, Wanted> {
+        tokio::select! {
+            biased;
+            () = self.cut() => Err(Wanted),
+            outcome = work => Ok(outcome),
+        }
     }
 
     /// Completes once the engine wants this turn to stop altogether.

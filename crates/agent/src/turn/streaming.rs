@@ -1,25 +1,19 @@
-//! Streams one reply: message start, blocks with their deltas, one `assistant` line per finished block before its
-//! stop event, message end. When it is cut short, what was said so far is kept as an aborted block.
+//! Writes one reply as it is said: message start, blocks with their deltas, one `assistant` line per finished block
+//! before its stop event, message end. A reply that is cut short keeps what was said as an aborted block; one that
+//! broke off and is said anew takes its lines back.
 
 use serde_json::{Value, json, value::RawValue};
 
 use super::{TurnContext, TurnEvent};
-use crate::{
-    model::{Gap, Part, prose},
-    wire::{
-        object::Object,
-        scribe::{Block, Usage},
-    },
+use crate::wire::{
+    object::Object,
+    scribe::{Block, MessageHead, Usage},
 };
 
 /// What every request of the scripted model costs on the way in, so that people see a number.
 const INPUT_TOKENS: u64 = 1_200;
 /// Rule of thumb for what text costs on the way out.
 const BYTES_PER_TOKEN: u64 = 4;
-/// Pieces a tool's input is streamed in; more would only be noise.
-const INPUT_PIECES: usize = 2;
-/// Stands where a real model signs its thinking.
-const SIGNATURE: &str = "c2NyaXB0ZWQ=";
 
 /// A tool call the model made.
 #[derive(Debug, Clone)]
@@ -36,7 +30,9 @@ pub(super) struct Streamed {
     /// The last text block.
     pub(super) text: Option<String>,
     /// `None` if nothing was said at all.
-    pub(super) stop_reason: Option<&'static str>,
+    pub(super) stop_reason: Option<String>,
+    /// The blocks as the model's API wants them back.
+    pub(super) said: Vec<Value>,
 }
 
 /// A reply that was cut short, and what has to be closed.
@@ -45,6 +41,7 @@ pub(super) struct Cut {
     /// Calls that were made and will not run.
     pub(super) calls: Vec<ToolCall>,
     pub(super) text: Option<String>,
+    pub(super) said: Vec<Value>,
     message: Option<OpenMessage>,
 }
 
@@ -52,58 +49,50 @@ pub(super) struct Cut {
 struct OpenMessage {
     id: String,
     request_id: String,
+    model: String,
     /// Index of the block that is open or comes next.
     index: u64,
+    /// Whether a block was begun and not ended.
+    in_block: bool,
     /// Whether the open block's partial text was kept.
     kept_partial: bool,
     output_bytes: u64,
+    /// What the API counted; without it, an estimate stands in.
+    counted: Option<Usage>,
 }
 
 impl OpenMessage {
     fn usage(&self) -> Usage {
-        Usage { input_tokens: INPUT_TOKENS, output_tokens: self.output_bytes / BYTES_PER_TOKEN + 1 }
+        let estimate = || Usage {
+            input_tokens: INPUT_TOKENS,
+            output_tokens: self.output_bytes / BYTES_PER_TOKEN + 1,
+            ..Usage::default()
+        };
+        self.counted.unwrap_or_else(estimate)
+    }
+
+    fn head(&self) -> MessageHead<'_> {
+        MessageHead { id: &self.id, request_id: &self.request_id, model: &self.model, usage: self.usage() }
     }
 }
 
 /// Marker: the engine wants this turn to stop streaming.
-struct Wanted;
+pub(super) struct Wanted;
 
 /// A reply on its way out.
-struct Stream<'a> {
-    context: &'a TurnContext,
+pub(super) struct Stream<'a> {
+    pub(super) context: &'a TurnContext,
     /// Whether this reply binds the turn to its prompts.
     binds_prompts: bool,
     bound_line: bool,
     message: Option<OpenMessage>,
     calls: Vec<ToolCall>,
     text: Option<String>,
-}
-
-pub(super) async fn stream(
-    context: &TurnContext,
-    parts: Vec<Part>,
-    binds_prompts: bool,
-) -> Result<Streamed, Cut> {
-    let mut stream =
-        Stream { context, binds_prompts, bound_line: false, message: None, calls: Vec::new(), text: None };
-    for part in parts {
-        let said = match part {
-            Part::Text { deltas, .. } | Part::Thinking { deltas } if deltas.is_empty() => Ok(()),
-            Part::Text { deltas, gap } => stream.text(&deltas, gap).await,
-            Part::Thinking { deltas } => stream.thinking(&deltas).await,
-            Part::Call { name, input } => stream.call(name, input).await,
-            Part::Pause { ms } => stream.pause(ms).await,
-            Part::Raw(line) => {
-                context.line(line).await;
-                Ok(())
-            }
-        };
-        if said.is_err() {
-            stream.report_usage().await;
-            return Err(Cut { calls: stream.calls, text: stream.text, message: stream.message });
-        }
-    }
-    Ok(stream.finish().await)
+    said: Vec<Value>,
+    /// The uuids of the lines of this message.
+    lines: Vec<String>,
+    /// Lines of an earlier attempt, which the next line takes back.
+    taken_back: Vec<String>,
 }
 
 /// Writes the events that end a cut stream.
@@ -126,46 +115,73 @@ pub(super) async fn close(context: &TurnContext, cut: &Cut) {
 
 impl TurnContext {
     /// Sub-agents never stream.
-    fn shows_partials(&self) -> bool {
+    pub(super) fn shows_partials(&self) -> bool {
         self.partial && self.scribe.delegate.is_none()
     }
 
     /// Whether text is wanted from this speaker at all.
     fn shows_text(&self) -> bool {
-        self.scribe.delegate.is_none() || self.forward_subagent_text
-    }
-
-    fn gap_ms(&self, gap: Gap) -> u64 {
-        match gap {
-            Gap::Pace => self.pace.delta_ms,
-            Gap::Ms(ms) => ms,
-        }
+        self.scribe.delegate.is_none() || self.charter.forward_subagent_text
     }
 }
 
-impl Stream<'_> {
-    /// The message's state; starts the message if this is its first block.
+impl<'a> Stream<'a> {
+    pub(super) fn new(context: &'a TurnContext, binds_prompts: bool) -> Self {
+        Self {
+            context,
+            binds_prompts,
+            bound_line: false,
+            message: None,
+            calls: Vec::new(),
+            text: None,
+            said: Vec::new(),
+            lines: Vec::new(),
+            taken_back: Vec::new(),
+        }
+    }
+
+    /// Starts the message the API announced.
+    pub(super) async fn start(&mut self, id: &str, request_id: &str, model: &str, usage: Usage) {
+        self.begin(id.to_owned(), request_id.to_owned(), model.to_owned(), Some(usage)).await;
+    }
+
+    /// The message's state; starts a message of its own if none was announced.
     async fn open(&mut self) -> &mut OpenMessage {
         if self.message.is_none() {
             let world = &self.context.scribe.world;
-            let message = OpenMessage {
-                id: format!("msg_{}", world.token(24)),
-                request_id: format!("req_{}", world.token(24)),
-                index: 0,
-                kept_partial: false,
-                output_bytes: 0,
-            };
-            let start = self.context.scribe.message_start(&message.id, message.usage());
-            let line = self.context.scribe.stream_event(&message.id, &start).with("ttft_ms", &0);
-            self.message = Some(message);
-            let line = self.bind(line);
-            self.partial(line).await;
+            let (id, request_id) = (format!("msg_{}", world.token(24)), format!("req_{}", world.token(24)));
+            self.begin(id, request_id, self.context.scribe.model.to_string(), None).await;
         }
         self.message.as_mut().expect("opened just above")
     }
 
+    async fn begin(&mut self, id: String, request_id: String, model: String, counted: Option<Usage>) {
+        let message = OpenMessage {
+            id,
+            request_id,
+            model,
+            index: 0,
+            in_block: false,
+            kept_partial: false,
+            output_bytes: 0,
+            counted,
+        };
+        let start = self.context.scribe.message_start(&message.head());
+        let line = self.context.scribe.stream_event(&message.id, &start).with("ttft_ms", &0);
+        self.message = Some(message);
+        let line = self.bind(line);
+        self.partial(line).await;
+    }
+
+    /// Takes over what the API counted so far.
+    pub(super) fn count(&mut self, usage: &Value) {
+        if let Some(message) = &mut self.message {
+            message.counted.get_or_insert_default().update(usage);
+        }
+    }
+
     /// The prompts this turn answers, on the first lines of the turn.
-    fn bind(&self, line: Object) -> Object {
+    pub(super) fn bind(&self, line: Object) -> Object {
         let prompts = &self.context.prompt_uuids;
         match prompts.last().filter(|_| self.binds_prompts) {
             Some(last) => line.with("user_message_uuid", last).with("user_message_uuids", prompts),
@@ -173,7 +189,7 @@ impl Stream<'_> {
         }
     }
 
-    async fn partial(&self, line: Object) {
+    pub(super) async fn partial(&self, line: Object) {
         if self.context.shows_partials() {
             self.context.line(line.to_line()).await;
         }
@@ -186,29 +202,52 @@ impl Stream<'_> {
         }
     }
 
-    async fn start_block(&mut self, block: Value) -> u64 {
-        let index = self.open().await.index;
+    pub(super) async fn start_block(&mut self, block: Value) -> u64 {
+        let message = self.open().await;
+        message.in_block = true;
+        let index = message.index;
         self.event(json!({"type": "content_block_start", "index": index, "content_block": block})).await;
         index
     }
 
-    async fn delta(&mut self, index: u64, delta: Value, bytes: usize) {
+    pub(super) async fn delta(&mut self, index: u64, delta: Value, bytes: usize) {
         self.open().await.output_bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
         self.event(json!({"type": "content_block_delta", "index": index, "delta": delta})).await;
     }
 
+    /// A delta of the block that is open.
+    pub(super) async fn delta_of_open_block(&mut self, delta: Value, bytes: usize) {
+        let index = self.open().await.index;
+        self.delta(index, delta, bytes).await;
+    }
+
+    /// How much was thought so far, for whoever shows a number.
+    pub(super) async fn thought(&self, bytes_before: usize, bytes: usize) {
+        let tokens = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX) / BYTES_PER_TOKEN;
+        let (before, now) = (tokens(bytes_before), tokens(bytes));
+        let estimate = self.context.scribe.system("thinking_tokens").with("estimated_tokens", &now);
+        self.partial(estimate.with("estimated_tokens_delta", &(now - before))).await;
+    }
+
     /// The committed block, then its stop event: readers rely on this order.
-    async fn end_block(&mut self, block: &Block) {
-        self.commit(block, false).await;
+    pub(super) async fn end_block(&mut self, block: Block) {
+        self.commit(&block, false).await;
         let index = self.open().await.index;
         self.event(json!({"type": "content_block_stop", "index": index})).await;
-        self.open().await.index += 1;
+        let message = self.open().await;
+        message.index += 1;
+        message.in_block = false;
+        match block {
+            Block::Text { text } => self.text = Some(text),
+            Block::ToolUse { id, name, input } => self.calls.push(ToolCall { id, name, input }),
+            Block::Thinking { .. } | Block::Other(_) => {}
+        }
     }
 
     async fn commit(&mut self, block: &Block, aborted: bool) {
+        let uuid = self.context.scribe.world.uuid();
         let message = self.open().await.clone();
-        let mut line =
-            self.context.scribe.assistant(&message.id, &message.request_id, block, message.usage());
+        let mut line = self.context.scribe.assistant(&message.head(), block, &uuid);
         if aborted {
             line = line.with("aborted", &true);
         }
@@ -216,100 +255,96 @@ impl Stream<'_> {
             self.bound_line = true;
             line = self.bind(line);
         }
+        let taken_back = std::mem::take(&mut self.taken_back);
+        if !taken_back.is_empty() {
+            line = line.with("supersedes", &taken_back);
+        }
+        // An input with numbers that no value can hold is remembered as an empty one.
+        self.said.push(serde_json::to_value(block).unwrap_or_else(|_| without_input(block)));
+        self.lines.push(uuid);
+        if let Block::ToolUse { name, .. } = block {
+            self.context.report_progress(name).await;
+        }
         let shown = matches!(block, Block::ToolUse { .. }) || self.context.shows_text();
         if shown {
             self.context.line(line.to_line()).await;
         }
     }
 
-    async fn text(&mut self, deltas: &[String], gap: Gap) -> Result<(), Wanted> {
-        let index = self.start_block(json!({"type": "text", "text": ""})).await;
-        let gap_ms = self.context.gap_ms(gap);
-        let mut text = String::new();
-        for delta in deltas {
-            if !self.context.pause(gap_ms).await {
-                return self.keep_partial(text).await;
-            }
-            text.push_str(delta);
-            self.delta(index, json!({"type": "text_delta", "text": delta}), delta.len()).await;
-        }
-        self.text = Some(text.clone());
-        self.end_block(&Block::Text { text }).await;
-        Ok(())
-    }
-
-    async fn keep_partial(&mut self, text: String) -> Result<(), Wanted> {
-        if !text.is_empty() {
+    /// Keeps the text of a block that will not be finished.
+    pub(super) async fn keep_partial(&mut self, text: String) {
+        if !text.trim().is_empty() {
             self.text = Some(text.clone());
             self.commit(&Block::Text { text }, true).await;
             self.open().await.kept_partial = true;
         }
-        Err(Wanted)
     }
 
-    async fn thinking(&mut self, deltas: &[String]) -> Result<(), Wanted> {
-        let index = self.start_block(json!({"type": "thinking", "thinking": "", "signature": ""})).await;
-        let mut bytes = 0;
-        for delta in deltas {
-            self.pause(self.context.pace.delta_ms).await?;
-            let before = bytes / BYTES_PER_TOKEN;
-            bytes += u64::try_from(delta.len()).unwrap_or(u64::MAX);
-            let tokens = bytes / BYTES_PER_TOKEN;
-            let estimate = self.context.scribe.system("thinking_tokens");
-            self.partial(
-                estimate.with("estimated_tokens", &tokens).with("estimated_tokens_delta", &(tokens - before)),
-            )
-            .await;
-            self.delta(index, json!({"type": "thinking_delta", "thinking": delta}), delta.len()).await;
-        }
-        self.delta(index, json!({"type": "signature_delta", "signature": SIGNATURE}), 0).await;
-        self.end_block(&Block::Thinking { thinking: deltas.concat(), signature: SIGNATURE }).await;
-        Ok(())
-    }
-
-    async fn call(&mut self, name: String, input: Box<RawValue>) -> Result<(), Wanted> {
-        self.pause(0).await?;
-        let id = format!("toolu_{}", self.context.scribe.world.token(24));
-        let index = self.start_block(json!({"type": "tool_use", "id": id, "name": name, "input": {}})).await;
-        let pieces = std::iter::once("").chain(pieces(input.get()));
-        for piece in pieces {
-            self.delta(index, json!({"type": "input_json_delta", "partial_json": piece}), piece.len()).await;
-        }
-        let block = Block::ToolUse { id: id.clone(), name: name.clone(), input: input.clone() };
-        self.end_block(&block).await;
-        self.calls.push(ToolCall { id, name, input });
-        Ok(())
-    }
-
-    async fn pause(&mut self, ms: u64) -> Result<(), Wanted> {
-        if self.context.pause(ms).await { Ok(()) } else { Err(Wanted) }
-    }
-
-    async fn finish(mut self) -> Streamed {
-        let stop_reason = match (&self.message, self.calls.is_empty()) {
+    /// Ends the message. Without a reason of the model's own, it stops for its calls or because all is said.
+    pub(super) async fn finish(mut self, stop_reason: Option<String>) -> Streamed {
+        let own_reason = match (&self.message, self.calls.is_empty()) {
             (None, _) => None,
-            (Some(_), true) => Some("end_turn"),
-            (Some(_), false) => Some("tool_use"),
+            (Some(_), true) => Some("end_turn".to_owned()),
+            (Some(_), false) => Some("tool_use".to_owned()),
         };
+        let stop_reason = stop_reason.or(own_reason);
         if let Some(usage) = self.message.as_ref().map(OpenMessage::usage) {
             let delta = json!({"stop_reason": stop_reason, "stop_sequence": null});
             self.event(json!({"type": "message_delta", "delta": delta, "usage": usage.to_json()})).await;
             self.event(json!({"type": "message_stop"})).await;
         }
         self.report_usage().await;
-        Streamed { calls: self.calls, text: self.text, stop_reason }
+        Streamed { calls: self.calls, text: self.text, stop_reason, said: self.said }
+    }
+
+    /// The reply was cut short; whoever cut it closes it.
+    pub(super) async fn cut(self) -> Cut {
+        self.report_usage().await;
+        Cut { calls: self.calls, text: self.text, said: self.said, message: self.message }
+    }
+
+    /// The reply broke off: closes it as dead from its first block and starts over. What was committed of it is taken
+    /// back by the next line.
+    pub(super) async fn abandon(&mut self) {
+        self.report_usage().await;
+        if let Some(message) = self.message.take()
+            && self.context.shows_partials()
+        {
+            let event = |event: Value| self.context.scribe.stream_event(&message.id, &event);
+            if message.in_block {
+                let stop = json!({"type": "content_block_stop", "index": message.index});
+                self.context.line(event(stop).to_line()).await;
+            }
+            let abandoned = json!({"api_message_id": message.id, "from_block_index": 0});
+            let stop = event(json!({"type": "message_stop"})).with("abandoned_blocks", &abandoned);
+            self.context.line(stop.to_line()).await;
+        }
+        self.taken_back.append(&mut self.lines);
+        self.bound_line = false;
+        (self.calls, self.text, self.said) = (Vec::new(), None, Vec::new());
+    }
+
+    /// Whether nothing of this reply was said yet.
+    pub(super) fn is_silent(&self) -> bool {
+        self.message.is_none()
+    }
+
+    /// Lines of an attempt that broke off and was not made up for.
+    pub(super) fn take_back_rest(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.taken_back)
     }
 
     async fn report_usage(&self) {
         if let Some(message) = &self.message {
-            self.context.tell(TurnEvent::Used(message.usage())).await;
+            let model = self.context.scribe.model.clone();
+            self.context.tell(TurnEvent::Used { model, usage: message.usage() }).await;
         }
     }
 }
 
-/// A tool's input in a few pieces, cut at characters.
-fn pieces(input: &str) -> impl Iterator<Item = &str> {
-    let middle = prose::boundary(input, input.len() / INPUT_PIECES);
-    let (head, tail) = input.split_at(middle);
-    [head, tail].into_iter().filter(|piece| !piece.is_empty())
+fn without_input(block: &Block) -> Value {
+    match block {
+        Block::ToolUse { id, name, .. } => json!({"type": "tool_use", "id": id, "name": name, "input": {}}),
+        Block::Text { .. } | Block::Thinking { .. } | Block::Other(_) => Value::Null,
+    }
 }

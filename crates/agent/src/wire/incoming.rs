@@ -37,9 +37,16 @@ pub(crate) struct Prompt {
     pub(crate) priority: Priority,
     /// Whether an answer is wanted at all.
     pub(crate) wants_answer: bool,
+    /// What it is for, where that is not the person's conversation; only prompts for the same are merged.
+    pub(crate) workload: Option<String>,
 }
 
 impl Prompt {
+    /// Whether it asks something of the agent itself. Its place in the queue is its meaning, so it is never merged.
+    pub(crate) fn is_command(&self) -> bool {
+        matches!(self.text().trim(), "/clear" | "/context" | "/cost")
+    }
+
     /// All text of the prompt, one block a line.
     pub(crate) fn text(&self) -> String {
         let blocks = self.content.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -81,7 +88,7 @@ impl ControlRequest {
 #[derive(Debug)]
 pub(crate) struct ControlAnswer {
     pub(crate) request_id: String,
-    pub(crate) outcome: Result<PermissionAnswer, String>,
+    pub(crate) outcome: Result<Option<Box<RawValue>>, String>,
     /// The line as it came, for the echo; error answers are not echoed.
     pub(crate) echo: Option<String>,
 }
@@ -154,6 +161,9 @@ fn prompt(message: &Value) -> Result<Prompt, AgentError> {
             Some(_) | None => Priority::Next,
         },
         wants_answer: message.get("shouldQuery").and_then(Value::as_bool).unwrap_or(true),
+        workload: text(message, "workload")
+            .or_else(|| text(message.get("origin")?, "kind"))
+            .filter(|kind| kind != "human"),
     })
 }
 
@@ -186,14 +196,15 @@ fn answer(line: &str) -> Option<ControlAnswer> {
     let AnswerLine { response: body } = serde_json::from_str(line).ok()?;
     let succeeded = body.subtype == "success";
     let outcome = if succeeded {
-        Ok(decision(body.response.as_deref()))
+        Ok(body.response)
     } else {
         Err(body.error.unwrap_or_else(|| "no reason given".to_owned()))
     };
     Some(ControlAnswer { request_id: body.request_id, outcome, echo: succeeded.then(|| line.to_owned()) })
 }
 
-fn decision(response: Option<&RawValue>) -> PermissionAnswer {
+/// What an answer says about a tool call.
+pub(crate) fn decision(response: Option<&RawValue>) -> PermissionAnswer {
     let parsed = response.and_then(|text| serde_json::from_str::<AnswerResult>(text.get()).ok());
     let Some(result) = parsed else {
         return PermissionAnswer::Malformed;
@@ -248,7 +259,8 @@ mod tests {
     fn keeps_the_exact_text_of_an_updated_input() {
         let line = r#"{"type":"control_response","response":{"subtype":"success","request_id":"r","response":{"behavior":"allow","updatedInput":{"b":1e999,"a":1.00}}}}"#;
         let Ok(Incoming::Answer(answer)) = parse_line(line) else { panic!("an answer") };
-        let Ok(PermissionAnswer::Allow { updated_input: Some(input), .. }) = answer.outcome else {
+        let response = answer.outcome.unwrap();
+        let PermissionAnswer::Allow { updated_input: Some(input), .. } = decision(response.as_deref()) else {
             panic!("allow")
         };
         assert_eq!(input.get(), r#"{"b":1e999,"a":1.00}"#);

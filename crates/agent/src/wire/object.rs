@@ -33,6 +33,12 @@ impl Object {
         }
     }
 
+    /// The fields of both, in order.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.fields.extend(other.fields);
+        self
+    }
+
     /// The object as one line, without the line's end.
     pub(crate) fn to_line(&self) -> String {
         raw(self).get().to_owned()

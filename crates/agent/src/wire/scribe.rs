@@ -15,9 +15,32 @@ use crate::{
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Block {
-    Text { text: String },
-    Thinking { thinking: String, signature: &'static str },
-    ToolUse { id: String, name: String, input: Box<RawValue> },
+    Text {
+        text: String,
+    },
+    Thinking {
+        thinking: String,
+        signature: String,
+    },
+    ToolUse {
+        id: String,
+        name: String,
+        input: Box<RawValue>,
+    },
+    /// A kind this agent only passes on.
+    #[serde(untagged)]
+    Other(Value),
+}
+
+/// The message a block belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MessageHead<'a> {
+    pub(crate) id: &'a str,
+    /// The API's id of the request.
+    pub(crate) request_id: &'a str,
+    pub(crate) model: &'a str,
+    /// As far as it is known.
+    pub(crate) usage: Usage,
 }
 
 /// The call a sub-agent works for, stamped on all it says.
@@ -29,21 +52,50 @@ pub(crate) struct Delegate {
     pub(crate) description: String,
 }
 
-/// What the API would count; the scripted model's numbers are plausible, not measured.
+/// What the API counts, in tokens; the scripted model's numbers are plausible, not measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) input_tokens: u64,
     pub(crate) output_tokens: u64,
+    pub(crate) cache_creation_tokens: u64,
+    pub(crate) cache_read_tokens: u64,
 }
 
 impl Usage {
     pub(crate) fn to_json(self) -> Value {
         json!({
             "input_tokens": self.input_tokens,
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
+            "cache_creation_input_tokens": self.cache_creation_tokens,
+            "cache_read_input_tokens": self.cache_read_tokens,
             "output_tokens": self.output_tokens,
         })
+    }
+
+    /// Takes over what the API says; it leaves out what did not change.
+    pub(crate) fn update(&mut self, usage: &Value) {
+        let fields = [
+            ("input_tokens", &mut self.input_tokens),
+            ("output_tokens", &mut self.output_tokens),
+            ("cache_creation_input_tokens", &mut self.cache_creation_tokens),
+            ("cache_read_input_tokens", &mut self.cache_read_tokens),
+        ];
+        for (name, field) in fields {
+            if let Some(count) = usage.get(name).and_then(Value::as_u64) {
+                *field = count;
+            }
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.cache_creation_tokens = self.cache_creation_tokens.saturating_add(other.cache_creation_tokens);
+        self.cache_read_tokens = self.cache_read_tokens.saturating_add(other.cache_read_tokens);
+    }
+
+    /// What a request put into the context, read from a cache or not.
+    pub(crate) fn context_tokens(self) -> u64 {
+        self.input_tokens.saturating_add(self.cache_creation_tokens).saturating_add(self.cache_read_tokens)
     }
 }
 
@@ -83,30 +135,42 @@ impl Scribe {
         self.with_delegate(line)
     }
 
-    /// An `assistant` line: one finished block of the message `message_id`.
-    pub(crate) fn assistant(
-        &self,
-        message_id: &str,
-        request_id: &str,
-        block: &Block,
-        usage: Usage,
-    ) -> Object {
-        let message = Object::new()
-            .with("id", message_id)
+    /// An `assistant` line: one finished block of a message.
+    pub(crate) fn assistant(&self, message: &MessageHead<'_>, block: &Block, uuid: &str) -> Object {
+        let body = Object::new()
+            .with("id", message.id)
             .with("type", "message")
             .with("role", "assistant")
-            .with("model", &*self.model)
+            .with("model", message.model)
             .with("content", &[block])
             .with("stop_reason", &Value::Null)
             .with("stop_sequence", &Value::Null)
-            .with("usage", &usage.to_json())
+            .with("usage", &message.usage.to_json())
             .with("context_management", &Value::Null);
+        self.assistant_line(&body, uuid).with("request_id", message.request_id)
+    }
+
+    /// An `assistant` line in the agent's own words, which no model said.
+    pub(crate) fn synthetic(&self, text: &str) -> Object {
+        let body = Object::new()
+            .with("id", &self.world.uuid())
+            .with("type", "message")
+            .with("role", "assistant")
+            .with("model", "<synthetic>")
+            .with("content", &json!([{"type": "text", "text": text}]))
+            .with("stop_reason", "stop_sequence")
+            .with("stop_sequence", "")
+            .with("usage", &Usage::default().to_json());
+        self.assistant_line(&body, &self.world.uuid())
+    }
+
+    fn assistant_line(&self, message: &Object, uuid: &str) -> Object {
         let line = Object::of_type("assistant")
-            .with("message", &message)
+            .with("message", message)
             .with("parent_tool_use_id", &self.parent())
             .with("session_id", &*self.session_id)
-            .with("uuid", &self.world.uuid());
-        self.with_timestamp(self.with_delegate(line)).with("request_id", request_id)
+            .with("uuid", uuid);
+        self.with_timestamp(self.with_delegate(line))
     }
 
     /// A `stream_event` line of the message `message_id`.
@@ -138,12 +202,12 @@ impl Scribe {
     }
 
     /// The message object a stream starts with.
-    pub(crate) fn message_start(&self, message_id: &str, usage: Usage) -> Object {
-        let message = json!({
-            "id": message_id, "type": "message", "role": "assistant", "model": &*self.model, "content": [],
-            "stop_reason": null, "stop_sequence": null, "usage": usage.to_json(),
+    pub(crate) fn message_start(&self, message: &MessageHead<'_>) -> Object {
+        let body = json!({
+            "id": message.id, "type": "message", "role": "assistant", "model": message.model, "content": [],
+            "stop_reason": null, "stop_sequence": null, "usage": message.usage.to_json(),
         });
-        Object::of_type("message_start").with("message", &message)
+        Object::of_type("message_start").with("message", &body)
     }
 
     fn parent(&self) -> Option<&str> {

@@ -11,7 +11,7 @@ async fn initialize_introduces_the_agent_and_what_waits() {
     let reply = &first["response"];
     assert_eq!(reply["models"][0]["value"], "default");
     assert_eq!(reply["agents"][1]["name"], "helper");
-    assert_eq!(reply["commands"], json!([]));
+    assert_eq!(reply["commands"][0]["name"], "clear");
     assert_eq!(
         (&reply["current_permission_mode"], &reply["session_state"]),
         (&json!("default"), &json!("idle"))
@@ -19,7 +19,7 @@ async fn initialize_introduces_the_agent_and_what_waits() {
     assert_eq!(first["pending_permission_requests"], json!([]));
     assert!(reply.get("hooks_applied").is_none());
     let hooked = host.request(json!({"subtype": "initialize", "hooks": {"PreToolUse": []}})).await;
-    assert_eq!(hooked["response"]["hooks_applied"], false);
+    assert_eq!(hooked["response"]["hooks_applied"], true);
 
     host.prompt("@bash true").await;
     let request = host.until_permission().await;
@@ -72,18 +72,23 @@ async fn a_mode_does_not_answer_what_waits() {
 async fn the_model_changes_with_a_notice_and_shows_in_the_next_init() {
     let mut host = Host::start();
     let set = |model: Value| json!({"subtype": "set_model", "model": model});
-    assert_eq!(host.request(set(json!("other-1"))).await["response"], json!({"model": "other-1"}));
+    assert_eq!(host.request(set(json!("scripted-1"))).await["response"], json!({"model": "scripted-1"}));
     assert_eq!(
         host.all("user", None)[0]["message"]["content"],
-        "<local-command-stdout>Set model to `other-1`</local-command-stdout>"
+        "<local-command-stdout>Set model to `scripted-1`</local-command-stdout>"
     );
     host.prompt("@say hi").await;
-    assert_eq!(host.until(|line| line["subtype"] == "init").await["model"], "other-1");
+    assert_eq!(host.until(|line| line["subtype"] == "init").await["model"], "scripted-1");
     host.until_result().await;
     for reset in [json!("default"), Value::Null] {
         assert_eq!(host.request(set(reset)).await["response"], json!({"model": "scripted"}));
     }
     assert_eq!(host.request(set(json!("a\nb"))).await["subtype"], "error");
+    assert_eq!(
+        host.request(set(json!("claude-x"))).await["subtype"],
+        "error",
+        "nobody answers under that name"
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use portcullis_agent::{AgentError, AgentOptions, ExitReport, Pace, run_stdio};
+use portcullis_agent::{AgentError, AgentOptions, ExitReport, Invocation, Pace, parse_args, run_stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -34,15 +34,27 @@ impl Host {
     }
 
     pub(crate) fn start_with(change: impl FnOnce(&mut AgentOptions)) -> Self {
-        let project = tempfile::tempdir().unwrap();
-        let mut options = AgentOptions::new(project.path());
+        Self::start_with_flags(&[], change)
+    }
+
+    pub(crate) fn start_with_flags(flags: &[String], change: impl FnOnce(&mut AgentOptions)) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), flags, change)
+    }
+
+    pub(crate) fn start_in(
+        project: TempDir,
+        flags: &[String],
+        change: impl FnOnce(&mut AgentOptions),
+    ) -> Self {
+        let Ok(Invocation::Run { mut options, .. }) = parse_args(flags) else { panic!("flags of a run") };
+        options.cwd = project.path().to_owned();
         options.replay_user_messages = true;
         options.include_partial_messages = true;
         options.pace = Pace::INSTANT;
         change(&mut options);
         let (stdin, agent_stdin) = tokio::io::duplex(64 * 1024);
         let (agent_stdout, stdout) = tokio::io::duplex(64 * 1024);
-        let agent = tokio::spawn(run_stdio(options, agent_stdin, agent_stdout));
+        let agent = tokio::spawn(run_stdio(*options, agent_stdin, agent_stdout));
         Self {
             project,
             lines: Vec::new(),

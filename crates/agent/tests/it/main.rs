@@ -7,6 +7,7 @@ mod conversation;
 mod host;
 mod input;
 mod interrupt;
+mod messages;
 mod permission;
 mod queue;
 mod shapes;

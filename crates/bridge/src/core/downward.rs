@@ -117,11 +117,19 @@ impl Relay {
     }
 
     fn handle_control(&mut self, now: Tick, down: ControlDown) {
+        // Behind its last word an incarnation cannot even answer: the next one does.
+        if matches!(self.phase, Phase::Resuming | Phase::Ended | Phase::Over) && !self.stopping {
+            return self.defer(WorkerDown::Control(down));
+        }
         let device = |subtype: &str| DeviceAsks {
             device_id: down.device_id.clone(),
             request_id: down.request_id.clone(),
             subtype: subtype.to_owned(),
         };
+        if matches!(self.phase, Phase::Ended | Phase::Over) {
+            // Nothing is said behind the end of an incarnation: the answer waits for the next one.
+            return self.defer(WorkerDown::Control(down));
+        }
         let Some((subtype, mut request)) = readable(&down.event) else {
             return self.refuse(&device(""), "the request cannot be read", "invalid_request");
         };

@@ -28,9 +28,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, patch, post};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::auth::Gate;
+use crate::bell;
 use crate::hub::Hub;
 use crate::seam::{Clock, Entropy};
 use crate::store::Store;
@@ -57,7 +58,7 @@ pub(crate) struct App {
     pub base_url: String,
     pub strangers: Strangers,
     /// Set to `true` when the server is about to go.
-    pub leaving: watch::Receiver<bool>,
+    pub leaving: bell::Receiver<bool>,
     /// Held by every task that outlives its request; the server waits until nobody holds one.
     pub alive: mpsc::WeakSender<()>,
 }

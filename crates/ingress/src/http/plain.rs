@@ -82,7 +82,7 @@ impl Reader<'_> {
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         beat.reset();
         loop {
-            let can_send = *self.seat.head.borrow_and_update() > self.flow.sent_seq();
+            let can_send = self.seat.head.see() > self.flow.sent_seq();
             tokio::select! {
                 biased;
                 note = self.seat.notes.recv() => self.note(note).await?,

@@ -14,8 +14,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
+
+use crate::bell;
 
 use super::stream::{Bounded, Inflow, PATIENCE};
 
@@ -60,7 +62,7 @@ impl Door for tokio::sync::mpsc::Receiver<tokio::io::DuplexStream> {
 }
 
 /// Serves until `leaving` turns true; then no connection takes a further request.
-pub(crate) async fn serve<D: Door>(mut door: D, router: Router, mut leaving: watch::Receiver<bool>) {
+pub(crate) async fn serve<D: Door>(mut door: D, router: Router, mut leaving: bell::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -85,7 +87,7 @@ pub(crate) async fn serve<D: Door>(mut door: D, router: Router, mut leaving: wat
     }
 }
 
-async fn connection<S>(stream: S, peer: SocketAddr, router: Router, mut leaving: watch::Receiver<bool>)
+async fn connection<S>(stream: S, peer: SocketAddr, router: Router, mut leaving: bell::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -120,6 +122,7 @@ where
     }
 }
 
-async fn left(leaving: &mut watch::Receiver<bool>) {
-    let _ = leaving.wait_for(|leaving| *leaving).await;
+/// Ends when the server is about to go, or is gone.
+async fn left(leaving: &mut bell::Receiver<bool>) {
+    while !leaving.see() && leaving.changed().await.is_ok() {}
 }

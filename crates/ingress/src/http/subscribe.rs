@@ -233,7 +233,7 @@ pub(super) fn malformed(_: &JsonError) -> Closing {
 mod tests {
     use portcullis_protocol::id::DeviceId;
     use portcullis_protocol::wire::rest::PublicKey;
-    use tokio::sync::{mpsc, watch};
+    use tokio::sync::mpsc;
 
     use super::*;
     use crate::auth::Gate;
@@ -258,7 +258,7 @@ mod tests {
             site: Site::open(None),
             base_url: String::new(),
             strangers: Strangers::default(),
-            leaving: watch::channel(false).1,
+            leaving: crate::bell::Sender::new(false).subscribe(),
             alive: mpsc::channel(1).0.downgrade(),
         }
     }

@@ -113,8 +113,7 @@ impl Reader<'_> {
         beat.reset();
         let mut flush_at = Instant::now();
         loop {
-            let can_send =
-                self.flow.window().is_some() && *self.seat.head.borrow_and_update() > self.flow.sent_seq();
+            let can_send = self.flow.window().is_some() && self.seat.head.see() > self.flow.sent_seq();
             let expiry = Instant::now() + self.token_life();
             let is_all = self.session.archived && !can_send && !self.flow.is_waiting();
             tokio::select! {
@@ -223,7 +222,7 @@ impl Reader<'_> {
             return Err(Some(Closing::new(close::LATER, "this reader does not keep up")));
         }
         still_paired(self.app, &self.caller).await?;
-        let head_seq = *self.seat.head.borrow();
+        let head_seq = self.seat.head.get();
         let beat = Heartbeat { head_seq, server_time_ms: self.app.clock.now_ms() };
         self.wire.send(ServerFrame::Heartbeat(beat).to_text()).await?;
         self.wire.beat().await

@@ -64,7 +64,7 @@ pub(super) async fn poll(
     let mut bell = app.hub.work_bell();
     let mut leaving = app.leaving.clone();
     let answer = loop {
-        bell.mark_unchanged();
+        bell.see();
         // The secret may have been renewed while this call was waiting: only the newest process gets work.
         if app.store.environment_by_secret(&id, &sha256(&secret)).await?.is_none() {
             return Err(ApiError::unauthorized("this environment was registered again by another process"));
@@ -75,7 +75,7 @@ pub(super) async fn poll(
             tracing::info!(session = %session.id, work = %work.id, environment = %environment.id, "work handed out");
             break Some(item(&app, work, &session)?);
         }
-        if Instant::now() >= deadline || *leaving.borrow() {
+        if Instant::now() >= deadline || leaving.get() {
             break None;
         }
         let until = deadline.min(Instant::now() + POLL_FLOOR);

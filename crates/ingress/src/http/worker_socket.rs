@@ -109,7 +109,7 @@ impl Session<'_> {
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         beat.reset();
         loop {
-            let can_deliver = *link.head.borrow_and_update() > delivered;
+            let can_deliver = link.head.see() > delivered;
             tokio::select! {
                 biased;
                 frame = link.down.recv() => self.down(frame, &mut said).await?,
@@ -186,7 +186,7 @@ impl Session<'_> {
 
     async fn deliver(&mut self, after: u64, link: &WorkerLink) -> Result<u64, Ending> {
         // Taken before the read: whatever the rows show, nothing up to here is missing from them.
-        let head = *link.head.borrow();
+        let head = link.head.get();
         let read = self.app.store.prompts_after(self.id, after, PROMPTS_AT_ONCE).await;
         let prompts = read.map_err(broke)?;
         let mut at = if prompts.len() < PROMPTS_AT_ONCE { head.max(after) } else { after };

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis_protocol::id::{DeviceId, EnvironmentId, SessionId};
 use portcullis_protocol::wire::close;
-use tokio::sync::watch;
 
+use crate::bell;
 pub(crate) use room::{Forward, Joined, NotForwarded, Note, Room, WorkerLink};
 
 /// A bridge counts as online this long after its last call, in ms: a poll blocks for up to 30 s, and one that has no
@@ -23,12 +23,12 @@ const ONLINE_MS: u64 = 60_000;
 pub(crate) struct Hub {
     rooms: Mutex<BTreeMap<SessionId, Arc<Room>>>,
     bridges: Mutex<BTreeMap<EnvironmentId, u64>>,
-    work: watch::Sender<u64>,
+    work: bell::Sender<u64>,
 }
 
 impl Default for Hub {
     fn default() -> Self {
-        Self { rooms: Mutex::default(), bridges: Mutex::default(), work: watch::Sender::new(0) }
+        Self { rooms: Mutex::default(), bridges: Mutex::default(), work: bell::Sender::new(0) }
     }
 }
 
@@ -69,11 +69,11 @@ impl Hub {
 
     /// Rings for everybody who polls for work.
     pub(crate) fn ring_work(&self) {
-        self.work.send_modify(|rung| *rung = rung.wrapping_add(1));
+        self.work.set_if(|rung| Some(rung.wrapping_add(1)));
     }
 
     /// The bell of the work queues.
-    pub(crate) fn work_bell(&self) -> watch::Receiver<u64> {
+    pub(crate) fn work_bell(&self) -> bell::Receiver<u64> {
         self.work.subscribe()
     }
 

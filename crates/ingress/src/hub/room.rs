@@ -10,9 +10,10 @@ use portcullis_protocol::json::Header;
 use portcullis_protocol::limits::{SOCKETS_PER_DEVICE_MAX, UUID_RING_MAX};
 use portcullis_protocol::wire::client::{LiveEvent, Presence, WorkerStatus};
 use portcullis_protocol::wire::worker::{ControlDown, WorkerDown, WorkerState};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::streams::Streams;
+use crate::bell;
 use crate::store::RequestRow;
 
 /// Notes that wait for one socket: every step of all requests that can be open, and room for the rest.
@@ -67,13 +68,13 @@ pub(crate) enum JoinError {
 /// One session's room.
 #[derive(Debug)]
 pub(crate) struct Room {
-    head: watch::Sender<u64>,
+    head: bell::Sender<u64>,
     inner: Mutex<Inner>,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { head: watch::Sender::new(0), inner: Mutex::default() }
+        Self { head: bell::Sender::new(0), inner: Mutex::default() }
     }
 }
 
@@ -112,7 +113,7 @@ pub(crate) struct Joined {
     id: u64,
     pub notes: mpsc::Receiver<Note>,
     pub live: mpsc::Receiver<Arc<LiveEvent>>,
-    pub head: watch::Receiver<u64>,
+    pub head: bell::Receiver<u64>,
     /// Previews of what is being streamed, up to this moment; what follows comes through `live`.
     pub replay: Vec<Arc<LiveEvent>>,
 }
@@ -123,7 +124,7 @@ pub(crate) struct WorkerLink {
     room: Arc<Room>,
     id: u64,
     pub down: mpsc::Receiver<WorkerDown>,
-    pub head: watch::Receiver<u64>,
+    pub head: bell::Receiver<u64>,
 }
 
 impl Room {
@@ -164,11 +165,7 @@ impl Room {
 
     /// The log grew to `seq`.
     pub(crate) fn advance(&self, seq: u64) {
-        self.head.send_if_modified(|head| {
-            let grew = seq > *head;
-            *head = seq.max(*head);
-            grew
-        });
+        self.head.set_if(|head| Some(seq).filter(|seq| *seq > head));
     }
 
     /// Every prompt up to `seq` was written to the agent's stdin; readers are told when that is news.
@@ -183,7 +180,7 @@ impl Room {
 
     /// The newest known position of the log.
     pub(crate) fn head(&self) -> u64 {
-        *self.head.borrow()
+        self.head.get()
     }
 
     /// A durable event was logged: previews it made final are dropped.
@@ -194,7 +191,7 @@ impl Room {
     /// Sends a volatile event of `incarnation` to every reader. Who has no room for it loses it.
     pub(crate) fn stream(&self, stream: String, n: u64, event: RawJson) {
         let mut inner = self.lock();
-        let after_seq = *self.head.borrow();
+        let after_seq = self.head.get();
         let live = Arc::new(LiveEvent { stream, n, after_seq, event });
         if inner.streams.keep(&live) {
             for seat in &inner.seats {

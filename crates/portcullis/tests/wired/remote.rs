@@ -172,6 +172,53 @@ async fn a_bridge_that_was_killed_comes_back_by_itself_and_says_what_is_lost() {
     assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
 }
 
+/// Numbers of the facts in these texts, in order.
+fn facts<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<u32> {
+    texts.filter_map(|text| text.strip_prefix("fact-")?.parse().ok()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_bridge_had_read_is_in_the_log_once_and_so_is_the_end_of_its_agent() {
+    let machines = Machines::start().await;
+    machines.log_in().await;
+    let mut bridge = machines.control().await;
+    let mut session = machines.owner.new_session().await;
+    let fact = |n: u32| format!(r#"@raw {{"type":"system","subtype":"informational","uuid":"fact-{n}"}}"#);
+    let pause = |n: u32| if n % 100 == 99 { "\n@sleep 5" } else { "" };
+    let flood: Vec<String> = (0..20_000).map(|n| format!("{}{}", fact(n), pause(n))).collect();
+    session.prompt(&flood.join("\n")).await;
+    session.event(|event| event["uuid"] == "fact-0").await;
+    // What is read from now on cannot be taken.
+    machines.ingress.freeze();
+    let spool = machines.laptop().join(format!("data/remote/journals/{}.spool", session.id));
+    let spooled = || -> Vec<u32> {
+        let text = std::fs::read_to_string(&spool).unwrap_or_default();
+        // The last line may be half a line.
+        let lines = text.split_inclusive('\n').filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let uuids: Vec<Value> = lines.map(|line| line["said"]["event"]["uuid"].clone()).collect();
+        facts(uuids.iter().filter_map(Value::as_str))
+    };
+    wait_until("much is read and not taken", || spooled().len() > 500).await;
+    bridge.kill();
+    let read = *spooled().last().unwrap();
+    machines.ingress.go_on();
+    wait_until("its agent is gone", || processes_in(&machines.project()).is_empty()).await;
+    let mut bridge = machines.control().await;
+    session.event(|event| event["subtype"] == "agent_ended").await;
+    session.prompt("@say back").await;
+    session.event(|event| event["type"] == "assistant" && event.to_string().contains("back")).await;
+    let log = session.log().await;
+    let logged = facts(log.iter().filter_map(|event| event["uuid"].as_str()));
+    assert_eq!(
+        logged,
+        (0..=read).collect::<Vec<u32>>(),
+        "in order, none twice, up to the last that was read"
+    );
+    assert_eq!(log.iter().filter(|event| event["subtype"] == "agent_ended").count(), 1);
+    assert!(std::fs::metadata(&spool).unwrap().len() < 1_000_000, "the spool ran empty");
+    assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bridge_waits_for_an_ingress_that_is_not_there_and_says_so() {
     let mut machines = Machines::start().await;
@@ -201,7 +248,8 @@ async fn a_full_machine_lets_work_wait_while_all_are_busy_and_then_the_idle_agen
     busy.prompt("@bash true").await;
     let request = busy.permission("pending").await;
     quiet.prompt("@say my turn").await;
-    wait_until("it says that it is full", || bridge.log().contains("the session waits")).await;
+    quiet.event(|event| event.to_string().contains("all of them are busy")).await;
+    assert!(bridge.log().contains("the session waits"), "{}", bridge.log());
     busy.decide(&request, &Decision::Allow).await;
     busy.event(|event| event["type"] == "result").await;
     busy.event(|event| event.to_string().contains("another session needs the place")).await;

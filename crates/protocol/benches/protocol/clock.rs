@@ -13,7 +13,7 @@ pub(crate) use wasm_bindgen_test::{Criterion, Instant};
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 /// Samples per case: the fewest Criterion takes, for a round can last seconds.
-pub(crate) const SAMPLES: usize = 10;
+const SAMPLES: usize = 10;
 const WARM_UP: Duration = Duration::from_millis(500);
 const MEASURE: Duration = Duration::from_secs(2);
 

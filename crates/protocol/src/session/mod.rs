@@ -198,7 +198,7 @@ impl Session {
     pub fn link(&self) -> LinkView {
         match self.link.view() {
             LinkView::Waiting { until, tries } => LinkView::Waiting { until: self.clock.tell(until), tries },
-            other => other,
+            other @ (LinkView::Connecting | LinkView::Online | LinkView::Stopped(_)) => other,
         }
     }
 
@@ -218,6 +218,12 @@ impl Session {
     #[must_use]
     pub fn role(&self) -> Option<Role> {
         self.role
+    }
+
+    /// Epoch of the log that is read, once it is known.
+    #[must_use]
+    pub fn epoch(&self) -> Option<&str> {
+        self.epoch.as_deref()
     }
 
     /// Newest `seq` that was applied.

@@ -137,6 +137,7 @@ impl Session {
         self.applied = 0;
         self.tail = None;
         self.gap = None;
+        self.worker.delivered_seq = None;
         self.generation += 1;
         self.transcript.reset();
         self.live.reset();

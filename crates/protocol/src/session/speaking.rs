@@ -148,7 +148,9 @@ impl Session {
             self.posts.iter().filter(|(_, post)| post.deadline() <= now).map(|(number, _)| *number).collect();
         for number in due {
             let Some(post) = self.posts.get_mut(&number) else { continue };
-            if std::mem::replace(&mut post.slow, true) {
+            post.slow = true;
+            // A timer may come late enough for both.
+            if post.deadline() <= now {
                 self.posted(now, number, PostOutcome::Failed);
                 continue;
             }

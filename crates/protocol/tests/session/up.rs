@@ -87,8 +87,13 @@ fn an_answer_to_a_control_request_finds_its_way_back() {
 }
 
 fn forgotten(bench: &Bench) -> Vec<&str> {
-    let uuid = |output| if let &Output::Forget { ref uuid } = output { Some(uuid.as_str()) } else { None };
-    bench.outputs.iter().filter_map(uuid).collect()
+    let mut forgotten = Vec::new();
+    for output in &bench.outputs {
+        if let Output::Forget { uuid } = output {
+            forgotten.push(uuid.as_str());
+        }
+    }
+    forgotten
 }
 
 #[test]

@@ -2,11 +2,13 @@ use std::sync::Arc;
 
 use leptos::html::Div;
 use leptos::prelude::*;
+use portcullis_protocol::wire::client::Presence;
 
 use super::arming::{ArmingSignal, use_arming};
 use super::{Actions, Answer, ExactView, PlanForm, QuestionForm, Ticks, ToldView};
 use crate::state::app::App;
 use crate::state::ask::{Ask, Form};
+use crate::state::pulse::Wire;
 use crate::state::session::AskEntry;
 use crate::text::words;
 use crate::view::shell::{told, watch_size};
@@ -63,10 +65,34 @@ fn Open(ask: Arc<Ask>, arming: ArmingSignal) -> impl IntoView {
         view! { <p class="card-remark"><span>"The agent says: "</span><ToldView told=remark arming/></p> }
     });
     view! {
+        <Away/>
         {shown}
         {remark}
         <ul class="card-hints" hidden=ask.hints.is_empty()>{hints}</ul>
         <Actions ask=Arc::clone(&ask) arming answers/>
+    }
+}
+
+/// Said before the click: who will not hear of it at once.
+#[component]
+fn Away() -> impl IntoView {
+    let app = App::here();
+    let said = Memo::new(move |_| {
+        let presence = app.session.worker.with(|worker| worker.state);
+        away(Wire::of(app.session.link.get(), app.network.get()), presence)
+    });
+    view! { <p class="card-away" data-testid="gate-offline" role="status" hidden=move || said.get().is_empty()>{said}</p> }
+}
+
+fn away(wire: Wire, bridge: Presence) -> &'static str {
+    match (wire, bridge) {
+        (Wire::Waiting | Wire::Offline | Wire::Stopped, _) => {
+            "This page is not connected: the request may be over already."
+        }
+        (Wire::Online | Wire::Connecting, Presence::Offline) => {
+            "The bridge is offline. A decision is kept and delivered when it is back, if the agent still waits then."
+        }
+        (Wire::Online | Wire::Connecting, Presence::Online | Presence::Draining) => "",
     }
 }
 

@@ -33,11 +33,14 @@ pub(crate) fn Ticks(entry: Memo<Option<AskEntry>>) -> impl IntoView {
                 .is_some_and(|entry| entry.state != PermissionState::Pending || entry.click != Click::None)
         })
     };
-    let step = move |number: u8, words: &'static str| {
+    let late = Memo::new(move |_| entry.with(|entry| entry.as_ref().is_some_and(|entry| entry.late)));
+    let warning = move || late.get().then(|| lateness(worker.with(|worker| worker.state)));
+    let step = move |number: u8, name: &'static str, words: &'static str| {
         let mark = move || if reached.get() < number { "no" } else { "yes" };
         view! {
-            <li class="tick" data-reached=mark>
+            <li class="tick" data-tick=name data-reached=mark>
                 <i class="mark" aria-hidden="true"></i>{words}
+                <span class="unseen">{move || if reached.get() < number { ": not yet" } else { ": yes" }}</span>
             </li>
         }
     };
@@ -45,11 +48,26 @@ pub(crate) fn Ticks(entry: Memo<Option<AskEntry>>) -> impl IntoView {
         <div class="outcome" role="status" hidden=move || !shown()>
             <p class="outcome-said">{said}</p>
             <ol class="ticks" data-testid="gate-ticks" data-tick=name hidden=over>
-                {step(1, "accepted")}
-                {step(2, "delivered")}
-                {step(3, "the agent went on")}
+                {step(1, "accepted", "accepted")}
+                {step(2, "delivered", "delivered")}
+                {step(3, "settled", "the agent went on")}
             </ol>
+            <Show when=move || late.get()>
+                <p class="late" data-testid="gate-late" role="alert">{warning}</p>
+            </Show>
         </div>
+    }
+}
+
+/// What keeps the second tick waiting, and what can be done.
+fn lateness(worker: Presence) -> &'static str {
+    match worker {
+        Presence::Online => {
+            "The agent has not got this yet, though its bridge is connected. It is delivered as soon as the bridge takes it. If this stays, look at that machine, or stop the agent."
+        }
+        Presence::Offline | Presence::Draining => {
+            "The agent has not got this yet: its bridge is offline. The decision is kept and delivered when the bridge is back. If it does not come back, start it again on that machine."
+        }
     }
 }
 
@@ -79,8 +97,11 @@ fn said(entry: &AskEntry, worker: Presence) -> String {
         (PermissionState::Expired, _) => "Nobody decided in time. It did not run.".into(),
         (PermissionState::Pending, Click::Failed { message }) => literal(message),
         (PermissionState::Pending, Click::None) => String::new(),
-        (PermissionState::Pending, Click::Sending { allow, .. }) => {
+        (PermissionState::Pending, Click::Sending { allow, slow: false }) => {
             format!("{}, sending.", verdict(entry, *allow))
+        }
+        (PermissionState::Pending, Click::Sending { allow, slow: true }) => {
+            format!("{}, but the server has not answered yet.", verdict(entry, *allow))
         }
         (PermissionState::Pending | PermissionState::Decided, _) if worker == Presence::Offline => {
             format!("{}, not delivered yet: the machine is offline.", decided(entry))

@@ -3,12 +3,14 @@ use leptos::prelude::*;
 use super::CodeForm;
 use crate::state::app::{App, Phase};
 use crate::state::command::Command;
+use crate::state::storage::StorageTrouble;
 
 /// One sentence about where pairing stands, and the one thing to do about it.
 #[component]
 pub(crate) fn PairPage() -> impl IntoView {
     let app = App::here();
     let retry = move |_| app.send(Command::Retry);
+    let sign_in = move |_| app.send(Command::SignIn);
     view! {
         <main class="alone">
             <p class="brand"><span class="brand-mark" aria-hidden="true"></span>"Portcullis"</p>
@@ -17,10 +19,15 @@ pub(crate) fn PairPage() -> impl IntoView {
                 <p>{move || explanation(&app.phase.get())}</p>
             </div>
             {move || match app.phase.get() {
-                Phase::Unpaired(_) => view! { <CodeForm/> }.into_any(),
+                Phase::Unpaired(_) | Phase::LoggedOut { keeps_key: false } => view! { <CodeForm/> }.into_any(),
+                Phase::LoggedOut { keeps_key: true } => {
+                    view! { <button class="button" data-testid="sign-in" on:click=sign_in>"Sign in again"</button> }.into_any()
+                }
                 Phase::Confirming { code } => view! { <output class="confirm-code">{code}</output> }.into_any(),
                 Phase::Unreachable => view! { <button class="button" on:click=retry>"Try now"</button> }.into_any(),
-                Phase::Starting | Phase::Pairing | Phase::Unsupported(_) | Phase::Ready => ().into_any(),
+                Phase::Starting | Phase::Pairing | Phase::Blocked | Phase::Unsupported(_) | Phase::Ready => {
+                    ().into_any()
+                }
             }}
         </main>
     }
@@ -35,6 +42,8 @@ fn heading(phase: &Phase) -> &'static str {
         Phase::Confirming { .. } => "Waiting for the owner.",
         Phase::Unreachable => "The server does not answer.",
         Phase::Unsupported(_) => "This browser cannot be paired.",
+        Phase::Blocked => "Another tab is in the way.",
+        Phase::LoggedOut { .. } => "You are logged out.",
     }
 }
 
@@ -51,5 +60,12 @@ fn explanation(phase: &Phase) -> String {
         }
         Phase::Unreachable => "It is asked again and again. Is portcullis still running?".into(),
         Phase::Unsupported(reason) => reason.clone(),
+        Phase::Blocked => StorageTrouble::Blocked.to_string(),
+        Phase::LoggedOut { keeps_key: true } => {
+            "What was written here and not sent is gone from this browser. It stays paired, because it may be the only owner's: whoever uses it can sign in again.".into()
+        }
+        Phase::LoggedOut { keeps_key: false } => {
+            "What was written here and not sent is gone from this browser, and so is its key. To come back, pair it with a fresh link.".into()
+        }
     }
 }

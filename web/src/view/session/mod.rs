@@ -1,6 +1,7 @@
 //! The open session: its head, its transcript, what is on its way to it, and the composer.
 
 mod composer;
+mod draft;
 mod facts;
 mod head;
 mod item;
@@ -13,11 +14,12 @@ mod tool;
 mod transcript;
 
 pub use composer::Composer;
+pub(crate) use draft::use_draft;
 pub(crate) use facts::Facts;
 pub(crate) use head::Head;
 pub(crate) use item::ItemView;
 pub(crate) use place::SessionPlace;
 pub(crate) use prompt_field::PromptField;
-pub(crate) use queue::Queue;
+pub use queue::Queue;
 pub(crate) use scroll::Scroll;
 pub use transcript::Transcript;

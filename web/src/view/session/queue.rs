@@ -1,68 +1,84 @@
 use leptos::prelude::*;
 use portcullis_protocol::session::transcript::PromptState;
-use portcullis_protocol::wire::client::Presence;
 
 use crate::state::app::App;
 use crate::state::command::Command;
+use crate::state::delivery::Way;
+use crate::state::pulse::Wire;
 use crate::state::session::Queued;
+use crate::text::words;
+use crate::view::shell::wire;
 
-/// Prompts that no agent has started, each with where it is.
+/// Messages that no agent has started, each with where it is.
 #[component]
-pub(crate) fn Queue() -> impl IntoView {
+pub fn Queue() -> impl IntoView {
     let app = App::here();
     let queue = app.session.queue;
     view! {
-        <ul class="queue" aria-label="Not started yet" hidden=move || queue.with(Vec::is_empty)>
-            <For each=move || queue.get() key=|queued| (queued.prompt.uuid.clone(), queued.prompt.state.as_str()) children=|queued| {
-                view! { <QueuedRow queued/> }
-            }/>
-        </ul>
+        <section class="queue" aria-label="Not started yet" hidden=move || queue.with(Vec::is_empty)>
+            <Unsent/>
+            <ul>
+                <For each=move || queue.get()
+                    key=|queued| (queued.prompt.uuid.clone(), queued.prompt.state.as_str(), queued.slow, queued.lasting)
+                    children=|queued| view! { <QueuedRow queued/> }/>
+            </ul>
+        </section>
+    }
+}
+
+/// How many are not with the server, said once; the rows say why.
+#[component]
+fn Unsent() -> impl IntoView {
+    let app = App::here();
+    let count = Memo::new(move |_| {
+        app.session.queue.with(|queue| queue.iter().filter(|one| one.is_unsent()).count())
+    });
+    let waits = Memo::new(move |_| {
+        app.session.queue.with(|queue| queue.iter().any(|one| one.prompt.state == PromptState::Waiting))
+    });
+    let away = move || waits.get() && !matches!(wire(app), Wire::Online | Wire::Stopped);
+    let said = move || words::count(count.get(), "message is not sent yet.", "messages are not sent yet.");
+    view! {
+        <p class="unsent" data-testid="unsent" data-count=count role="status" hidden=move || count.get() == 0>
+            <span>{said}</span>
+            <button class="link" hidden=move || !away() on:click=move |_| app.send(Command::Reconnect)>"Try now"</button>
+        </p>
     }
 }
 
 #[component]
 fn QueuedRow(queued: Queued) -> impl IntoView {
     let app = App::here();
-    let Queued { prompt, error } = queued;
-    let (state, uuid) = (prompt.state, prompt.uuid);
-    let where_it_is =
-        move || error.clone().unwrap_or_else(|| words(state, app.session.worker.with(|worker| worker.state)));
-    let text = prompt.text.clone();
-    let command = match state {
-        PromptState::Refused => Some(("Discard", Command::Discard(uuid))),
-        PromptState::Delivered => Some(("Take back", Command::TakeBack(uuid))),
-        PromptState::Waiting
-        | PromptState::Sent
+    let Queued { prompt, error, lasting, slow } = queued;
+    let (state, uuid, text) = (prompt.state, prompt.uuid, prompt.text);
+    let presence = move || app.session.worker.with(|worker| worker.state);
+    let where_it_is = move || {
+        let way = Way { state, lasting, slow, wire: wire(app), bridge: presence() };
+        match &error {
+            Some(error) => format!("The server refused it: {}.", error.trim_end_matches('.')),
+            None => way.words(),
+        }
+    };
+    let discard = ("Discard", Command::Discard(uuid.clone()));
+    let offers = match state {
+        PromptState::Refused => vec![("Send again", Command::Again { uuid, text: text.clone() }), discard],
+        PromptState::Waiting => vec![discard],
+        PromptState::Delivered => vec![("Take back", Command::TakeBack(uuid))],
+        PromptState::Sent
         | PromptState::Stored
         | PromptState::Running
         | PromptState::Answered
         | PromptState::Cancelled
-        | PromptState::Unknown => None,
+        | PromptState::Unknown => Vec::new(),
     };
+    let offers = offers.into_iter().map(|(label, command)| {
+        view! { <button class="link" on:click=move |_| app.send(command.clone())>{label}</button> }
+    });
     view! {
         <li class="queued" data-testid="queued" data-state=state.as_str()>
             <span class="queued-text">{text}</span>
-            <span class="queued-state">{where_it_is}</span>
-            {command.map(|(label, command)| {
-                view! { <button class="link" on:click=move |_| app.send(command.clone())>{label}</button> }
-            })}
+            <span class="queued-state" data-testid="prompt-state" data-state=state.as_str()>{where_it_is}</span>
+            {offers.collect_view()}
         </li>
     }
-}
-
-fn words(state: PromptState, worker: Presence) -> String {
-    match (state, worker) {
-        (PromptState::Waiting, _) => "Kept here until the connection is back.",
-        (PromptState::Sent, _) => "Sending.",
-        (PromptState::Stored, Presence::Online) => "With the server, on its way to the agent.",
-        (PromptState::Stored, Presence::Offline | Presence::Draining) => {
-            "With the server, not delivered yet: the machine is offline."
-        }
-        (PromptState::Delivered, _) => "Next, after what runs now.",
-        (PromptState::Refused, _) => "The server refused it.",
-        (PromptState::Running | PromptState::Answered | PromptState::Cancelled | PromptState::Unknown, _) => {
-            ""
-        }
-    }
-    .to_owned()
 }

@@ -3,22 +3,49 @@ use leptos::prelude::*;
 
 use super::{ItemView, Scroll};
 use crate::state::app::App;
+use crate::state::command::Command;
 use crate::state::session::ItemKey;
+use crate::text::words;
 use crate::view::shell::watch_size;
 
 /// What happened, newest at the end. Only a window of it is in the page.
 #[component]
 pub fn Transcript() -> impl IntoView {
-    let session = App::here().session;
+    let app = App::here();
+    let session = app.session;
     let (log, column) = (NodeRef::<Div>::new(), NodeRef::<Div>::new());
     let scroll = Scroll::new(log, session);
     let shown = Memo::new(move |_| {
         let window = session.window.get();
         session.keys.with(|keys| keys[window.first(keys.len())..].to_vec())
     });
-    let earlier = move || session.keys.with(|keys| session.window.get().first(keys.len()));
-    let show_earlier =
-        move |_| scroll.keeping_place(|| session.window.update(crate::state::window::Window::earlier));
+    // What is in the page grows upwards by itself; what is not loaded is asked for.
+    let above = move || session.keys.with(|keys| session.window.get().first(keys.len()));
+    let incomplete = move || {
+        !session.history.with(|history| history.complete) && session.keys.with(|keys| !keys.is_empty())
+    };
+    let show_earlier = move || match above() {
+        0 => app.send(Command::Earlier),
+        _ => scroll.keeping_place(|| session.window.update(crate::state::window::Window::earlier)),
+    };
+    let offer = move || match (above(), session.history.with(|history| history.loading)) {
+        (0, true) => "Loading earlier events".to_owned(),
+        (0, false) => "Show earlier".to_owned(),
+        (above, _) => format!("Show earlier ({above})"),
+    };
+    let scrolled = move || {
+        scroll.scrolled();
+        if scroll.is_near_top() && (above() > 0 || incomplete()) {
+            show_earlier();
+        }
+    };
+    Effect::new(move |before: Option<u32>| {
+        let folds = session.folds.get();
+        if before.is_some_and(|before| before != folds) {
+            scroll.keep_from_end();
+        }
+        folds
+    });
     Effect::new(move |_| {
         if let (Some(column), Some(log)) = (column.get(), log.get()) {
             watch_size(&column, move || scroll.resized());
@@ -28,17 +55,36 @@ pub fn Transcript() -> impl IntoView {
     view! {
         <section class="log">
             <div class="transcript" data-testid="transcript" role="log" aria-live="off" aria-label="Transcript" tabindex="0"
-                node_ref=log on:scroll=move |_| scroll.scrolled()>
+                node_ref=log on:scroll=move |_| scrolled()>
                 <div class="column" node_ref=column>
-                    <button class="earlier" hidden=move || earlier() == 0 on:click=show_earlier>
-                        "Show earlier (" {earlier} ")"
-                    </button>
+                    <button class="earlier" data-testid="earlier" hidden=move || above() == 0 && !incomplete()
+                        on:click=move |_| show_earlier()>{offer}</button>
                     <For each=move || shown.get() key=|key: &ItemKey| *key children=|key| view! { <ItemView key_=key/> }/>
+                    <GapView/>
                     <Begin/>
                 </div>
             </div>
             <Pill scroll/>
         </section>
+    }
+}
+
+/// Events that are missing behind what is drawn. Nothing is drawn across them.
+#[component]
+fn GapView() -> impl IntoView {
+    let session = App::here().session;
+    let missing = Memo::new(move |_| {
+        session.gap.get().map(|gap| gap.before_seq.saturating_sub(gap.after_seq).saturating_sub(1))
+    });
+    let said = move || {
+        let count = missing.get().unwrap_or_default();
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        format!("{} missing here. Asking the server for them.", words::count(count, "event is", "events are"))
+    };
+    view! {
+        <Show when=move || missing.get().is_some()>
+            <p class="gap" data-testid="gap" role="status">{said}</p>
+        </Show>
     }
 }
 

@@ -3,17 +3,17 @@ use portcullis_protocol::session::{LinkView, StopReason};
 
 use crate::state::app::App;
 use crate::state::command::Command;
+use crate::state::pulse::countdown;
 
 /// A thin bar that says what is wrong with the connection, when it will be tried again, and lets nobody wait for it.
 #[component]
-pub(crate) fn Bar() -> impl IntoView {
+pub fn Bar() -> impl IntoView {
     let app = App::here();
     let trouble = Memo::new(move |_| trouble(app));
     // Apart from the words, or a screen reader would read every second of it.
-    let countdown = move || match app.session.link.get() {
+    let counting = move || match app.session.link.get() {
         LinkView::Waiting { until, .. } if app.route.with(|route| route.session().is_some()) => {
-            let seconds = until.since(app.tick.get()).div_ceil(1_000).min(60);
-            format!("Next try in {seconds} s.")
+            countdown(until.0, app.tick.get().0)
         }
         LinkView::Waiting { .. } | LinkView::Connecting | LinkView::Online | LinkView::Stopped(_) => {
             String::new()
@@ -22,10 +22,10 @@ pub(crate) fn Bar() -> impl IntoView {
     let now = move |_| app.send(Command::Reconnect);
     view! {
         <div class="bar" hidden=move || trouble.with(Option::is_none)>
-            <span role="status">{move || trouble.get().map(|(text, _)| text)}</span>
-            <span class="bar-count" aria-hidden="true">{countdown}</span>
+            <span role="status" aria-live="polite">{move || trouble.get().map(|(text, _)| text)}</span>
+            <span class="bar-count" data-testid="link-countdown" aria-hidden="true">{counting}</span>
             <Show when=move || trouble.get().is_some_and(|(_, again)| again)>
-                <button class="bar-now" on:click=now>"Connect now"</button>
+                <button class="bar-now" data-testid="link-now" aria-label="Connect now" on:click=now>"Now"</button>
             </Show>
         </div>
     }
@@ -41,7 +41,15 @@ fn trouble(app: App) -> Option<(String, bool)> {
         LinkView::Online => None,
         // A first connection is no trouble; the mark beside the title says that it is made.
         LinkView::Connecting => None,
-        LinkView::Waiting { .. } => Some(("Not connected.".into(), true)),
+        LinkView::Waiting { .. } if !app.network.get() => {
+            Some(("This device is offline. What you write is kept.".into(), true))
+        }
+        LinkView::Waiting { tries: 0..3, .. } => {
+            Some(("Not connected. What you write is kept.".into(), true))
+        }
+        LinkView::Waiting { .. } => {
+            Some(("Not connected: the server does not answer. What you write is kept.".into(), true))
+        }
         LinkView::Stopped(StopReason::NotStarted) => None,
         LinkView::Stopped(StopReason::SessionMissing) => {
             Some(("The server does not have this session.".into(), true))

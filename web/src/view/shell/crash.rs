@@ -1,4 +1,4 @@
-//! Never a dead page: a panic shows what happened and a way back. What was typed is kept, see `draft`.
+//! Never a dead page: a panic shows what happened and a way back. What was typed is kept by `link`.
 
 use web_sys::Document;
 

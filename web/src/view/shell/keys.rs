@@ -37,6 +37,10 @@ pub fn install_keys(app: App) {
             }
             return;
         }
+        // Who holds Enter down meant something else, before the focus came here.
+        if event.key() == "Enter" && event.repeat() && has_focus(GATE) && !is_typing(&event) {
+            return event.prevent_default();
+        }
         if event.default_prevented() || event.ctrl_key() || event.meta_key() || event.alt_key() {
             return;
         }

@@ -3,7 +3,6 @@
 mod announcer;
 mod bar;
 mod crash;
-mod draft;
 mod element;
 mod frame;
 mod keys;
@@ -11,11 +10,10 @@ mod link_state;
 mod page;
 
 pub(crate) use announcer::Announcer;
-pub(crate) use bar::Bar;
+pub use bar::Bar;
 pub use crash::{install_crash_page, show_crash_page};
-pub(crate) use draft::{keep_draft, kept_draft};
 pub(crate) use element::{focus, told, watch_size};
 pub(crate) use frame::Frame;
 pub use keys::install_keys;
-pub(crate) use link_state::LinkMark;
+pub(crate) use link_state::{LinkMark, wire};
 pub use page::{Page, PageProps};

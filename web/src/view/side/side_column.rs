@@ -1,6 +1,6 @@
 use leptos::prelude::*;
 
-use super::{EnvironmentCard, SessionGroup, WaitingDevices};
+use super::{EnvironmentCard, LogOut, SessionGroup, WaitingDevices};
 use crate::state::app::App;
 use crate::state::command::Command;
 use crate::state::groups::Group;
@@ -37,7 +37,11 @@ pub(crate) fn Side() -> impl IntoView {
                     "No machine is connected. In your project, run " <code>"portcullis up"</code> "."
                 </p>
             </section>
-            <footer class="side-foot"><LinkMark/></footer>
+            <LogOut/>
+            <footer class="side-foot">
+                <LinkMark/>
+                <button class="link" data-testid="logout" on:click=move |_| app.send(Command::AskToLeave)>"Log out"</button>
+            </footer>
         </nav>
     }
 }

@@ -6,27 +6,22 @@ use crate::state::app::{App, Starting};
 use crate::state::command::Command;
 use crate::state::exact::literal;
 use crate::state::route::Route;
-use crate::view::session::PromptField;
-use crate::view::shell::{focus, keep_draft, kept_draft};
-
-/// Where the draft of a first prompt is kept.
-const DRAFT: &str = "new";
+use crate::view::session::{PromptField, use_draft};
+use crate::view::shell::focus;
 
 /// A new session: the first prompt, and only if wanted where it runs and what it is called.
 #[component]
 pub(crate) fn NewSession() -> impl IntoView {
     let app = App::here();
-    let (title, prompt) = (RwSignal::new(String::new()), RwSignal::new(kept_draft(DRAFT)));
+    let (title, prompt) = (RwSignal::new(String::new()), use_draft(app, Route::New.name().to_owned()));
     let chosen = RwSignal::new(None::<EnvironmentId>);
     let online = Memo::new(move |_| {
         app.lists.environments.with(|all| all.iter().filter(|one| one.online).cloned().collect::<Vec<_>>())
     });
     app.starting.set(Starting::No);
-    Effect::new(move |_| prompt.with(|text| keep_draft(DRAFT, text)));
     let start = Callback::new(move |()| {
         let filled = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let Some(first) = filled(prompt.get_untracked()) else { return };
-        keep_draft(DRAFT, "");
         app.send(Command::Start(Box::new(CreateSession {
             environment_id: chosen
                 .get_untracked()

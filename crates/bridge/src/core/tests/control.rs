@@ -34,6 +34,33 @@ fn an_answer_under_an_id_we_did_not_mint_is_dropped() {
 }
 
 #[test]
+fn two_devices_that_chose_the_same_id_each_hear_their_own_answer() {
+    let mut machine = Machine::running();
+    let ask = |machine: &mut Machine, device: &str, subtype: &str| {
+        let request = json!({"type": "control_request", "uuid": device, "request_id": "R9", "request": {"subtype": subtype}});
+        machine.frame(WorkerDown::Control(ControlDown {
+            device_id: DeviceId::parse(device).unwrap(),
+            request_id: "R9".into(),
+            needs_policy: false,
+            event: RawJson::from_value(&request),
+        }))
+    };
+    ask(&mut machine, "d1", "interrupt");
+    ask(&mut machine, "d2", "get_usage");
+    let mut shown = Vec::new();
+    for (id, answer) in [("pc-3", "usage"), ("pc-2", "stopped")] {
+        shown.extend(machine.line(json!({"type": "control_response", "response": {"subtype": "success", "request_id": id, "response": {"is": answer}}})));
+    }
+    shown.extend(machine.settle());
+    let heard: Vec<Value> = replies(&shown)
+        .iter()
+        .map(|reply| json!([reply["device_id"], reply["event"]["response"]["response"]["is"]]))
+        .collect();
+    assert_eq!(heard, [json!(["d2", "usage"]), json!(["d1", "stopped"])]);
+    assert!(replies(&shown).iter().all(|reply| reply["request_id"] == "R9"));
+}
+
+#[test]
 fn what_the_policy_forbids_never_reaches_the_agent() {
     for request in [
         json!({"subtype": "set_permission_mode", "mode": "bypassPermissions"}),
@@ -119,6 +146,22 @@ fn nobody_has_to_be_started_to_be_interrupted() {
 }
 
 #[test]
+fn a_request_behind_the_last_word_of_an_incarnation_is_answered_under_the_next() {
+    for request in [json!({"subtype": "interrupt"}), json!({"subtype": "end_session"})] {
+        let mut machine = Machine::running();
+        machine.exit(1);
+        for _ in 0..4 {
+            machine.settle();
+        }
+        let shown = machine.control(request);
+        assert!(replies(&shown).is_empty() && only(&shown, "send ")[0].contains("attach"), "{shown:?}");
+        let shown = machine.frame(WorkerDown::Hello(hello(0, 0)));
+        assert_eq!(replies(&shown).len(), 1, "{shown:?}");
+        assert!(!shown.contains(&"spawn".to_owned()));
+    }
+}
+
+#[test]
 fn a_model_that_was_changed_shows_in_the_state() {
     let mut machine = Machine::running();
     machine.control(json!({"subtype": "set_model", "model": "big"}));
@@ -126,4 +169,16 @@ fn a_model_that_was_changed_shows_in_the_state() {
     let mut shown = machine.line(json!({"type": "control_response", "response": {"subtype": "success", "request_id": "pc-2", "response": {"model": "big-1"}}}));
     shown.extend(machine.settle());
     assert!(posted(&shown).iter().any(|item| item["state"]["state"]["model"] == "big-1"), "{shown:?}");
+}
+
+#[test]
+fn nothing_is_answered_behind_the_end_of_an_incarnation() {
+    let mut machine = Machine::running();
+    machine.exit(0);
+    machine.settle();
+    let shown = machine.control(json!({"subtype": "interrupt"}));
+    assert!(replies(&shown).is_empty(), "the ingress takes nothing more of the old one: {shown:?}");
+    assert!(shown.iter().any(|line| line.contains("attach")), "the next one answers: {shown:?}");
+    let shown = machine.frame(WorkerDown::Hello(hello(0, 0)));
+    assert_eq!(replies(&shown).len(), 1, "{shown:?}");
 }

@@ -105,6 +105,130 @@ fn a_decision_that_does_not_fit_the_held_bytes_is_denied_and_refused() {
 }
 
 #[test]
+fn an_edited_input_without_its_digest_or_with_another_ones_is_denied_and_refused() {
+    type Change = fn(&mut Value);
+    let changes: [(&str, Change); 3] = [
+        ("no digest of the edit", |event| event["edited"] = json!(true)),
+        ("the digest of something else", |event| {
+            event["edited"] = json!(true);
+            event["updated_input_digest"] = json!("0".repeat(64));
+        }),
+        ("a digest, but not said to be edited", |event| {
+            let input = RawJson::from_value(&event["response"]["response"]["updatedInput"]);
+            event["updated_input_digest"] = json!(digest(&input));
+        }),
+    ];
+    for (name, change) in changes {
+        let mut machine = Machine::running();
+        let request = tool_request("R1", "ls");
+        machine.line(request.clone());
+        machine.settle();
+        let mut shown = machine.decide(
+            "R1",
+            &allow(&request, |event| {
+                event["response"]["response"]["updatedInput"] = json!({"command": "rm -rf /"});
+                change(event);
+            }),
+        );
+        assert_eq!(stdin(&shown)[0]["response"]["response"]["behavior"], "deny", "{name}");
+        shown.extend(machine.settle());
+        assert_eq!(steps(&shown), [("R1".into(), "refused".into())], "{name}");
+        assert!(!shown.iter().any(|line| line.contains("rm -rf")), "{name}: {shown:?}");
+    }
+}
+
+#[test]
+fn a_decision_that_comes_again_is_answered_once_whatever_it_says() {
+    let mut machine = Machine::running();
+    let request = tool_request("R1", "ls");
+    machine.line(request.clone());
+    machine.settle();
+    assert_eq!(stdin(&machine.decide("R1", &allow(&request, |_| {}))).len(), 1);
+    let deny = allow(&request, |event| {
+        event["response"]["response"] = json!({"behavior": "deny", "message": "no"});
+    });
+    for again in [allow(&request, |_| {}), deny] {
+        assert!(machine.decide("R1", &again).is_empty());
+    }
+    machine.handle(Input::Written(Receipt::Answer("R1".into())));
+    assert!(stdin(&machine.decide("R1", &allow(&request, |_| {}))).is_empty(), "delivered");
+    machine.line(json!({"type": "result", "uuid": "r", "subtype": "success"}));
+    machine.settle();
+    assert!(stdin(&machine.decide("R1", &allow(&request, |_| {}))).is_empty(), "settled");
+}
+
+#[test]
+fn a_cancel_before_the_decision_leaves_nothing_to_decide() {
+    let mut machine = Machine::running();
+    let request = tool_request("R1", "ls");
+    machine.line(request.clone());
+    machine.settle();
+    machine.line(json!({"type": "control_cancel_request", "request_id": "R1"}));
+    let mut shown = machine.decide("R1", &allow(&request, |_| {}));
+    assert!(stdin(&shown).is_empty() && only(&shown, "journal ").is_empty());
+    shown.extend(machine.settle());
+    assert!(steps(&shown).iter().all(|(_, step)| step != "delivered"), "{shown:?}");
+}
+
+#[test]
+fn a_cancel_behind_the_decision_finds_it_answered_and_ends_it() {
+    let mut machine = Machine::running();
+    let request = tool_request("R1", "ls");
+    machine.line(request.clone());
+    machine.settle();
+    assert_eq!(stdin(&machine.decide("R1", &allow(&request, |_| {}))).len(), 1);
+    let mut shown = machine.line(json!({"type": "control_cancel_request", "request_id": "R1"}));
+    shown.extend(machine.settle());
+    shown.extend(machine.handle(Input::Written(Receipt::Answer("R1".into()))));
+    assert!(stdin(&shown).is_empty(), "answered once");
+    // The answer is on its way and nobody can take it back: the row ends, and no cancel claims that nothing ran.
+    assert_eq!(steps(&shown), [("R1".into(), "delivered".into()), ("R1".into(), "settled".into())]);
+}
+
+#[test]
+fn a_decision_on_what_a_process_asked_that_is_gone_reaches_no_other() {
+    let request = tool_request("R1", "ls");
+    let mut machine = Machine::running();
+    machine.line(request.clone());
+    machine.settle();
+    machine.exit(1);
+    assert!(
+        stdin(&machine.decide("R1", &allow(&request, |_| {}))).is_empty(),
+        "its last words are on their way"
+    );
+    machine.deliver(2, "p2", "again");
+    machine.settle();
+    machine.settle();
+    assert!(stdin(&machine.decide("R1", &allow(&request, |_| {}))).is_empty(), "another process");
+    let mut restarted = Machine::with(|spec| {
+        spec.earlier = earlier(&[r#"{"started":{"incarnation":"inc_old"}}"#]);
+    });
+    restarted.handle(Input::LinkUp);
+    restarted.frame(WorkerDown::Hello(hello(0, 1)));
+    assert!(restarted.decide("R1", &allow(&request, |_| {})).is_empty(), "another bridge");
+}
+
+#[test]
+fn an_answer_under_an_id_another_client_chose_answers_nothing_of_the_agent() {
+    let mut machine = Machine::running();
+    let request = tool_request("R9", "ls");
+    machine.line(request.clone());
+    machine.settle();
+    // A client's own request bears the same id as the agent's.
+    let shown = machine.control(json!({"subtype": "interrupt"}));
+    assert_eq!(stdin(&shown)[0]["request_id"], "pc-2", "the agent sees an id of ours");
+    let answer =
+        json!({"type": "control_response", "response": {"subtype": "success", "request_id": "pc-2"}});
+    let mut shown = machine.line(answer);
+    shown.extend(machine.settle());
+    assert!(steps(&shown).is_empty(), "{shown:?}");
+    assert_eq!(machine.relay.ledger.waiting(), 1, "it waits on");
+    let of_another = allow(&request, |event| event["response"]["request_id"] = json!("pc-2"));
+    let shown = machine.decide("pc-2", &of_another);
+    assert!(stdin(&shown).is_empty());
+}
+
+#[test]
 fn a_decision_for_another_request_does_not_pass_for_this_one() {
     let mut machine = Machine::running();
     let (one, two) = (tool_request("R1", "ls"), tool_request("R2", "rm -rf /"));

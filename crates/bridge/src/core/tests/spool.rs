@@ -249,6 +249,45 @@ fn an_ingress_that_lost_more_than_is_kept_is_told_how_much_under_a_new_name() {
     assert_eq!(stdin(&shown).len(), 1, "and answered once, by the same process");
 }
 
+/// What these orders put on disk.
+fn entries(shown: &[String]) -> Vec<Entry> {
+    let lines = shown.iter().filter_map(|line| line.strip_prefix("spool ").or(line.strip_prefix("journal ")));
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_bridge_killed_while_it_takes_a_new_name_has_the_old_words_or_the_new_and_never_both() {
+    let mut machine = Machine::new();
+    let mut disk = entries(&linked(&mut machine, hello(0, 0)));
+    disk.extend(entries(&machine.deliver(1, "p1", "hi")));
+    for n in 0..1_100 {
+        disk.extend(entries(&machine.line(json!({"type": "assistant", "uuid": format!("a{n}")}))));
+        disk.extend(entries(&settle_all(&mut machine)));
+    }
+    disk.extend(entries(&machine.line(json!({"type": "assistant", "uuid": "last"}))));
+    let set_back = Input::Posted(Lane::Content, PostOutcome::Position { expected_n: 0 });
+    let renaming = entries(&machine.handle(set_back));
+    assert!(renaming.len() > 1_024);
+    for cut in [0, 1, 2, 3, 500, renaming.len() - 1, renaming.len()] {
+        let entries = disk.iter().chain(&renaming[..cut]).cloned();
+        let earlier = Earlier::from_entries(entries);
+        let (speaker, rest) = (earlier.speaker().unwrap().clone(), earlier.rest.clone().unwrap());
+        let is_done = cut == renaming.len();
+        assert_eq!(speaker.as_str() == "inc_u1", !is_done, "cut {cut}");
+        // The one that waits, or the notice and all that was kept besides.
+        assert_eq!(rest.items.len(), if is_done { 1_026 } else { 1 }, "cut {cut}");
+        let mut next = Machine::with(|spec| spec.earlier = earlier);
+        let shown = next.handle(Input::LinkUp);
+        let thrown_away = entries_taken(&shown);
+        assert_eq!(thrown_away, usize::from((2..renaming.len()).contains(&cut)), "cut {cut}: {shown:?}");
+        assert_eq!(attach_frames(&shown), [speaker.as_str()]);
+    }
+}
+
+fn entries_taken(shown: &[String]) -> usize {
+    entries(shown).iter().filter(|entry| matches!(entry, Entry::Taken { .. })).count()
+}
+
 #[test]
 fn a_new_name_waits_until_no_answer_to_the_old_one_is_due() {
     let mut machine = Machine::running();

@@ -163,6 +163,12 @@ impl MemoryStore {
         (1..).zip(events).map(|(seq, event)| (seq, event.up, event.event.clone())).collect()
     }
 
+    /// The newest place in the log of a session.
+    #[must_use]
+    pub fn head(&self, id: &SessionId) -> u64 {
+        self.tables().sessions.get(id).map_or(0, |session| session.row.head_seq)
+    }
+
     /// Every request of a session, oldest first.
     #[must_use]
     pub fn requests(&self, id: &SessionId) -> Vec<portcullis_protocol::wire::client::Permission> {

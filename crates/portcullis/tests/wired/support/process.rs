@@ -71,6 +71,15 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Stands still until [`Process::go_on`]: whoever speaks to it waits.
+    pub(crate) fn freeze(&self) {
+        kill_process(self.pid(), Signal::STOP).unwrap();
+    }
+
+    pub(crate) fn go_on(&self) {
+        kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }

@@ -99,6 +99,20 @@ impl Session {
         self.send(event.as_str()).await;
     }
 
+    /// The whole log, read without the socket.
+    pub(crate) async fn log(&self) -> Vec<Value> {
+        let mut log = Vec::new();
+        loop {
+            let path = format!("/v1/sessions/{}/events?limit=1000&after_seq={}", self.id, log.len());
+            let page = self.client.get(&path).await;
+            let rows = page["data"].as_array().unwrap();
+            log.extend(rows.iter().map(|row| row["event"].clone()));
+            if page["has_more"] != true {
+                return log;
+            }
+        }
+    }
+
     /// The next step to `state` of any request.
     pub(crate) async fn permission(&mut self, state: &str) -> Value {
         self.wait(&format!("a permission that is {state}"), |seen| {

@@ -5,18 +5,19 @@ use super::facts::set;
 use super::fold::notice;
 use super::merges::Made;
 use super::{ItemBody, ItemId, Notice, NoticeLevel, ToolCall, ToolInput, Transcript};
+use crate::json::{JsonRef, RawJson};
 use crate::limits::{MERGED_BLOCKS_MAX, RETRACT_ITEMS_MAX};
 use crate::wire::agent::{Assistant, Block};
 
 impl Transcript {
-    pub(super) fn assistant(&mut self, seq: u64, line: &Assistant) {
-        for uuid in line.supersedes.iter().flatten() {
+    pub(super) fn assistant(&mut self, seq: u64, line: &Assistant<'_>) {
+        for uuid in &line.supersedes {
             self.retract(uuid);
         }
         if line.is_virtual {
             return;
         }
-        for uuid in line.user_message_uuids.iter().flatten() {
+        for uuid in &line.user_message_uuids {
             self.start_prompt(seq, uuid);
         }
         if line.parent_tool_use_id.is_none() {
@@ -39,7 +40,7 @@ impl Transcript {
             made.push(id);
             place = made.len();
             if let (Some(uuid), Some(id)) = (&line.uuid, id) {
-                self.lines.entry(uuid.clone()).or_default().push(id);
+                self.lines.entry(uuid.clone().into_owned()).or_default().push(id);
             }
         }
         self.merges.put(&line.message.id, made);
@@ -47,9 +48,9 @@ impl Transcript {
 
     /// Where the line's first block belongs among those of its message: at the start when it repeats them all, at the
     /// last when it is that one grown, else behind them.
-    fn first_place(&self, line: &Assistant, blocks: &[Block], made: &Made) -> usize {
+    fn first_place(&self, line: &Assistant<'_>, blocks: &[Block<'_>], made: &Made) -> usize {
         let Some(first) = blocks.first() else { return made.len() };
-        let again = line.uuid.as_ref().and_then(|uuid| self.lines.get(uuid)).and_then(|ids| ids.first());
+        let again = line.uuid.as_deref().and_then(|uuid| self.lines.get(uuid)).and_then(|ids| ids.first());
         if let Some(place) = again.and_then(|id| place_of(made, *id)) {
             return place;
         }
@@ -64,7 +65,7 @@ impl Transcript {
     }
 
     /// Whether `block` is the block that became `known`, as it was or grown.
-    fn continues(&self, known: Option<ItemId>, block: &Block) -> bool {
+    fn continues(&self, known: Option<ItemId>, block: &Block<'_>) -> bool {
         let Some(id) = known else { return matches!(block, Block::Text { text } if text.is_empty()) };
         match (self.get(id).map(|item| &item.body), block) {
             (Some(ItemBody::Text { text: old, .. }), Block::Text { text }) => {
@@ -81,7 +82,7 @@ impl Transcript {
     }
 
     /// Whether `block` says what its item says already: on a line of its own it is another block.
-    fn same(&self, known: Option<ItemId>, block: &Block) -> bool {
+    fn same(&self, known: Option<ItemId>, block: &Block<'_>) -> bool {
         match (known.and_then(|id| self.get(id)).map(|item| &item.body), block) {
             (Some(ItemBody::Text { text: old, .. }), Block::Text { text }) => old == text,
             (Some(ItemBody::Thinking { text: old, .. }), Block::Thinking { thinking }) => old == thinking,
@@ -91,21 +92,19 @@ impl Transcript {
     }
 
     /// Puts the newer form of a block in its place.
-    fn replace(&mut self, id: ItemId, block: Block, cut: bool) {
+    fn replace(&mut self, id: ItemId, block: Block<'_>, cut: bool) {
         self.update(id, |body| match (body, block) {
             (ItemBody::Text { text, aborted, .. }, Block::Text { text: newer }) => {
                 set(text, newer) | set(aborted, cut)
             }
             (ItemBody::Thinking { text, .. }, Block::Thinking { thinking }) => set(text, thinking),
-            (ItemBody::Tool(call), Block::ToolUse { input, .. }) => {
-                set(&mut call.input, ToolInput::Whole(input))
-            }
+            (ItemBody::Tool(call), Block::ToolUse { input, .. }) => set(&mut call.input, whole(input)),
             _ => false,
         });
     }
 
     /// Makes a finished block durable. Returns its item, if it shows anything of its own.
-    fn commit(&mut self, seq: u64, line: &Assistant, block: Block) -> Option<ItemId> {
+    fn commit(&mut self, seq: u64, line: &Assistant<'_>, block: Block<'_>) -> Option<ItemId> {
         let body = match block {
             Block::Text { text } if text.is_empty() => {
                 if line.parent_tool_use_id.is_none() {
@@ -121,15 +120,13 @@ impl Transcript {
             Block::RedactedThinking => ItemBody::Thinking { text: String::new(), live: false },
             Block::ToolUse { id, input, .. } if self.tools.contains_key(&id) => {
                 let known = self.tools.get(&id).copied()?;
-                self.update_tool(known, |call| set(&mut call.input, ToolInput::Whole(input)));
+                self.update_tool(known, |call| set(&mut call.input, whole(input)));
                 return Some(known);
             }
-            Block::ToolUse { id, name, input } => {
-                ItemBody::Tool(ToolCall::new(id, name, ToolInput::Whole(input)))
-            }
+            Block::ToolUse { id, name, input } => ItemBody::Tool(ToolCall::new(id, name, whole(input))),
             Block::Image => notice(NoticeLevel::Info, "An image."),
             Block::ToolResult { tool_use_id, content, is_error } => {
-                self.server_tool_result(&tool_use_id, content.as_ref(), is_error);
+                self.server_tool_result(&tool_use_id, content, is_error);
                 return None;
             }
             Block::Other(kind) => notice(NoticeLevel::Info, &format!("A block of type “{kind}”.")),
@@ -138,7 +135,7 @@ impl Transcript {
     }
 
     /// Puts a finished block in the place of its preview, or behind everything durable.
-    fn place_block(&mut self, seq: u64, line: &Assistant, body: ItemBody) -> ItemId {
+    fn place_block(&mut self, seq: u64, line: &Assistant<'_>, body: ItemBody) -> ItemId {
         let parent = line.parent_tool_use_id.as_deref();
         let call = if let ItemBody::Tool(call) = &body { Some(call.tool_use_id.clone()) } else { None };
         let preview = if parent.is_none() { self.sealed_preview(&line.message.id, &body) } else { None };
@@ -174,6 +171,10 @@ impl Transcript {
             }
         }
     }
+}
+
+fn whole(input: JsonRef<'_>) -> ToolInput {
+    ToolInput::Whole(input.to_raw().unwrap_or_else(RawJson::null))
 }
 
 /// Where that item stands among the newest blocks of its message.

@@ -27,7 +27,7 @@ impl Transcript {
         }
     }
 
-    fn message(&mut self, seq: u64, message: Message) {
+    fn message(&mut self, seq: u64, message: Message<'_>) {
         match message {
             Message::User(user) => {
                 self.alive();

@@ -18,6 +18,7 @@ mod tools;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
 pub use facts::{Activity, BackgroundTask, Facts, Todo, TodoState};
 pub use item::{
@@ -50,7 +51,7 @@ pub enum Change {
 /// The folded log of one session. What it keeps grows with the durable events it was given and with nothing else.
 #[derive(Debug, Default)]
 pub struct Transcript {
-    items: HashMap<ItemId, Slot>,
+    items: HashMap<ItemId, Slot, BuildHasherDefault<IdHasher>>,
     next_id: u32,
     next_place: u64,
     order: Vec<ItemId>,
@@ -91,6 +92,28 @@ pub struct Transcript {
 struct Slot {
     item: Item,
     place: u64,
+}
+
+/// Spreads ids that were made here, one after the other: nobody chooses them to make them collide.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, id: u32) {
+        /// Odd, and without a pattern: 2⁶⁴ divided by the golden ratio.
+        const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(SPREAD);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Transcript {
@@ -227,15 +250,15 @@ impl Transcript {
         self.changes.push(Change::Removed { index, id });
     }
 
-    /// Where the item stands: by its place among the durable ones, by looking among the few previews.
+    /// Where the item stands: by looking among the few previews, by its place among the durable ones.
     fn index_of(&self, id: ItemId) -> Option<usize> {
-        let place = self.items.get(&id)?.place;
         let (durable, previews) = self.order.split_at_checked(self.durable)?;
-        let place_of = |other: &ItemId| self.items.get(other).map_or(0, |slot| slot.place);
-        match durable.binary_search_by_key(&place, place_of) {
-            Ok(index) => Some(index),
-            Err(_) => previews.iter().position(|other| *other == id).map(|index| self.durable + index),
+        if let Some(index) = previews.iter().position(|other| *other == id) {
+            return Some(self.durable + index);
         }
+        let place = self.items.get(&id)?.place;
+        let place_of = |other: &ItemId| self.items.get(other).map_or(0, |slot| slot.place);
+        durable.binary_search_by_key(&place, place_of).ok()
     }
 
     /// Lets `edit` change an item; it returns whether it did.

@@ -1,6 +1,7 @@
 //! Previews: what a message looks like while it is made. They are thrown away or sealed, never trusted, and bounded in
 //! number and bytes whatever the stream says.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{ItemBody, ItemId, ToolCall, ToolInput, Transcript};
@@ -98,25 +99,26 @@ impl Previews {
 
 impl Transcript {
     /// Applies one volatile `stream_event`. Sub-agents do not stream; what claims to be one's is not drawn.
-    pub(super) fn preview(&mut self, stream: &Stream) {
+    pub(super) fn preview(&mut self, stream: &Stream<'_>) {
         if stream.parent_tool_use_id.is_some() {
             return;
         }
         let named = stream.api_message_id.as_deref();
-        let started = stream.event.message.as_ref().map(|message| message.id.as_str());
-        let newest = self.previews.messages.back().map(|message| message.id.as_str());
-        let Some(message) = named.or(started).or(newest).filter(|id| id.len() <= FOREIGN_ID_BYTES_MAX) else {
+        let started = stream.event.message.as_ref().map(|message| message.id.as_ref());
+        let newest = || self.previews.messages.back().map(|message| Cow::Owned(message.id.clone()));
+        let Some(message) = named.or(started).map(Cow::Borrowed).or_else(newest) else { return };
+        let message = message.as_ref();
+        if message.len() > FOREIGN_ID_BYTES_MAX {
             return;
-        };
-        let message = message.to_owned();
-        match stream.event.kind.as_str() {
+        }
+        match stream.event.kind.as_ref() {
             "message_start" => {
-                self.drop_previews(Some(&message));
-                self.know_message(&message);
+                self.drop_previews(Some(message));
+                self.know_message(message);
             }
-            "content_block_start" => self.start_block(&message, stream),
-            "content_block_delta" => self.extend_block(&message, stream),
-            "message_stop" | "message_delta" => self.abandon_blocks(&message, stream),
+            "content_block_start" => self.start_block(message, stream),
+            "content_block_delta" => self.extend_block(message, stream),
+            "message_stop" | "message_delta" => self.abandon_blocks(message, stream),
             _ => {}
         }
     }
@@ -127,15 +129,19 @@ impl Transcript {
         }
     }
 
-    fn start_block(&mut self, message: &str, stream: &Stream) {
-        let (Some(index), Some(raw)) = (stream.event.index, &stream.event.content_block) else { return };
+    fn start_block(&mut self, message: &str, stream: &Stream<'_>) {
+        let Some(index) = stream.event.index else { return };
+        let raw = stream.event.content_block;
+        if raw.is_none() {
+            return;
+        }
         self.know_message(message);
         let (blocks, bytes) = (self.previews.blocks, self.previews.bytes);
         let Some(known) = self.previews.message(message) else { return };
         if known.open.contains_key(&index) || index < known.sealed || index >= known.abandoned_from {
             return;
         }
-        let body = match Block::parse(raw) {
+        let body = match Block::read(raw) {
             Block::Text { text } => ItemBody::Text { text, live: true, aborted: false },
             Block::Thinking { thinking } => ItemBody::Thinking { text: thinking, live: true },
             Block::ToolUse { id, .. } if self.tools.contains_key(&id) => return,
@@ -144,7 +150,7 @@ impl Transcript {
             }
             Block::RedactedThinking | Block::ToolResult { .. } | Block::Image | Block::Other(_) => return,
         };
-        let begun = raw.byte_len();
+        let begun = raw.as_str().len();
         if blocks >= PREVIEW_BLOCKS_MAX || bytes + begun > PREVIEW_BYTES_MAX {
             return;
         }
@@ -156,14 +162,14 @@ impl Transcript {
         }
     }
 
-    fn extend_block(&mut self, message: &str, stream: &Stream) {
+    fn extend_block(&mut self, message: &str, stream: &Stream<'_>) {
         let (Some(index), Some(delta)) = (stream.event.index, &stream.event.delta) else { return };
         let total = self.previews.bytes;
         let Some(open) = self.previews.message(message).and_then(|known| known.open.get_mut(&index)) else {
             return;
         };
         let pieces = [&delta.text, &delta.thinking, &delta.partial_json];
-        let bytes: usize = pieces.into_iter().flatten().map(String::len).sum();
+        let bytes: usize = pieces.into_iter().flatten().map(|piece| piece.len()).sum();
         if total + bytes > PREVIEW_BYTES_MAX {
             return;
         }
@@ -173,11 +179,11 @@ impl Transcript {
         self.update(item, |body| extend(body, delta));
     }
 
-    fn abandon_blocks(&mut self, message: &str, stream: &Stream) {
-        let Some(abandoned) = &stream.abandoned_blocks else { return };
+    fn abandon_blocks(&mut self, message: &str, stream: &Stream<'_>) {
+        let Some(from) = stream.abandoned_blocks.from_block_index else { return };
         let Some(known) = self.previews.message(message) else { return };
-        known.abandoned_from = abandoned.from_block_index;
-        let dead = known.open.split_off(&abandoned.from_block_index);
+        known.abandoned_from = from;
+        let dead = known.open.split_off(&from);
         for id in self.previews.close(dead.into_values()) {
             self.remove(id);
         }
@@ -246,7 +252,7 @@ impl Transcript {
     }
 }
 
-fn extend(body: &mut ItemBody, delta: &Delta) -> bool {
+fn extend(body: &mut ItemBody, delta: &Delta<'_>) -> bool {
     let (target, piece) = match body {
         ItemBody::Text { text, .. } => (text, &delta.text),
         ItemBody::Thinking { text, .. } => (text, &delta.thinking),

@@ -1,7 +1,7 @@
 //! Tasks: what runs behind a tool call, in the foreground or on after it. Bound to the call by `tool_use_id`, and by
 //! `task_id` where only that is named.
 
-use super::facts::{merge, set};
+use super::facts::{clip, merge, set};
 use super::{BackgroundTask, ItemId, NoticeLevel, Task, TaskState, Transcript};
 use crate::limits::TASKS_MAX;
 use crate::wire::agent::{ListedTask, System};
@@ -83,12 +83,12 @@ impl Transcript {
         self.task_over(&id);
     }
 
-    /// Volatile: how far a task is.
+    /// Volatile: how far a task is. Its texts are cut, since nothing durable bounds how long they are.
     pub(super) fn task_progress(&mut self, system: System) {
         if let Some(call) = system.tool_use_id {
             self.set_progress(&call, |progress| {
-                progress.description = system.description;
-                progress.last_tool = system.last_tool_name;
+                progress.description = system.description.as_deref().map(clip);
+                progress.last_tool = system.last_tool_name.as_deref().map(clip);
                 progress.usage = system.usage;
             });
         }

@@ -9,16 +9,16 @@ use crate::wire::agent::{Block, Content, Denial, ToolProgress, ToolResultMeta, U
 
 impl Transcript {
     /// All results of one line. A structured result belongs to the line, so a line of several has none.
-    pub(super) fn tool_results(&mut self, seq: u64, blocks: Vec<Block>, user: User) {
-        let metas: HashMap<&str, &ToolResultMeta> =
-            user.tool_result_meta.iter().flatten().map(|meta| (meta.id.as_str(), meta)).collect();
+    pub(super) fn tool_results(&mut self, seq: u64, blocks: Vec<Block<'_>>, user: User<'_>) {
+        let metas: HashMap<&str, &ToolResultMeta<'_>> =
+            user.tool_result_meta.iter().filter_map(|meta| Some((meta.id.as_deref()?, meta))).collect();
         let results = blocks.iter().filter(|block| matches!(block, Block::ToolResult { .. })).count();
-        let mut structured = user.tool_use_result.filter(|_| results == 1);
+        let mut structured = if results == 1 { user.tool_use_result.to_raw() } else { None };
         for block in blocks {
             let Block::ToolResult { tool_use_id, content, is_error } = block else { continue };
             self.asked.ran(&tool_use_id);
             let state = result_state(is_error, metas.get(tool_use_id.as_str()).copied());
-            let (text, images) = flatten(content.as_ref());
+            let (text, images) = content.text_and_images();
             let output = ToolOutput { text, images, result: structured.take() };
             let Some(id) = self.tools.get(&tool_use_id).copied() else {
                 // Its call lies before the part of the log that was loaded.
@@ -34,9 +34,9 @@ impl Transcript {
         }
     }
 
-    pub(super) fn server_tool_result(&mut self, call: &str, content: Option<&Content>, is_error: bool) {
+    pub(super) fn server_tool_result(&mut self, call: &str, content: Content<'_>, is_error: bool) {
         if let Some(id) = self.tools.get(call).copied() {
-            let (text, images) = flatten(content);
+            let (text, images) = content.text_and_images();
             let state = if is_error { ToolState::Failed } else { ToolState::Done };
             self.finish_tool(id, state, Some(ToolOutput { text, images, result: None }));
         }
@@ -150,10 +150,8 @@ impl Transcript {
 }
 
 /// "Denied" when somebody or a rule said no, "interrupted" when it was stopped before it ran, else by its error.
-fn result_state(is_error: bool, meta: Option<&ToolResultMeta>) -> ToolState {
-    let rejected = meta
-        .and_then(|meta| meta.permission_decision.as_ref())
-        .is_some_and(|decision| decision.decision.as_deref() == Some("reject"));
+fn result_state(is_error: bool, meta: Option<&ToolResultMeta<'_>>) -> ToolState {
+    let rejected = meta.is_some_and(|meta| meta.permission_decision.decision.as_deref() == Some("reject"));
     match meta.and_then(|meta| meta.non_execution_kind.as_deref()) {
         _ if rejected => ToolState::Denied,
         Some("user-rejected") => ToolState::Interrupted,
@@ -161,10 +159,4 @@ fn result_state(is_error: bool, meta: Option<&ToolResultMeta>) -> ToolState {
         None if is_error => ToolState::Failed,
         None => ToolState::Done,
     }
-}
-
-fn flatten(content: Option<&Content>) -> (String, usize) {
-    let Some(content) = content else { return (String::new(), 0) };
-    let images = content.blocks().iter().filter(|block| matches!(block, Block::Image)).count();
-    (content.text(), images)
 }

@@ -1,13 +1,11 @@
 //! `result` and `system` lines: where a turn ends, and what is said around it.
 
-use serde_json::Value;
-
 use super::facts::{merge, set};
 use super::{ItemBody, NoticeLevel, PromptState, Transcript, TurnEnd, TurnOutcome};
 use crate::wire::agent::{System, TurnResult};
 
 impl Transcript {
-    pub(super) fn turn_end(&mut self, seq: u64, result: &TurnResult) {
+    pub(super) fn turn_end(&mut self, seq: u64, result: &TurnResult<'_>) {
         let interrupted = result.is_interrupted();
         let origin = result.origin.as_ref().and_then(|origin| origin.kind.clone());
         if origin.is_none() {
@@ -16,7 +14,7 @@ impl Transcript {
         self.end_streams(seq);
         self.settle_tools(false);
         self.settle_prompts(if interrupted { PromptState::Cancelled } else { PromptState::Answered });
-        self.note_denials(result.permission_denials.as_deref().unwrap_or_default(), interrupted);
+        self.note_denials(&result.permission_denials, interrupted);
         let outcome = match (interrupted, result.is_error || result.subtype != "success") {
             (true, _) => TurnOutcome::Interrupted,
             (false, true) => TurnOutcome::Failed,
@@ -34,27 +32,16 @@ impl Transcript {
     }
 
     /// Totals are the agent's running totals: the newest counts. A process that could not start has none.
-    fn note_totals(&mut self, result: &TurnResult) {
+    fn note_totals(&mut self, result: &TurnResult<'_>) {
         if result.never_ran() {
             return;
         }
-        let tokens = |name: &str| result.usage.as_ref()?.get(name).and_then(Value::as_u64);
-        let input: Option<u64> = ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]
-            .into_iter()
-            .filter_map(tokens)
-            .reduce(u64::saturating_add)
-            .filter(|count| *count > 0);
-        let models = result.model_usage.as_ref().and_then(Value::as_object);
-        let window = models
-            .into_iter()
-            .flat_map(|models| models.values())
-            .filter_map(|usage| usage.get("contextWindow")?.as_u64())
-            .max();
+        let input = result.input_tokens().filter(|count| *count > 0);
         self.edit_facts(|facts| {
             merge(&mut facts.total_cost_usd, result.total_cost_usd)
                 | merge(&mut facts.input_tokens, input)
-                | merge(&mut facts.output_tokens, tokens("output_tokens"))
-                | merge(&mut facts.context_window, window)
+                | merge(&mut facts.output_tokens, result.usage.output_tokens)
+                | merge(&mut facts.context_window, result.context_window())
                 | set(&mut facts.compacting, false)
         });
     }
@@ -117,7 +104,7 @@ impl Transcript {
                 self.notice(seq, NoticeLevel::Warning, text);
             }
             "model_refusal_fallback" => {
-                for uuid in system.retracted_message_uuids.iter().flatten() {
+                for uuid in &system.retracted_message_uuids {
                     self.retract(uuid);
                 }
                 self.told(seq, &system);
@@ -125,7 +112,7 @@ impl Transcript {
             "task_started" => self.task_started(system),
             "task_updated" => self.task_updated(system),
             "task_notification" => self.task_ended(seq, system),
-            "background_tasks_changed" => self.background_tasks(system.tasks.unwrap_or_default()),
+            "background_tasks_changed" => self.background_tasks(system.tasks),
             _ => self.told(seq, &system),
         }
     }
@@ -190,12 +177,9 @@ impl Transcript {
     }
 }
 
-fn failure(result: &TurnResult) -> String {
-    let said = result
-        .result
-        .clone()
-        .or_else(|| result.errors.as_ref()?.first().cloned())
-        .filter(|text| !text.is_empty());
+fn failure(result: &TurnResult<'_>) -> String {
+    let said =
+        result.result.clone().or_else(|| result.errors.first().cloned()).filter(|text| !text.is_empty());
     said.unwrap_or_else(|| match result.subtype.as_str() {
         "error_max_turns" => "The turn reached its limit of steps.".into(),
         "error_max_budget_usd" => "The turn reached its budget.".into(),

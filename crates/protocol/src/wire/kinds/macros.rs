@@ -4,7 +4,8 @@
 //!   the name on the wire where it differs. A field whose type is not [`Field`](super::value::Field) has to be there.
 //! * `tagged!` is a choice among records by the word under one key. What is unknown, or does not fit its record, is
 //!   kept whole in `Other`.
-//! * `named!` is the same by a name that stands elsewhere: a tool's input by the tool's name.
+//! * `named!` is the same by a name that stands elsewhere: a tool's input by the tool's name. `by` gives the function
+//!   that finds the word for names of which there are many.
 //! * `words!` is a string of an open list.
 
 macro_rules! wire_name {
@@ -145,7 +146,7 @@ macro_rules! tagged {
 }
 
 macro_rules! named {
-    ($(#[$meta:meta])* pub enum $name:ident {
+    ($(#[$meta:meta])* pub enum $name:ident $(by $family:ident)? {
         $($(#[$doc:meta])* $($word:literal)|+ => $variant:ident($ty:ty),)*
     }) => {
         $crate::wire::kinds::macros::choice! {
@@ -156,7 +157,7 @@ macro_rules! named {
             /// Reads the value that belongs to `name`. What is unknown or does not fit is kept in `Other`.
             #[must_use]
             pub fn parse(name: &str, raw: &$crate::json::RawJson) -> Self {
-                let read = match name {
+                let read = match $crate::wire::kinds::macros::family!(name $($family)?) {
                     $($($word)|+ => <$ty as $crate::wire::kinds::shape::Shape>::parse(raw)
                         .map(|value| Self::$variant(Box::new(value))),)*
                     _ => Err($crate::wire::kinds::shape::Misfit::Kind("known")),
@@ -172,6 +173,16 @@ macro_rules! named {
                 $crate::wire::kinds::shape::raw(&text)
             }
         }
+    };
+}
+
+/// The word a name is known by.
+macro_rules! family {
+    ($name:ident) => {
+        $name
+    };
+    ($name:ident $family:ident) => {
+        $family($name)
     };
 }
 
@@ -233,4 +244,4 @@ macro_rules! shown {
     };
 }
 
-pub(super) use {choice, named, record, shown, tagged, wire_name, words};
+pub(super) use {choice, family, named, record, shown, tagged, wire_name, words};

@@ -3,6 +3,7 @@ use portcullis_protocol::session::transcript::{Item, ItemBody, Prompt, PromptSta
 
 use crate::state::app::App;
 use crate::state::command::Command;
+use crate::state::delivery::settled;
 use crate::text::words;
 
 /// What a person said. A turn starts here, so it is a heading for those who jump from turn to turn.
@@ -24,10 +25,11 @@ pub(crate) fn PromptView(item: ArcRwSignal<Item>) -> impl IntoView {
         <p class="said" data-folded=folded>{text}</p>
         <button class="link" hidden=move || !folded() on:click=move |_| whole.set(true)>"Show all of it"</button>
         <p class="said-attached" hidden=move || attached() == 0>{move || words::count(attached(), "attachment", "attachments")}</p>
-        <p class="said-state" hidden=move || state().and_then(remark).is_none()>
-            {move || state().and_then(remark)}
+        <p class="said-state" data-testid="prompt-state" data-state=move || state().map(PromptState::as_str)
+            hidden=move || state().and_then(settled).is_none()>
+            {move || state().and_then(settled)}
             <Show when=move || state() == Some(PromptState::Unknown)>
-                <button class="link" on:click=again>"Send again"</button>
+                <button class="link" on:click=again>"Send again?"</button>
             </Show>
         </p>
     }
@@ -49,21 +51,4 @@ fn is_long(text: &str) -> bool {
     const LINES_MAX: usize = 12;
     const BYTES_MAX: usize = 1_000;
     text.len() > BYTES_MAX || text.lines().count() > LINES_MAX
-}
-
-/// Only what is out of the ordinary is said.
-fn remark(state: PromptState) -> Option<&'static str> {
-    match state {
-        PromptState::Cancelled => Some("Stopped."),
-        PromptState::Unknown => {
-            Some("It may or may not have reached the agent: the bridge went down meanwhile.")
-        }
-        PromptState::Refused => Some("The server refused it."),
-        PromptState::Waiting
-        | PromptState::Sent
-        | PromptState::Stored
-        | PromptState::Delivered
-        | PromptState::Running
-        | PromptState::Answered => None,
-    }
 }

@@ -2,6 +2,7 @@
 
 pub mod asked;
 pub mod hook;
+pub mod listing;
 pub mod permission;
 pub mod request;
 pub mod response;

@@ -70,10 +70,15 @@ tagged! {
         "generate_session_title" => GenerateSessionTitle(GenerateSessionTitle),
         /// What was used.
         "get_usage" => GetUsage(GetUsage),
+        /// Read the plugins again.
+        "reload_plugins" => ReloadPlugins(ReloadPlugins),
+        /// Work in a further directory.
+        "register_repo_root" => RegisterRepoRoot(RegisterRepoRoot),
+        /// Change settings: for the session, or in a file.
+        "apply_flag_settings" | "update_settings" => ChangeSettings(ChangeSettings),
         /// One of those that only ask, or whose fields no source describes: told apart by their `subtype`.
         "get_settings" | "get_session_cost" | "get_context_usage" | "get_binary_version" | "list_models"
-        | "list_permission_rules" | "reload_skills" | "reload_plugins" | "reload_output_styles"
-        | "get_hooks_listing" | "register_repo_root" | "apply_flag_settings" | "update_settings" => Plain(Plain),
+        | "list_permission_rules" | "reload_skills" | "reload_output_styles" | "get_hooks_listing" => Plain(Plain),
     }
 }
 
@@ -258,6 +263,48 @@ record! {
     pub struct McpCall ["subtype" = "mcp_call"] {
         /// Name of the tool.
         tool: Text,
+        /// What it is given.
+        arguments: Any,
+        /// Not after this.
+        expires_at: Text,
+    }
+}
+
+record! {
+    /// Read the plugins again (PROTOCOL 8.3, typed).
+    pub struct ReloadPlugins ["subtype" = "reload_plugins"] {
+        /// Only if the conversation's cache survives it.
+        hold_on_cache_impact: Flag,
+        /// And these.
+        add_plugins: Any,
+        /// Only if nothing runs.
+        refuse_if_busy: Flag,
+    }
+}
+
+record! {
+    /// Work in a further directory (PROTOCOL 8.3, typed).
+    pub struct RegisterRepoRoot ["subtype" = "register_repo_root"] {
+        /// Which, below one it works in.
+        directory: Text,
+        /// Read its memory.
+        reload_claude_md: Flag,
+        /// Read its plugins.
+        reload_plugins: Flag,
+        /// Read its skills.
+        reload_skills: Flag,
+    }
+}
+
+record! {
+    /// Change settings (PROTOCOL 8.3, typed); told apart by its `subtype`.
+    pub struct ChangeSettings [] {
+        /// `apply_flag_settings` or `update_settings`.
+        subtype: String,
+        /// The file: `localSettings` or `userSettings`.
+        source: Text,
+        /// By their names.
+        settings: Any,
     }
 }
 

@@ -3,8 +3,10 @@
 use super::ControlRequest;
 use super::asked::{DialogResult, ElicitationResult};
 use super::hook::{HookOutput, McpReply};
+use super::listing::{HooksListing, OutputStyles, PluginsReloaded};
 use super::permission::{Behavior, Mode, PermissionResult};
 use crate::wire::kinds::macros::{named, record, tagged};
+use crate::wire::kinds::tools::output::{McpContents, McpResult};
 use crate::wire::kinds::value::{Any, Count, Field, Flag, List, Text};
 
 tagged! {
@@ -94,6 +96,16 @@ named! {
         "read_file" => File(FileContents),
         /// Skills after a reload.
         "reload_skills" => Skills(Skills),
+        /// What a session has after a reload of its plugins.
+        "reload_plugins" => Plugins(PluginsReloaded),
+        /// How it could write.
+        "reload_output_styles" => OutputStyles(OutputStyles),
+        /// Its hooks.
+        "get_hooks_listing" => Hooks(HooksListing),
+        /// A resource of an MCP server.
+        "mcp_read_resource" => McpContents(McpContents),
+        /// What a tool of an MCP server gave; no source describes it further.
+        "mcp_call" => McpCalled(McpResult),
         /// A title.
         "generate_session_title" => Title(SessionTitle),
         /// How full the context is.

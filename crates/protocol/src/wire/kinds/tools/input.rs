@@ -4,8 +4,8 @@ use crate::wire::kinds::macros::{named, record, words};
 use crate::wire::kinds::value::{Any, Count, Field, Flag, List, Map, Text};
 
 named! {
-    /// The input of a tool call, by the tool's name. A tool without a type, MCP among them, is `Other`.
-    pub enum ToolInput {
+    /// The input of a tool call, by the tool's name. A tool without a type is `Other`.
+    pub enum ToolInput by family {
         /// A command.
         "Bash" => Bash(BashInput),
         /// Read a file.
@@ -23,9 +23,9 @@ named! {
         /// Find lines.
         "Grep" => Grep(GrepInput),
         /// Fetch a page.
-        "WebFetch" => WebFetch(WebFetchInput),
+        "WebFetch" | "web_fetch" => WebFetch(WebFetchInput),
         /// Search the web.
-        "WebSearch" => WebSearch(WebSearchInput),
+        "WebSearch" | "web_search" => WebSearch(WebSearchInput),
         /// Replace the list of what is to be done.
         "TodoWrite" => TodoWrite(TodoWriteInput),
         /// Add something to be done.
@@ -64,6 +64,103 @@ named! {
         "ExitWorktree" => ExitWorktree(ExitWorktreeInput),
         /// Say what a review found.
         "ReportFindings" => ReportFindings(ReportFindingsInput),
+        /// Be woken later.
+        "ScheduleWakeup" => ScheduleWakeup(ScheduleWakeupInput),
+        /// Say something to another agent.
+        "SendMessage" => SendMessage(SendMessageInput),
+        /// Tell a person who is elsewhere.
+        "PushNotification" => PushNotification(PushNotificationInput),
+        /// What was sent to the session from elsewhere.
+        "ReadNotifications" => ReadNotifications(NoInput),
+        /// Look at or run something that is started from elsewhere.
+        "RemoteTrigger" => RemoteTrigger(RemoteTriggerInput),
+        /// Look for what MCP servers have, or for their tools again.
+        "ListMcpResources" | "ListMcpResourcesTool" | "RefreshMcpTools" => McpServer(McpServerInput),
+        /// Read it.
+        "ReadMcpResource" | "ReadMcpResourceTool" | "ReadMcpResourceDir" => McpResource(McpResourceInput),
+        /// A tool of an MCP server: whatever the server says it takes.
+        "mcp__" => Mcp(OpenInput),
+        /// A tool that has a name in PROTOCOL 10, and fields that no public source describes.
+        "Skill" | "ToolSearch" | "ListAgents" => Open(OpenInput),
+    }
+}
+
+/// The word that stands for a tool: tools of MCP servers (`mcp__server__tool`) are one family.
+pub(super) fn family(name: &str) -> &str {
+    const MCP: &str = "mcp__";
+    if name.starts_with(MCP) { MCP } else { name }
+}
+
+record! {
+    /// Any fields (PROTOCOL 10, captured for MCP): all of them are in `extra`.
+    pub struct OpenInput [] {}
+}
+
+record! {
+    /// Be woken later (PROTOCOL 10, typed).
+    pub struct ScheduleWakeupInput [] {
+        /// In so many s; the agent keeps it within 60 and 3,600.
+        delay_seconds as "delaySeconds": Count,
+        /// Why then, for a person.
+        reason: Text,
+        /// What it is told then.
+        prompt: Text,
+        /// No more of it; all else is ignored then.
+        stop: Flag,
+        /// Nothing had changed this time.
+        noop: Flag,
+    }
+}
+
+record! {
+    /// Say something to another agent (PROTOCOL 10; `to` alone is in the type file, what is said is in `extra`).
+    pub struct SendMessageInput [] {
+        /// Its name.
+        to: Text,
+    }
+}
+
+record! {
+    /// Tell a person who is elsewhere (PROTOCOL 10, typed).
+    pub struct PushNotificationInput [] {
+        /// In a few words.
+        message: Text,
+        /// `proactive`.
+        status: Text,
+    }
+}
+
+record! {
+    /// Look at or run something that is started from elsewhere (PROTOCOL 10, typed).
+    pub struct RemoteTriggerInput [] {
+        /// `list`, `get`, `create`, `update`, `run`, `create_webhook_trigger`, `list_runs`, `get_run_log`.
+        action: Text,
+        /// Which.
+        trigger_id: Text,
+        /// Which run.
+        session_id: Text,
+        /// Goes on behind this page.
+        cursor: Text,
+        /// What it is given.
+        body: Any,
+    }
+}
+
+record! {
+    /// Look for what MCP servers have (PROTOCOL 10, typed).
+    pub struct McpServerInput [] {
+        /// Only this one.
+        server: Text,
+    }
+}
+
+record! {
+    /// Read what an MCP server has (PROTOCOL 10, typed).
+    pub struct McpResourceInput [] {
+        /// Which server.
+        server: Text,
+        /// What of it.
+        uri: Text,
     }
 }
 

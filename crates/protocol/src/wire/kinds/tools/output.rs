@@ -1,11 +1,13 @@
 //! What tools give: the `tool_use_result` beside a `tool_result` block (PROTOCOL 10).
 
-use super::input::{Finding, Question, Todo, TodoStatus};
+use std::fmt;
+
+use super::input::{Finding, Question, Todo, TodoStatus, family};
 use crate::json::RawJson;
 use crate::wire::kinds::assistant::Usage;
-use crate::wire::kinds::block::Content;
-use crate::wire::kinds::macros::{named, record, tagged};
-use crate::wire::kinds::shape::Shape as _;
+use crate::wire::kinds::block::{Block, Content};
+use crate::wire::kinds::macros::{named, record, shown, tagged};
+use crate::wire::kinds::shape::{Misfit, Piece, Shape};
 use crate::wire::kinds::value::{Any, Count, Field, Flag, List, Map, Number, Text};
 
 /// What came of a tool call.
@@ -53,8 +55,8 @@ record! {
 }
 
 named! {
-    /// The structured output of a tool, by the tool's name. A tool without a type, MCP among them, is `Other`.
-    pub enum ToolOutput {
+    /// The structured output of a tool, by the tool's name. A tool without a type is `Other`.
+    pub enum ToolOutput by family {
         /// What a command wrote.
         "Bash" => Bash(BashOutput),
         /// A file.
@@ -105,6 +107,218 @@ named! {
         "EnterWorktree" | "ExitWorktree" => Worktree(WorktreeOutput),
         /// What a review found.
         "ReportFindings" => ReportFindings(ReportFindingsOutput),
+        /// When it will be woken.
+        "ScheduleWakeup" => ScheduleWakeup(ScheduleWakeupOutput),
+        /// Whether a person was told.
+        "PushNotification" => PushNotification(PushNotificationOutput),
+        /// What was sent to the session from elsewhere.
+        "ReadNotifications" => ReadNotifications(ReadNotificationsOutput),
+        /// What came of something started from elsewhere.
+        "RemoteTrigger" => RemoteTrigger(RemoteTriggerOutput),
+        /// What MCP servers have.
+        "ListMcpResources" | "ListMcpResourcesTool" => McpResources(Vec<McpResource>),
+        /// Their tools.
+        "RefreshMcpTools" => McpRefreshed(Vec<McpRefreshed>),
+        /// What one of them has, read.
+        "ReadMcpResource" | "ReadMcpResourceTool" | "ReadMcpResourceDir" => McpContents(McpContents),
+        /// What a tool of an MCP server gave.
+        "mcp__" => Mcp(McpOutput),
+        /// A tool that has a name in PROTOCOL 10, and fields that no public source describes.
+        "Skill" | "ToolSearch" | "SendMessage" | "ListAgents" => Open(OpenOutput),
+    }
+}
+
+record! {
+    /// Any fields (PROTOCOL 10): all of them are in `extra`.
+    pub struct OpenOutput [] {}
+}
+
+/// What a tool of an MCP server gave (PROTOCOL 10, captured). A plain string is an [`Outcome::Text`].
+#[derive(Clone, PartialEq)]
+pub enum McpOutput {
+    /// Blocks.
+    Blocks(Vec<Block>),
+    /// Blocks with a structure beside them.
+    Result(Box<McpResult>),
+}
+
+impl Piece for McpOutput {
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Blocks(blocks) => blocks.write(out),
+            Self::Result(result) => result.write(out),
+        }
+    }
+
+    fn is_typed(&self) -> bool {
+        match self {
+            Self::Blocks(blocks) => blocks.is_typed(),
+            Self::Result(result) => result.is_typed(),
+        }
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blocks(blocks) => blocks.show(f),
+            Self::Result(result) => result.show(f),
+        }
+    }
+}
+
+impl Shape for McpOutput {
+    fn read(text: &str) -> Result<Self, Misfit> {
+        match text.as_bytes().first() {
+            Some(b'[') => Vec::read(text).map(Self::Blocks),
+            _ => McpResult::read(text).map(|result| Self::Result(Box::new(result))),
+        }
+    }
+}
+
+shown!(McpOutput);
+
+record! {
+    /// What a tool of an MCP server gave, with its structure (PROTOCOL 10, captured).
+    pub struct McpResult [] {
+        /// For a model.
+        content: Field<Content>,
+        /// For a program, as the server describes it.
+        structured_content as "structuredContent": Any,
+    }
+}
+
+record! {
+    /// Something an MCP server has (PROTOCOL 10, typed).
+    pub struct McpResource [] {
+        /// Where.
+        uri: Text,
+        /// Its name.
+        name: Text,
+        /// Its media type; `inode/directory` for one that holds others.
+        mime_type as "mimeType": Text,
+        /// What it is.
+        description: Text,
+        /// Whose.
+        server: Text,
+    }
+}
+
+record! {
+    /// What became of the tools of an MCP server (PROTOCOL 10, typed).
+    pub struct McpRefreshed [] {
+        /// Which server.
+        server: Text,
+        /// `refreshed`, `error` or `not_connected`.
+        status: Text,
+        /// So many tools now.
+        tool_count as "toolCount": Count,
+        /// New ones.
+        added: List<String>,
+        /// Gone ones.
+        removed: List<String>,
+        /// What went wrong.
+        error: Text,
+    }
+}
+
+record! {
+    /// What an MCP server has, read (PROTOCOL 10, typed).
+    pub struct McpContents [] {
+        /// Of a resource: its parts.
+        contents: List<McpPart>,
+        /// Of a directory: what is in it.
+        resources: List<McpResource>,
+        /// What went wrong.
+        error: Text,
+    }
+}
+
+record! {
+    /// A part of what an MCP server has (PROTOCOL 10, typed).
+    pub struct McpPart [] {
+        /// Where.
+        uri: Text,
+        /// Its media type.
+        mime_type as "mimeType": Text,
+        /// What it says.
+        text: Text,
+        /// Or where its bytes were put.
+        blob_saved_to as "blobSavedTo": Text,
+        /// Or they themselves, as base64 (answers to `mcp_read_resource`).
+        blob: Text,
+        /// What the server says about it.
+        meta as "_meta": Any,
+    }
+}
+
+record! {
+    /// When it will be woken (PROTOCOL 10, typed).
+    pub struct ScheduleWakeupOutput [] {
+        /// Then, in ms since 1970.
+        scheduled_for as "scheduledFor": Count,
+        /// In so many s.
+        clamped_delay_seconds as "clampedDelaySeconds": Count,
+        /// Whether another time was asked for.
+        was_clamped as "wasClamped": Flag,
+        /// Whether it ended.
+        stopped: Flag,
+        /// So many that will not come.
+        cancelled_wakeups as "cancelledWakeups": Count,
+    }
+}
+
+record! {
+    /// Whether a person was told (PROTOCOL 10, typed).
+    pub struct PushNotificationOutput [] {
+        /// What.
+        message: Text,
+        /// On a phone.
+        push_sent as "pushSent": Flag,
+        /// On this machine.
+        local_sent as "localSent": Flag,
+        /// `config_off`, `user_present` or `no_transport`.
+        disabled_reason as "disabledReason": Text,
+        /// When.
+        sent_at as "sentAt": Text,
+    }
+}
+
+record! {
+    /// What was sent to the session from elsewhere (PROTOCOL 10, typed).
+    pub struct ReadNotificationsOutput [] {
+        /// It.
+        notifications: List<ReceivedNotification>,
+        /// So many are left.
+        remaining: Count,
+        /// When they were read.
+        read_at: Text,
+    }
+}
+
+record! {
+    /// Something sent to the session from elsewhere (PROTOCOL 10, typed).
+    pub struct ReceivedNotification [] {
+        /// Its id.
+        notification_id: Text,
+        /// `github_webhook`, `trigger_fire`, `mcp_send_message`, ….
+        origin: Text,
+        /// When it was sent.
+        queued_at: Text,
+        /// What it says.
+        content: Text,
+        /// When it came.
+        arrived_at: Text,
+    }
+}
+
+record! {
+    /// What came of something started from elsewhere (PROTOCOL 10, typed).
+    pub struct RemoteTriggerOutput [] {
+        /// HTTP status.
+        status: Count,
+        /// The answer, as JSON.
+        json: Text,
+        /// In a few words.
+        summary: Text,
     }
 }
 

@@ -1,0 +1,178 @@
+//! What is typed and not sent: in the tab's own storage at once, in the vault a moment later and whenever the tab may
+//! go away. A draft that was sent is forgotten only once the prompt it became is written down.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+
+use wasm_bindgen_futures::spawn_local;
+use web_sys::Storage;
+
+use super::browser::{self, Timer};
+use super::locks::{self, Hold};
+use super::vault::Vault;
+
+/// Typing rests this long before it is written to the vault, in ms.
+const REST_MS: u64 = 400;
+/// Who has this tab's name for longer than this is another tab, in ms.
+const RELOAD_MS: u32 = 400;
+/// The tab's own storage: its name among the tabs of this browser.
+const TAB: &str = "tab";
+/// The lock that says that a tab lives.
+const ALIVE: &str = "portcullis-tab-";
+
+/// The drafts of this tab.
+pub struct Drafts {
+    vault: Rc<Vault>,
+    tab: RefCell<String>,
+    alive: RefCell<Option<Hold>>,
+    /// What the vault does not know yet, by place.
+    unwritten: RefCell<HashMap<String, String>>,
+    timer: RefCell<Option<Timer>>,
+    /// Prompts that are being written down: until then an empty draft does not replace what they were.
+    sending: Cell<u32>,
+    me: Weak<Self>,
+}
+
+impl Drafts {
+    /// The drafts of this tab, which from now on is known to live.
+    pub async fn open(vault: Rc<Vault>) -> Rc<Self> {
+        let drafts = Rc::new_cyclic(|me| Self {
+            vault,
+            tab: RefCell::new(String::new()),
+            alive: RefCell::new(None),
+            unwritten: RefCell::default(),
+            timer: RefCell::default(),
+            sending: Cell::new(0),
+            me: me.clone(),
+        });
+        drafts.rise().await;
+        drafts
+    }
+
+    /// What was typed at `place` in this tab, or in one that is gone.
+    pub async fn restore(&self, place: &str) -> Option<String> {
+        let own = session_storage().and_then(|storage| storage.get_item(&key(place)).ok().flatten());
+        if let Some(own) = own.filter(|own| !own.is_empty()) {
+            return Some(own);
+        }
+        // Without locks nobody knows which tabs live, so only this tab's own draft is safe to show.
+        let alive = locks::held().await;
+        let lives = |tab: &str| alive.as_ref().is_none_or(|names| names.contains(&format!("{ALIVE}{tab}")));
+        let tab = self.tab.borrow().clone();
+        self.vault.adopt_draft(place, &tab, lives).await
+    }
+
+    /// A person typed.
+    pub fn typed(&self, place: &str, text: String) {
+        if text.is_empty() && self.sending.get() > 0 {
+            self.unwritten.borrow_mut().insert(place.to_owned(), text);
+            return;
+        }
+        keep_in_tab(place, &text);
+        let at_once = text.is_empty();
+        self.unwritten.borrow_mut().insert(place.to_owned(), text);
+        if at_once {
+            return self.flush();
+        }
+        let me = self.me.clone();
+        let timer = Timer::after(REST_MS, move || {
+            if let Some(drafts) = me.upgrade() {
+                drafts.flush();
+            }
+        });
+        self.timer.replace(Some(timer));
+    }
+
+    /// A prompt is being written down.
+    pub fn sending(&self) {
+        self.sending.set(self.sending.get() + 1);
+    }
+
+    /// It is written down, or never will be.
+    pub fn sent(&self) {
+        self.sending.set(self.sending.get().saturating_sub(1));
+        if self.sending.get() == 0 {
+            self.flush();
+        }
+    }
+
+    /// Writes down what is not written yet.
+    pub fn flush(&self) {
+        self.timer.replace(None);
+        let mut unwritten = self.unwritten.take();
+        if self.sending.get() > 0 {
+            let (later, now) = unwritten.into_iter().partition(|(_, text)| text.is_empty());
+            self.unwritten.replace(later);
+            unwritten = now;
+        }
+        for (place, text) in unwritten {
+            keep_in_tab(&place, &text);
+            let (vault, tab) = (Rc::clone(&self.vault), self.tab.borrow().clone());
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^53")]
+            let at_ms = browser::wall_ms() as f64;
+            // Where that fails, the tab's own storage has it.
+            spawn_local(async move {
+                let _ = vault.keep_draft(&place, &tab, &text, at_ms).await;
+            });
+        }
+    }
+
+    /// Forgets everything, here and in the tab's own storage.
+    pub fn purge(&self) {
+        self.unwritten.take();
+        self.timer.replace(None);
+        if let Some(storage) = session_storage() {
+            let _ = storage.clear();
+            let _ = storage.set_item(TAB, &self.tab.borrow());
+        }
+    }
+
+    /// The tab may go away.
+    pub fn rest(&self) {
+        self.flush();
+        self.alive.replace(None);
+    }
+
+    /// It is there: under the name it had before a reload, or a new one where a duplicate of this tab has it.
+    pub async fn rise(&self) {
+        let known = session_storage().and_then(|storage| storage.get_item(TAB).ok().flatten());
+        let name = known.unwrap_or_else(browser::uuid);
+        // The page before a reload may be about to give the name up.
+        let alive = locks::turn_within(&format!("{ALIVE}{name}"), RELOAD_MS).await;
+        let (name, alive) = match alive {
+            Some(alive) => (name, Some(alive)),
+            None if locks::held().await.is_none() => (name, None),
+            None => {
+                let name = browser::uuid();
+                let alive = locks::take_free(&format!("{ALIVE}{name}")).await;
+                (name, alive)
+            }
+        };
+        if let Some(storage) = session_storage() {
+            let _ = storage.set_item(TAB, &name);
+        }
+        self.tab.replace(name);
+        self.alive.replace(alive);
+    }
+}
+
+impl std::fmt::Debug for Drafts {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Drafts").field("tab", &self.tab.borrow()).finish_non_exhaustive()
+    }
+}
+
+fn keep_in_tab(place: &str, text: &str) {
+    let Some(storage) = session_storage() else { return };
+    let _ =
+        if text.is_empty() { storage.remove_item(&key(place)) } else { storage.set_item(&key(place), text) };
+}
+
+fn key(place: &str) -> String {
+    format!("draft:{place}")
+}
+
+fn session_storage() -> Option<Storage> {
+    browser::window().session_storage().ok().flatten()
+}

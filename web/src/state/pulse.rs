@@ -1,0 +1,129 @@
+//! Connection, bridge and agent in words, for one quiet line: what is known, and nothing that is not.
+
+use portcullis_protocol::session::{LinkView, StopReason};
+use portcullis_protocol::wire::client::Presence;
+use portcullis_protocol::wire::worker::WorkStatus;
+
+/// The connection of this page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    Online,
+    Connecting,
+    /// Not connected; the next try comes.
+    Waiting,
+    /// Not connected, and this computer says that it has no network.
+    Offline,
+    /// Not connected, and nothing is tried.
+    Stopped,
+}
+
+impl Wire {
+    /// The connection of an open session.
+    #[must_use]
+    pub fn of(link: LinkView, network: bool) -> Self {
+        match link {
+            LinkView::Online => Self::Online,
+            LinkView::Connecting | LinkView::Stopped(StopReason::NotStarted) => Self::Connecting,
+            LinkView::Waiting { .. } if !network => Self::Offline,
+            LinkView::Waiting { .. } => Self::Waiting,
+            LinkView::Stopped(
+                StopReason::SessionMissing
+                | StopReason::Refused
+                | StopReason::Outdated
+                | StopReason::Archived,
+            ) => Self::Stopped,
+        }
+    }
+
+    /// The value of `data-state`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Connecting => "connecting",
+            Self::Waiting => "waiting",
+            Self::Offline => "offline",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// For a person.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Online => "Connected",
+            Self::Connecting => "Connecting",
+            Self::Waiting => "Not connected",
+            Self::Offline => "Offline",
+            Self::Stopped => "Stopped",
+        }
+    }
+}
+
+/// The bridge: known only while this page is connected.
+#[must_use]
+pub fn bridge(wire: Wire, presence: Presence, machine: Option<&str>) -> String {
+    let machine = machine.filter(|name| !name.is_empty()).unwrap_or("the bridge");
+    match (wire, presence) {
+        (Wire::Online, Presence::Online) => format!("{machine} online"),
+        (Wire::Online, Presence::Offline) => format!("{machine} offline"),
+        (Wire::Online, Presence::Draining) => format!("{machine} is about to leave"),
+        (Wire::Connecting | Wire::Waiting | Wire::Offline | Wire::Stopped, _) => String::new(),
+    }
+}
+
+/// The agent, behind its bridge.
+#[must_use]
+pub fn agent(wire: Wire, presence: Presence, status: WorkStatus) -> &'static str {
+    match (wire, presence, status) {
+        (Wire::Connecting | Wire::Waiting | Wire::Offline | Wire::Stopped, _, _) => "",
+        (Wire::Online, Presence::Offline, _) => "agent out of reach",
+        (Wire::Online, Presence::Online | Presence::Draining, WorkStatus::Idle) => "agent idle",
+        (Wire::Online, Presence::Online | Presence::Draining, WorkStatus::Running) => "agent working",
+        (Wire::Online, Presence::Online | Presence::Draining, WorkStatus::RequiresAction) => {
+            "agent waits for you"
+        }
+    }
+}
+
+/// Whole seconds until the next try, never less than one: at zero it is being made.
+#[must_use]
+pub fn countdown(until_ms: u64, now_ms: u64) -> String {
+    let seconds = until_ms.saturating_sub(now_ms).div_ceil(1_000);
+    match seconds {
+        0 => "Trying now.".to_owned(),
+        1..120 => format!("Next try in {seconds} s."),
+        _ => format!("Next try in {} min.", seconds.div_ceil(60)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portcullis_protocol::Tick;
+
+    #[test]
+    fn no_network_is_said_as_such_and_only_while_it_matters() {
+        let waiting = LinkView::Waiting { until: Tick(1), tries: 1 };
+        assert_eq!((Wire::of(waiting, true), Wire::of(waiting, false)), (Wire::Waiting, Wire::Offline));
+        // A server on this very computer needs no network.
+        assert_eq!(Wire::of(LinkView::Online, false), Wire::Online);
+    }
+
+    #[test]
+    fn what_this_page_cannot_know_it_does_not_say() {
+        assert_eq!(bridge(Wire::Waiting, Presence::Online, Some("atlas")), "");
+        assert_eq!(agent(Wire::Waiting, Presence::Online, WorkStatus::Running), "");
+        assert_eq!(bridge(Wire::Online, Presence::Offline, Some("atlas")), "atlas offline");
+        assert_eq!(agent(Wire::Online, Presence::Offline, WorkStatus::Running), "agent out of reach");
+        assert_eq!(bridge(Wire::Online, Presence::Online, None), "the bridge online");
+    }
+
+    #[test]
+    fn the_countdown_never_stands_at_nothing_while_it_waits() {
+        assert_eq!(countdown(5_000, 4_999), "Next try in 1 s.");
+        assert_eq!(countdown(5_000, 1), "Next try in 5 s.");
+        assert_eq!(countdown(5_000, 5_000), "Trying now.");
+        assert_eq!(countdown(600_000, 1), "Next try in 10 min.");
+    }
+}
