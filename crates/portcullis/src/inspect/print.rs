@@ -179,6 +179,15 @@ fn input(call: &ToolCall) -> String {
         | ToolInput::EnterWorktree(_)
         | ToolInput::ExitWorktree(_)
         | ToolInput::ReportFindings(_)
+        | ToolInput::ScheduleWakeup(_)
+        | ToolInput::SendMessage(_)
+        | ToolInput::PushNotification(_)
+        | ToolInput::ReadNotifications(_)
+        | ToolInput::RemoteTrigger(_)
+        | ToolInput::McpServer(_)
+        | ToolInput::McpResource(_)
+        | ToolInput::Mcp(_)
+        | ToolInput::Open(_)
         | ToolInput::Other(_) => raw.as_str().to_owned(),
     }
 }
