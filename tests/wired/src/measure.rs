@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use portcullis_protocol::session::{Choice, Input};
+use portcullis_protocol::session::{Choice, Input, LinkView};
 use portcullis_protocol::wire::client::PermissionState;
 
 use crate::facts;
@@ -40,6 +40,11 @@ pub async fn resume(stage: &Stage, missed: u64, times: u64) -> Result<Samples> {
         tab.until("a tab that has all", caught_up).await?;
         stage.front.lead_to(None);
         stage.front.cut_all();
+        let opened = tab
+            .until("a tab that noticed the cut", |driver| {
+                (driver.session().link() != LinkView::Online).then_some(driver.opened)
+            })
+            .await?;
         let mut said = 0;
         while said < missed {
             let next = (said + FACTS_PER_PROMPT).min(missed);
@@ -50,7 +55,7 @@ pub async fn resume(stage: &Stage, missed: u64, times: u64) -> Result<Samples> {
         stage.front.lead_to(Some(stage.address()));
         let began = Instant::now();
         tab.with(|driver| driver.feed(Input::Wake)).await?;
-        let taken = tab.applied(target).await?;
+        let taken = tab.back(opened, target).await?;
         ensure!(taken > began, "the tab was never cut off");
         samples.take(taken - began);
     }

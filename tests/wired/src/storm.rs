@@ -201,10 +201,9 @@ async fn strike(stage: &Stage, chance: &mut Chance) -> Result<()> {
         hops[chance.below(2)].strike(*other, chance);
     }
     let open: u64 = hops.iter().filter_map(|hop| hop.counts().get(&Fault::HalfOpen).copied()).sum();
-    let fault = match *chance.pick(&CUTS) {
-        Fault::HalfOpen if open >= HALF_OPEN_MAX => Fault::Cut,
-        fault => fault,
-    };
+    let picked = *chance.pick(&CUTS);
+    let enough = picked == Fault::HalfOpen && open >= HALF_OPEN_MAX;
+    let fault = if enough { Fault::Cut } else { picked };
     let before = hop.cuts();
     let deadline = Instant::now() + FUSE_TIME;
     let mut armed = hop.strike(fault, chance);

@@ -64,8 +64,8 @@ pub struct Driver {
     pub asked: BTreeMap<String, u32>,
     /// The last state in which each request was shown.
     pub states: BTreeMap<String, PermissionState>,
-    /// Who wants to know when a position was applied.
-    milestone: Option<(u64, oneshot::Sender<std::time::Instant>)>,
+    /// Who wants to know when it is back on a later socket with a position applied.
+    milestone: Option<(u64, u64, oneshot::Sender<std::time::Instant>)>,
     /// Sockets that were opened.
     pub opened: u64,
     /// Approves whatever waits.
@@ -217,14 +217,14 @@ impl Tab {
         .await
     }
 
-    /// Waits until it has applied `seq`, and returns when that was, to the frame.
+    /// Waits until it is online on a socket after the `opened`th and has applied `seq`; returns when that was.
     ///
     /// # Errors
     /// When it has not in time.
-    pub async fn applied(&self, seq: u64) -> Result<std::time::Instant> {
+    pub async fn back(&self, opened: u64, seq: u64) -> Result<std::time::Instant> {
         let (reached, waiting) = oneshot::channel();
         self.with(move |driver| {
-            driver.milestone = Some((seq, reached));
+            driver.milestone = Some((opened, seq, reached));
             driver.watch();
         })
         .await?;
@@ -471,8 +471,10 @@ impl Driver {
 
     /// Notes what a person would see happen to each request.
     fn watch(&mut self) {
-        let applied = self.session.applied_seq();
-        if let Some((_, reached)) = self.milestone.take_if(|(seq, _)| *seq <= applied) {
+        let (applied, online) = (self.session.applied_seq(), self.session.link() == LinkView::Online);
+        let now_opened = self.opened;
+        let is_back = |opened: u64, seq: u64| online && now_opened > opened && seq <= applied;
+        if let Some((_, _, reached)) = self.milestone.take_if(|(opened, seq, _)| is_back(*opened, *seq)) {
             let _ = reached.send(std::time::Instant::now());
         }
         for entry in self.session.ledger().entries() {

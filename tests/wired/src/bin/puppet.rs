@@ -37,10 +37,8 @@ fn main() -> Result<()> {
             Some("control_response") => {
                 let response = &said["response"];
                 let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-                let kind = match &response["response"]["behavior"] {
-                    Value::Null => word(&response["subtype"]),
-                    behavior => word(behavior),
-                };
+                let behavior = response["response"]["behavior"].as_str();
+                let kind = behavior.map_or_else(|| word(&response["subtype"]), str::to_owned);
                 let mut notes = OpenOptions::new().create(true).append(true).open(NOTES)?;
                 writeln!(notes, "{} {now} {kind}", word(&response["request_id"]))?;
                 // A request of the script's own keeps the turn open: its end would withdraw the others.
