@@ -21,3 +21,5 @@ pub mod window;
 pub mod app;
 #[cfg(target_arch = "wasm32")]
 pub mod session;
+#[cfg(target_arch = "wasm32")]
+pub mod tab_store;
