@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use wasm_bindgen_futures::spawn_local;
-use web_sys::Storage;
 
 use super::browser::{self, Timer};
 use super::locks::{self, Hold};
 use super::vault::Vault;
+use crate::state::tab_store;
 
 /// Typing rests this long before it is written to the vault, in ms.
 const REST_MS: u64 = 400;
@@ -52,8 +52,7 @@ impl Drafts {
 
     /// What was typed at `place` in this tab, or in one that is gone.
     pub async fn restore(&self, place: &str) -> Option<String> {
-        let own = session_storage().and_then(|storage| storage.get_item(&key(place)).ok().flatten());
-        if let Some(own) = own.filter(|own| !own.is_empty()) {
+        if let Some(own) = tab_store::read(&key(place)) {
             return Some(own);
         }
         // Without locks nobody knows which tabs live, so only this tab's own draft is safe to show.
@@ -69,7 +68,7 @@ impl Drafts {
             self.unwritten.borrow_mut().insert(place.to_owned(), text);
             return;
         }
-        keep_in_tab(place, &text);
+        tab_store::write(&key(place), &text);
         let at_once = text.is_empty();
         self.unwritten.borrow_mut().insert(place.to_owned(), text);
         if at_once {
@@ -107,7 +106,7 @@ impl Drafts {
             unwritten = now;
         }
         for (place, text) in unwritten {
-            keep_in_tab(&place, &text);
+            tab_store::write(&key(&place), &text);
             let (vault, tab) = (Rc::clone(&self.vault), self.tab.borrow().clone());
             #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^53")]
             let at_ms = browser::wall_ms() as f64;
@@ -122,10 +121,8 @@ impl Drafts {
     pub fn purge(&self) {
         self.unwritten.take();
         self.timer.replace(None);
-        if let Some(storage) = session_storage() {
-            let _ = storage.clear();
-            let _ = storage.set_item(TAB, &self.tab.borrow());
-        }
+        tab_store::clear();
+        tab_store::write(TAB, &self.tab.borrow());
     }
 
     /// The tab may go away.
@@ -136,8 +133,7 @@ impl Drafts {
 
     /// It is there: under the name it had before a reload, or a new one where a duplicate of this tab has it.
     pub async fn rise(&self) {
-        let known = session_storage().and_then(|storage| storage.get_item(TAB).ok().flatten());
-        let name = known.unwrap_or_else(browser::uuid);
+        let name = tab_store::read(TAB).unwrap_or_else(browser::uuid);
         // The page before a reload may be about to give the name up.
         let alive = locks::turn_within(&format!("{ALIVE}{name}"), RELOAD_MS).await;
         let (name, alive) = match alive {
@@ -149,9 +145,7 @@ impl Drafts {
                 (name, alive)
             }
         };
-        if let Some(storage) = session_storage() {
-            let _ = storage.set_item(TAB, &name);
-        }
+        tab_store::write(TAB, &name);
         self.tab.replace(name);
         self.alive.replace(alive);
     }
@@ -163,16 +157,6 @@ impl std::fmt::Debug for Drafts {
     }
 }
 
-fn keep_in_tab(place: &str, text: &str) {
-    let Some(storage) = session_storage() else { return };
-    let _ =
-        if text.is_empty() { storage.remove_item(&key(place)) } else { storage.set_item(&key(place), text) };
-}
-
 fn key(place: &str) -> String {
     format!("draft:{place}")
-}
-
-fn session_storage() -> Option<Storage> {
-    browser::window().session_storage().ok().flatten()
 }

@@ -6,6 +6,7 @@ use wasm_bindgen::JsValue;
 
 use super::browser::{self, window};
 use crate::state::route::{Route, pairing_code};
+use crate::state::tab_store;
 
 /// The place the address names.
 pub(super) fn current() -> Route {
@@ -45,11 +46,10 @@ pub(super) fn socket_url(session: &SessionId) -> String {
 /// Loads the page anew, unless that was done a moment ago and did not help.
 pub(super) fn reload() {
     const RELOADED: &str = "reloaded-at";
-    let Some(storage) = window().session_storage().ok().flatten() else { return };
-    let before = storage.get_item(RELOADED).ok().flatten().and_then(|at| at.parse::<u64>().ok());
+    let before = tab_store::read(RELOADED).and_then(|at| at.parse::<u64>().ok());
     let now = browser::wall_ms();
     if before.is_none_or(|at| now.abs_diff(at) >= RELOAD_PAUSE_MS)
-        && storage.set_item(RELOADED, &now.to_string()).is_ok()
+        && tab_store::write(RELOADED, &now.to_string())
     {
         let _ = window().location().reload();
     }

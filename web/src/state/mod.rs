@@ -19,3 +19,5 @@ pub use portcullis_protocol::approval::{arming, edit, exact, told};
 pub mod app;
 #[cfg(target_arch = "wasm32")]
 pub mod session;
+#[cfg(target_arch = "wasm32")]
+pub mod tab_store;

@@ -259,7 +259,7 @@ async fn a_rule_that_overflows_its_box_is_granted_only_after_its_end_was_seen() 
 async fn wide_lines_wrap_and_a_long_reason_is_folded_not_cut() {
     let page = Page::with_gate();
     let style = web_sys::window().unwrap().document().unwrap().create_element("style").unwrap();
-    style.set_text_content(Some(include_str!("../../styles/components.css")));
+    style.set_text_content(Some(include_str!("../../styles/gate.css")));
     page.element::<Element>("[data-testid=gate]").append_child(&style).unwrap();
     let mut request = bash(&format!("{};rm -rf ~", "x".repeat(900)));
     request["decision_reason"] = json!(format!("a\u{202e}{}end", "y".repeat(6_000)));

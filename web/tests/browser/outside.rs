@@ -94,7 +94,7 @@ async fn lists_are_read_again_soon_after_something_stirred_however_often_it_stir
     // What stirs while a reading is under way is not forgotten by it.
     server.hold(true);
     lister.hurry();
-    until("under way", || server.count("/v1/sessions") > begun + 1).await;
+    settled().await;
     lister.stir();
     let before = server.count("/v1/sessions");
     server.hold(false);
