@@ -178,6 +178,12 @@ impl Courier {
     }
 }
 
+impl std::fmt::Debug for Courier {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Courier").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
 /// POSTs `body` to the session's events, once more with a fresh token when the first was not taken.
 pub(super) async fn post(tokens: &Tokens, session: &SessionId, body: String) -> PostOutcome {
     let path = format!("/v1/sessions/{session}/events");

@@ -140,6 +140,12 @@ impl Lister {
     }
 }
 
+impl std::fmt::Debug for Lister {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Lister").field("busy", &self.busy).finish_non_exhaustive()
+    }
+}
+
 /// Sets a signal only when it is different, so that a quiet server repaints nothing.
 fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
     if signal.with_untracked(|old| *old != value) {

@@ -9,6 +9,7 @@ use super::{browser, keys, locks};
 use crate::text::words;
 
 /// What a code was exchanged for.
+#[derive(Debug)]
 pub enum Paired {
     /// This browser is in.
     Granted(Identity, Granted),
@@ -19,6 +20,7 @@ pub enum Paired {
 }
 
 /// Why it was not.
+#[derive(Debug)]
 pub enum PairError {
     /// Asking again may help, with the same code.
     Passing,

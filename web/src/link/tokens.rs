@@ -11,7 +11,9 @@ use gloo_net::http::Method;
 use portcullis_protocol::Tick;
 use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::role::Role;
-use portcullis_protocol::wire::rest::{Challenge, ChallengeRequest, Granted, TokenRequest, challenge_text};
+use portcullis_protocol::wire::rest::{
+    Challenge, ChallengeRequest, Device, Granted, Page, TokenRequest, challenge_text,
+};
 
 use super::api::{self, Failure};
 use super::vault::Identity;
@@ -67,7 +69,7 @@ impl Tokens {
     /// device is gone. Without an answer the tokens end by themselves, within minutes.
     pub(super) async fn end(&self, owner: bool) -> bool {
         let Ok(token) = self.get().await else { return false };
-        if owner {
+        if owner && self.has_other_owner(&token).await {
             let path = format!("/v1/auth/devices/{}", self.identity.device_id);
             if api::send(Method::DELETE, &path, &token.text, None).await.is_ok() {
                 return true;
@@ -75,6 +77,16 @@ impl Tokens {
         }
         let _ = api::send(Method::POST, "/v1/auth/logout", &token.text, None).await;
         false
+    }
+
+    async fn has_other_owner(&self, token: &Token) -> bool {
+        let devices = api::get::<Page<Device>>("/v1/auth/devices", &token.text).await;
+        let other = |device: &Device| {
+            device.id != self.identity.device_id
+                && device.role.covers(Role::Owner)
+                && device.confirm_code.is_none()
+        };
+        devices.is_ok_and(|devices| devices.data.iter().any(other))
     }
 
     /// A token nobody has used yet.
@@ -92,6 +104,12 @@ impl Tokens {
             self.current.replace(Some(token.clone()));
         }
         fetched
+    }
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Tokens").field("device", self.device()).finish_non_exhaustive()
     }
 }
 

@@ -22,7 +22,7 @@ impl Way {
     #[must_use]
     pub fn words(self) -> String {
         let here = match (self.state, self.wire) {
-            (PromptState::Waiting, Wire::Online) => "Waiting for its turn.",
+            (PromptState::Waiting, Wire::Online) => "Waiting to be sent.",
             (PromptState::Waiting, Wire::Connecting | Wire::Waiting | Wire::Offline | Wire::Stopped) => {
                 "Waiting for the connection."
             }

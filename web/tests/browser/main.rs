@@ -7,6 +7,7 @@ mod crash;
 mod gate;
 mod keys;
 mod markdown;
+mod outside;
 mod page;
 mod queue;
 mod server;

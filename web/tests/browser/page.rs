@@ -24,6 +24,7 @@ pub(crate) struct Page {
     machine: RefCell<Session>,
     seq: RefCell<u64>,
     posts: RefCell<Vec<u64>>,
+    fetches: RefCell<Vec<u64>>,
     root: HtmlElement,
     commands: Rc<RefCell<Vec<Command>>>,
     mounted: Option<UnmountHandle<AnyViewState>>,
@@ -67,7 +68,37 @@ impl Page {
         Self::mount(|| view! { <view::Composer draft="test".to_owned()/> }.into_any())
     }
 
+    /// A transcript that begins with the newest page of its log.
+    pub(crate) fn at_the_tail(rows: &[serde_json::Value]) -> Self {
+        let page = Self::mount_at(StartAt::Tail, || view! { <view::Transcript/> }.into_any());
+        page.feed(Tick(0), Input::Start);
+        page.history(rows);
+        page.feed(Tick(0), Input::Opened { token: "t".into() });
+        page.frame(
+            Tick(0),
+            r#"{"type":"welcome","epoch":"e","head_seq":1000,"resumed":true,"heartbeat_ms":10000,"server_time_ms":1,"worker":{"state":"online"},"pending":[],"role":"owner"}"#,
+        );
+        page
+    }
+
+    /// The page of the log that was asked for last.
+    pub(crate) fn history(&self, rows: &[serde_json::Value]) {
+        if self.fetches.borrow().is_empty() {
+            self.feed(Tick(1), Input::WantHistory);
+        }
+        let fetch = self.fetches.borrow_mut().pop().expect("a page was asked for");
+        let page = serde_json::json!({"data":rows,"epoch":"e","head_seq":1000,"has_more":true});
+        let page = serde_json::from_str(&page.to_string()).unwrap();
+        self.feed(Tick(1), Input::Fetched { fetch, page: Some(page) });
+    }
+
     fn mount(piece: fn() -> AnyView) -> Self {
+        let page = Self::mount_at(StartAt::Beginning, piece);
+        page.connect();
+        page
+    }
+
+    fn mount_at(start: StartAt, piece: fn() -> AnyView) -> Self {
         let owner = Owner::new();
         owner.set();
         let app = App::new(Route::Home);
@@ -80,18 +111,17 @@ impl Page {
         let commands = Rc::new(RefCell::new(Vec::new()));
         let heard = Rc::clone(&commands);
         app.on_command(move |command| heard.borrow_mut().push(command));
-        let page = Self {
+        Self {
             app,
-            machine: RefCell::new(Session::new(SessionConfig { seed: 1, start: StartAt::Beginning })),
+            machine: RefCell::new(Session::new(SessionConfig { seed: 1, start })),
             seq: RefCell::new(0),
             posts: RefCell::default(),
+            fetches: RefCell::default(),
             root,
             commands,
             mounted: Some(mounted),
             owner,
-        };
-        page.connect();
-        page
+        }
     }
 
     fn connect(&self) {
@@ -112,6 +142,7 @@ impl Page {
             match output {
                 Output::Change(change) => dirty.note(&change),
                 Output::Post { post, .. } => self.posts.borrow_mut().push(post),
+                Output::Fetch { fetch, .. } => self.fetches.borrow_mut().push(fetch),
                 _ => {}
             }
         }
@@ -224,21 +255,24 @@ impl Page {
         self.find(selector).unwrap_or_else(|| panic!("no {selector}")).unchecked_into()
     }
 
-    fn all(&self, selector: &str) -> Vec<Element> {
+    pub(crate) fn root_all(&self, selector: &str) -> Vec<Element> {
         let found = self.root.query_selector_all(selector).unwrap();
         (0..found.length()).map(|at| found.get(at).unwrap().unchecked_into()).collect()
     }
 
     pub(crate) fn count(&self, selector: &str) -> usize {
-        self.all(selector).len()
+        self.root_all(selector).len()
     }
 
     pub(crate) fn text(&self, selector: &str) -> String {
-        self.all(selector).iter().filter_map(|element| element.text_content()).collect()
+        self.root_all(selector).iter().filter_map(|element| element.text_content()).collect()
     }
 
     pub(crate) fn attributes(&self, selector: &str, name: &str) -> Vec<String> {
-        self.all(selector).iter().map(|element| element.get_attribute(name).unwrap_or_default()).collect()
+        self.root_all(selector)
+            .iter()
+            .map(|element| element.get_attribute(name).unwrap_or_default())
+            .collect()
     }
 
     pub(crate) fn is_disabled(&self, selector: &str) -> bool {

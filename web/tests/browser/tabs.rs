@@ -129,7 +129,7 @@ impl TwoTabs {
     }
 }
 
-async fn tokens() -> Rc<Tokens> {
+pub(crate) async fn tokens() -> Rc<Tokens> {
     let device_id = DeviceId::parse("dev_1").unwrap();
     let key = keys::generate().await.unwrap().private;
     let identity = Identity { device_id: device_id.clone(), confirm_code: None, logged_out: false, key };

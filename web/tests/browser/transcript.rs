@@ -1,8 +1,9 @@
 //! The transcript on the page follows the machine: items come, change and go, sealed parts are never drawn again.
 
-use crate::page::{Page, settled};
+use crate::page::{Page, settled, until};
 use portcullis_protocol::Tick;
 use portcullis_protocol::session::Input;
+use portcullis_web::state::command::Command;
 use serde_json::json;
 use wasm_bindgen_test::wasm_bindgen_test;
 use web_sys::Element;
@@ -148,4 +149,42 @@ async fn a_hole_in_the_log_is_shown_as_one_until_it_is_filled() {
     assert_eq!(page.count(GAP), 0);
     assert_eq!(page.text(&format!("{ITEM} .prose p")), "line 1line 2line 3line 4line 5");
     page.end();
+}
+
+fn line(seq: u64) -> serde_json::Value {
+    json!({"seq":seq,"event":{"type":"assistant","uuid":format!("a{seq}"),"session_id":"","parent_tool_use_id":null,
+        "message":{"id":format!("m{seq}"),"role":"assistant","content":[{"type":"text","text":format!("line {seq}")}]}}})
+}
+
+#[wasm_bindgen_test]
+async fn a_long_session_opens_at_its_end_and_what_comes_in_above_moves_nothing() {
+    let page = Page::at_the_tail(&(901..=1_000).map(line).collect::<Vec<_>>());
+    let log: Element = page.element("[data-testid=transcript]");
+    limit(&log, "height", "300px");
+    limit(&log, "overflow", "auto");
+    settled().await;
+    log.set_scroll_top(log.scroll_height());
+    settled().await;
+    assert!(page.text(ITEM).contains("line 1000") && page.count(ITEM) == 100);
+    log.set_scroll_top(40);
+    until("history is wanted", || {
+        !page.sent(|command| matches!(command, Command::Earlier).then_some(())).is_empty()
+    })
+    .await;
+    let place = |page: &Page| {
+        let items = page.root_all(ITEM);
+        let read = items.iter().find(|item| item.text_content().unwrap().contains("line 903"));
+        read.expect("it is in the page").get_bounding_client_rect().top()
+    };
+    let before = place(&page);
+    page.history(&(701..=900).map(line).collect::<Vec<_>>());
+    until("the history is drawn", || page.text(ITEM).contains("line 899")).await;
+    settled().await;
+    assert!((place(&page) - before).abs() < 2.0, "what was read moved from {before} to {}", place(&page));
+    page.end();
+}
+
+fn limit(element: &Element, name: &str, value: &str) {
+    use wasm_bindgen::JsCast as _;
+    element.unchecked_ref::<web_sys::HtmlElement>().style().set_property(name, value).unwrap();
 }

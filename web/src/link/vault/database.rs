@@ -92,7 +92,10 @@ impl Database {
             Err(error) => {
                 let trouble = match trouble_of(&error) {
                     StorageTrouble::Outdated => StorageTrouble::Outdated,
-                    _ => StorageTrouble::Denied,
+                    StorageTrouble::Denied
+                    | StorageTrouble::Full
+                    | StorageTrouble::Blocked
+                    | StorageTrouble::Lost => StorageTrouble::Denied,
                 };
                 self.denied.set(Some(trouble));
                 (self.told)(trouble);

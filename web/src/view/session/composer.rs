@@ -87,8 +87,16 @@ fn Pulse(presence: Memo<Presence>, status: Memo<WorkStatus>) -> impl IntoView {
         <span class="pulse" data-testid="pulse" role="status" aria-live="polite" data-link=move || link.get().name()>
             <i class="dot" aria-hidden="true"></i>
             <span>{move || link.get().words()}</span>
-            <bdi class="pulse-part" hidden=move || bridge.with(String::is_empty)>{bridge}</bdi>
+            <bdi class="pulse-part pulse-bridge" data-state=move || presence_name(presence.get()) hidden=move || bridge.with(String::is_empty)>{bridge}</bdi>
             <span class="pulse-part pulse-agent" hidden=move || agent.get().is_empty()>{agent}</span>
         </span>
+    }
+}
+
+fn presence_name(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Online => "online",
+        Presence::Offline => "offline",
+        Presence::Draining => "draining",
     }
 }

@@ -2,8 +2,9 @@ use leptos::prelude::*;
 use portcullis_protocol::wire::client::Presence;
 
 use crate::state::app::App;
+use crate::state::pulse::Wire;
 use crate::text::words;
-use crate::view::shell::told;
+use crate::view::shell::{told, wire};
 
 /// While nothing waits: where the session runs, with what, and what it cost.
 #[component]
@@ -27,6 +28,7 @@ fn rows(app: App) -> Vec<(&'static str, String)> {
     let state = worker.worker_state.unwrap_or_default();
     let environment = info.as_ref().and_then(|info| app.environment(info));
     let presence = match worker.state {
+        _ if wire(app) != Wire::Online => "not known while this page is not connected",
         Presence::Online => "attached",
         Presence::Offline => "offline: what you send is kept until it is back",
         Presence::Draining => "about to leave",

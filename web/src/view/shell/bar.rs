@@ -42,10 +42,10 @@ fn trouble(app: App) -> Option<(String, bool)> {
         // A first connection is no trouble; the mark beside the title says that it is made.
         LinkView::Connecting => None,
         LinkView::Waiting { .. } if !app.network.get() => {
-            Some(("This device is offline. What you write is kept and sent when it is back.".into(), true))
+            Some(("This device is offline. What you write is kept.".into(), true))
         }
         LinkView::Waiting { tries: 0..3, .. } => {
-            Some(("Not connected. What you write is kept and sent when it is back.".into(), true))
+            Some(("Not connected. What you write is kept.".into(), true))
         }
         LinkView::Waiting { .. } => {
             Some(("Not connected: the server does not answer. What you write is kept.".into(), true))

@@ -28,7 +28,7 @@ pub fn LogOut() -> impl IntoView {
             {move || words::count(elsewhere(), "message in another session is", "messages in other sessions are")} " not sent yet."
         </p>
         <Show when=move || unsent.get().is_some()>
-            <section class="newcomer" data-testid="logout-warning" role="alertdialog" aria-label="Log out">
+            <section class="leave" data-testid="logout-warning" role="alertdialog" aria-label="Log out">
                 <p>{lost}</p>
                 <div class="buttons">
                     <button class="button" data-testid="logout-stay" on:click=move |_| app.leaving.set(Leaving::No)>"Stay"</button>
