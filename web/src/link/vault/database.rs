@@ -76,6 +76,9 @@ impl Database {
                 Ok(value) => return Ok(value),
                 Err(error) => trouble_of(&error),
             };
+            if error == StorageTrouble::Full {
+                (self.told)(error);
+            }
             if !error.is_passing() || !again {
                 return Err(error);
             }
