@@ -63,26 +63,28 @@ impl Wire {
 /// The bridge: known only while this page is connected.
 #[must_use]
 pub fn bridge(wire: Wire, presence: Presence, machine: Option<&str>) -> String {
-    let machine = machine.filter(|name| !name.is_empty()).unwrap_or("the bridge");
+    let bridge = machine.filter(|name| !name.is_empty());
+    let bridge = bridge.map_or_else(|| "bridge".to_owned(), |name| format!("bridge on {name}"));
     match (wire, presence) {
-        (Wire::Online, Presence::Online) => format!("{machine} online"),
-        (Wire::Online, Presence::Offline) => format!("{machine} offline"),
-        (Wire::Online, Presence::Draining) => format!("{machine} is about to leave"),
+        (Wire::Online, Presence::Online) => format!("{bridge} online"),
+        (Wire::Online, Presence::Offline) => format!("{bridge} offline"),
+        (Wire::Online, Presence::Draining) => format!("{bridge} is about to leave"),
         (Wire::Connecting | Wire::Waiting | Wire::Offline | Wire::Stopped, _) => String::new(),
     }
 }
 
-/// The agent, behind its bridge.
+/// The agent, behind its bridge; `asks` says whether a request waits for a person here.
 #[must_use]
-pub fn agent(wire: Wire, presence: Presence, status: WorkStatus) -> &'static str {
+pub fn agent(wire: Wire, presence: Presence, status: WorkStatus, asks: bool) -> &'static str {
     match (wire, presence, status) {
         (Wire::Connecting | Wire::Waiting | Wire::Offline | Wire::Stopped, _, _) => "",
         (Wire::Online, Presence::Offline, _) => "agent out of reach",
         (Wire::Online, Presence::Online | Presence::Draining, WorkStatus::Idle) => "agent idle",
         (Wire::Online, Presence::Online | Presence::Draining, WorkStatus::Running) => "agent working",
-        (Wire::Online, Presence::Online | Presence::Draining, WorkStatus::RequiresAction) => {
-            "agent waits for you"
-        }
+        (Wire::Online, Presence::Online | Presence::Draining, WorkStatus::RequiresAction) => match asks {
+            true => "agent waits for you",
+            false => "agent waits for the decision",
+        },
     }
 }
 
@@ -113,10 +115,16 @@ mod tests {
     #[test]
     fn what_this_page_cannot_know_it_does_not_say() {
         assert_eq!(bridge(Wire::Waiting, Presence::Online, Some("atlas")), "");
-        assert_eq!(agent(Wire::Waiting, Presence::Online, WorkStatus::Running), "");
-        assert_eq!(bridge(Wire::Online, Presence::Offline, Some("atlas")), "atlas offline");
-        assert_eq!(agent(Wire::Online, Presence::Offline, WorkStatus::Running), "agent out of reach");
-        assert_eq!(bridge(Wire::Online, Presence::Online, None), "the bridge online");
+        assert_eq!(agent(Wire::Waiting, Presence::Online, WorkStatus::Running, false), "");
+        assert_eq!(bridge(Wire::Online, Presence::Offline, Some("atlas")), "bridge on atlas offline");
+        assert_eq!(agent(Wire::Online, Presence::Offline, WorkStatus::Running, false), "agent out of reach");
+        assert_eq!(bridge(Wire::Online, Presence::Online, None), "bridge online");
+    }
+
+    #[test]
+    fn an_agent_waits_for_a_person_only_while_one_is_asked() {
+        let said = |asks| agent(Wire::Online, Presence::Online, WorkStatus::RequiresAction, asks);
+        assert_eq!((said(true), said(false)), ("agent waits for you", "agent waits for the decision"));
     }
 
     #[test]

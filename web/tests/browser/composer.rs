@@ -57,9 +57,9 @@ async fn what_is_typed_is_handed_over_and_what_comes_back_fills_an_empty_field()
     let page = Page::with_composer();
     type_into(&page, "half a thou");
     settled().await;
-    let typed = |command: &Command| match command {
-        Command::Typed { place, text } => Some((place.clone(), text.clone())),
-        _ => None,
+    let typed = |command: &Command| {
+        let Command::Typed { place, text } = command else { return None };
+        Some((place.clone(), text.clone()))
     };
     assert_eq!(page.sent(typed), [("test".to_owned(), "half a thou".to_owned())]);
     page.app.draft.set(Some(("test".into(), "older".into())));
@@ -95,10 +95,10 @@ async fn connection_bridge_and_agent_stand_in_one_line_and_only_as_far_as_they_a
     let page = Page::with_composer();
     page.app.route.set(Route::parse("/s/s_1"));
     settled().await;
-    assert_eq!(page.text("[data-testid=pulse]"), "Connectedthe bridge onlineagent idle");
+    assert_eq!(page.text("[data-testid=pulse]"), "Connectedbridge onlineagent idle");
     page.frame(Tick(1), r#"{"type":"worker","state":"offline"}"#);
     settled().await;
-    assert_eq!(page.text("[data-testid=pulse]"), "Connectedthe bridge offlineagent out of reach");
+    assert_eq!(page.text("[data-testid=pulse]"), "Connectedbridge offlineagent out of reach");
     page.cut(Tick(2));
     settled().await;
     assert_eq!(page.text("[data-testid=pulse]"), "Not connected");

@@ -143,7 +143,13 @@ impl Page {
                 Output::Change(change) => dirty.note(&change),
                 Output::Post { post, .. } => self.posts.borrow_mut().push(post),
                 Output::Fetch { fetch, .. } => self.fetches.borrow_mut().push(fetch),
-                _ => {}
+                Output::Open
+                | Output::Send(_)
+                | Output::Close { .. }
+                | Output::AskWhoami
+                | Output::Reload
+                | Output::Keep { .. }
+                | Output::Forget { .. } => {}
             }
         }
         self.app.session.paint(&machine, &dirty);

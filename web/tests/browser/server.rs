@@ -29,6 +29,7 @@ impl Server {
             Array::of2(&status.into(), &text.into())
         });
         let is_held = Closure::new(move || holds.get());
+        #[expect(clippy::disallowed_methods, reason = "a test's own script, out of no input")]
         let install = Function::new_with_args(
             "answer, isHeld",
             "const before = window.fetch;

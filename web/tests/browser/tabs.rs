@@ -46,6 +46,7 @@ async fn a_turn_ends_with_the_page_that_has_it() {
     let document = web_sys::window().unwrap().document().unwrap();
     let frame: Element = document.create_element("iframe").unwrap();
     document.body().unwrap().append_child(&frame).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test's own script, out of no input")]
     let hold = js_sys::Function::new_with_args(
         "frame",
         "frame.contentWindow.navigator.locks.request('t-dies', () => new Promise(() => {})).catch(() => {});",
@@ -92,8 +93,8 @@ async fn what_the_browser_says_about_a_tab_becomes_what_to_do() {
     tab::listen(app, move |act| done.borrow_mut().push(act));
     let window = web_sys::window().unwrap();
     let document = window.document().unwrap();
-    let to_window = |name: &str| drop(window.dispatch_event(&Event::new(name).unwrap()).unwrap());
-    let to_document = |name: &str| drop(document.dispatch_event(&Event::new(name).unwrap()).unwrap());
+    let to_window = |name: &str| assert!(window.dispatch_event(&Event::new(name).unwrap()).unwrap());
+    let to_document = |name: &str| assert!(document.dispatch_event(&Event::new(name).unwrap()).unwrap());
     to_window("offline");
     assert!(!leptos::prelude::GetUntracked::get_untracked(&app.network));
     to_window("online");
@@ -198,9 +199,8 @@ async fn what_a_dead_tab_had_under_way_is_sent_again_with_the_same_bytes_and_fir
     server.hold(false);
     until("it is through", || *known.borrow() == ["b accepted"]).await;
     assert_eq!(server.prompts(), ["a", "a", "b"]);
-    let calls = server.calls.borrow();
-    assert_eq!(calls[0].2, calls[1].2, "other bytes under the same uuid");
-    drop(calls);
+    let bodies: Vec<String> = server.calls.borrow().iter().map(|(_, _, body)| body.clone()).collect();
+    assert_eq!(bodies[0], bodies[1], "other bytes under the same uuid");
     tabs.vault.purge().await;
 }
 

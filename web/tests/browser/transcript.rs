@@ -180,6 +180,7 @@ async fn a_long_session_opens_at_its_end_and_what_comes_in_above_moves_nothing()
     page.history(&(701..=900).map(line).collect::<Vec<_>>());
     until("the history is drawn", || page.text(ITEM).contains("line 899")).await;
     settled().await;
+    assert_eq!(page.text("[data-testid=to-end]"), "↓ latest", "history counts as new");
     assert!((place(&page) - before).abs() < 2.0, "what was read moved from {before} to {}", place(&page));
     page.end();
 }

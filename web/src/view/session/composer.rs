@@ -9,6 +9,7 @@ use crate::state::app::App;
 use crate::state::command::Command;
 use crate::state::exact::literal;
 use crate::state::pulse;
+use crate::state::session::AskEntry;
 use crate::text::words;
 use crate::view::shell::wire;
 
@@ -44,11 +45,14 @@ fn Status() -> impl IntoView {
             .worker
             .with(|worker| worker.worker_state.as_ref().map(|state| state.status).unwrap_or_default())
     });
+    let asks = Memo::new(move |_| app.session.asks.with(|asks| asks.iter().any(AskEntry::waits)));
     let state = Memo::new(move |_| match (presence.get(), status.get()) {
         (Presence::Offline, _) => "offline",
         (Presence::Online | Presence::Draining, WorkStatus::Idle) => "idle",
-        (Presence::Online | Presence::Draining, WorkStatus::Running) => "running",
-        (Presence::Online | Presence::Draining, WorkStatus::RequiresAction) => "waiting",
+        (Presence::Online | Presence::Draining, WorkStatus::RequiresAction) if asks.get() => "waiting",
+        (Presence::Online | Presence::Draining, WorkStatus::Running | WorkStatus::RequiresAction) => {
+            "running"
+        }
     });
     let runs = move || matches!(state.get(), "running" | "waiting");
     let mode = move || {
@@ -60,7 +64,7 @@ fn Status() -> impl IntoView {
     let cost = move || app.session.facts.with(|facts| facts.total_cost_usd).map(words::money);
     view! {
         <div class="status" data-status=state>
-            <Pulse presence status/>
+            <Pulse presence status asks/>
             <button class="button stop" data-testid="stop" hidden=move || !runs() on:click=move |_| app.send(Command::Interrupt)>
                 "Stop"
             </button>
@@ -72,7 +76,7 @@ fn Status() -> impl IntoView {
 
 /// In words, so that no colour has to be known.
 #[component]
-fn Pulse(presence: Memo<Presence>, status: Memo<WorkStatus>) -> impl IntoView {
+fn Pulse(presence: Memo<Presence>, status: Memo<WorkStatus>, asks: Memo<bool>) -> impl IntoView {
     let app = App::here();
     let link = Memo::new(move |_| wire(app));
     let machine = Memo::new(move |_| {
@@ -82,7 +86,7 @@ fn Pulse(presence: Memo<Presence>, status: Memo<WorkStatus>) -> impl IntoView {
     let bridge = Memo::new(move |_| {
         machine.with(|machine| pulse::bridge(link.get(), presence.get(), machine.as_deref()))
     });
-    let agent = Memo::new(move |_| pulse::agent(link.get(), presence.get(), status.get()));
+    let agent = Memo::new(move |_| pulse::agent(link.get(), presence.get(), status.get(), asks.get()));
     view! {
         <span class="pulse" data-testid="pulse" role="status" aria-live="polite" data-link=move || link.get().name()>
             <i class="dot" aria-hidden="true"></i>

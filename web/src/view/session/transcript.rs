@@ -101,11 +101,15 @@ fn Begin() -> impl IntoView {
 fn Pill(scroll: Scroll) -> impl IntoView {
     let session = App::here().session;
     let seen = RwSignal::new(0_usize);
-    Effect::new(move |_| {
-        let len = session.keys.with(Vec::len);
+    Effect::new(move |before: Option<(usize, u32)>| {
+        let (len, folds) = (session.keys.with(Vec::len), session.folds.get());
         if session.following.get() {
             seen.set(len);
+        } else if let Some((len_before, _)) = before.filter(|(_, before)| *before != folds) {
+            // What came in above is not new.
+            seen.update(|seen| *seen = (*seen + len).saturating_sub(len_before));
         }
+        (len, folds)
     });
     let new = move || session.keys.with(Vec::len).saturating_sub(seen.get());
     let text = move || if new() > 0 { format!("↓ {} new", new()) } else { "↓ latest".to_owned() };
