@@ -308,7 +308,8 @@ async fn longest(page: &Page) -> Result<Option<String>> {
 /// What the session came to: its prompts, texts and tools, once nothing runs.
 async fn settled_items(page: &Page) -> Result<Vec<String>> {
     page.see_gone(mark::STOP).await?;
-    let mut items = page.raw_texts(mark::PROMPT).await?;
+    // Without where each prompt is: that goes on for a moment after the agent stopped.
+    let mut items = page.raw_texts(mark::PROMPT_TEXT).await?;
     items.extend(page.raw_texts(mark::TEXT).await?);
     Ok(items)
 }

@@ -14,6 +14,8 @@ use crate::patience::SOON;
 use crate::processes::Family;
 use crate::system::given;
 
+/// How often chromedriver is started before it counts as broken.
+const DRIVER_TRIES: u32 = 3;
 /// What a laptop shows.
 const WINDOW: &str = "--window-size=1440,900";
 
@@ -29,10 +31,7 @@ impl Browser {
     /// Starts chromedriver on a free port, and Chromium through it.
     pub async fn start() -> Result<Self> {
         let profile = tempfile::Builder::new().prefix("portcullis-profile-").tempdir()?;
-        let mut command = Command::new(given("CHROMEDRIVER")?);
-        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = Family::start("chromedriver", &mut command)?;
-        let port = driver_port(&mut driver)?;
+        let (driver, port) = start_driver()?;
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities(&profile)?)
             .connect(&format!("http://127.0.0.1:{port}"))
@@ -77,6 +76,22 @@ impl Browser {
     pub async fn devtools(&self, command: &'static str, parameters: Value) -> Result<Value> {
         let command = Devtools { command, parameters };
         self.client.issue_cmd(command).await.context("talking to the developer tools")
+    }
+}
+
+/// Between looking for a free port and listening there somebody else may take it; then it says so and ends.
+fn start_driver() -> Result<(Family, u16)> {
+    let mut tried = 0;
+    loop {
+        let mut command = Command::new(given("CHROMEDRIVER")?);
+        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut driver = Family::start("chromedriver", &mut command)?;
+        tried += 1;
+        match driver_port(&mut driver) {
+            Ok(port) => return Ok((driver, port)),
+            Err(error) if tried == DRIVER_TRIES => return Err(error),
+            Err(_) => {}
+        }
     }
 }
 

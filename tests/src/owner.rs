@@ -44,8 +44,8 @@ impl Owner {
     pub async fn admit(&self, role: &str) -> Result<()> {
         let device = until("a device that waits to be let in", SOON, async || {
             let devices = self.get("/v1/auth/devices").await?;
-            let waiting = devices["data"].as_array().context("no devices")?.iter();
-            Ok(waiting.cloned().find(|device| device["confirm_code"].is_string()))
+            let mut known = devices["data"].as_array().context("no devices")?.iter();
+            Ok(known.find(|device| device["confirm_code"].is_string()).cloned())
         })
         .await?;
         let id = device["id"].as_str().context("a device without an id")?;

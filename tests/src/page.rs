@@ -128,6 +128,7 @@ pub mod mark {
     pub const ENVIRONMENT_ONLINE: &str = "[data-testid=environment][data-online=true]";
     pub const TRANSCRIPT: &str = "[data-testid=transcript][role=log]";
     pub const PROMPT: &str = "[data-testid=item][data-kind=prompt]";
+    pub const PROMPT_TEXT: &str = "[data-testid=item][data-kind=prompt] .said";
     pub const TEXT: &str = "[data-testid=item][data-kind=text]";
     pub const THINKING: &str = "[data-testid=item][data-kind=thinking]";
     pub const NOTICE: &str = "[data-testid=item][data-kind=notice]";

@@ -46,6 +46,11 @@ async fn a_prompt_typed_offline_waits_and_is_sent_once_when_the_network_is_back(
         walk.page().see(mark::LINK_ONLINE).await?;
         walk.see_each_once(&session, &["Said in a tunnel."]).await?;
         walk.page().see_gone(mark::UNSENT).await?;
+        until("both prompts to be called answered", SOON, async || {
+            let answered = format!("{}[data-state=answered] {}", mark::PROMPT, mark::PROMPT_STATE);
+            Ok((walk.page().count(&answered).await? == 2).then_some(()))
+        })
+        .await?;
         walk.picture("online").await
     })
     .await

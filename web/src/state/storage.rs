@@ -22,6 +22,9 @@ pub enum StorageTrouble {
     /// Another tab brought a newer form of it.
     #[error("Another tab runs a newer version of this page. Reload this one: until then it keeps nothing.")]
     Outdated,
+    /// Another tab froze while it read or wrote, and holds up all others.
+    #[error("Another tab of this page holds up this browser's storage. Close that tab.")]
+    HeldUp,
     /// It was closed or deleted under us.
     #[error(
         "This browser's storage was cleared while the page was open. What this tab still knew was written again."
@@ -36,6 +39,7 @@ impl StorageTrouble {
         match exception {
             "QuotaExceededError" => Self::Full,
             "VersionError" => Self::Outdated,
+            "TimeoutError" => Self::HeldUp,
             "InvalidStateError" | "AbortError" | "UnknownError" | "NotFoundError" => Self::Lost,
             _ => Self::Denied,
         }

@@ -2,8 +2,10 @@
 //! newer one, be deleted while we use it.
 
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 
+use futures_util::future::{Either, select};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -30,6 +32,12 @@ pub(super) const BY_UUID: &str = "uuid";
 pub(super) const DRAFTS: &str = "drafts";
 /// The store of the first version, which knew no order and no device.
 const OUTBOX_OF_VERSION_1: &str = "outbox";
+
+/// A transaction that takes longer is given up, in ms: another tab froze in the middle of one of its own, which holds up
+/// everybody's until it thaws.
+const PATIENCE_MS: u64 = 1_500;
+/// Name of the exception for that.
+const TOO_LONG: &str = "TimeoutError";
 
 type Listener = Rc<dyn Fn(StorageTrouble)>;
 
@@ -68,6 +76,9 @@ impl Database {
                 Ok(value) => return Ok(value),
                 Err(error) => trouble_of(&error),
             };
+            if error == StorageTrouble::Full {
+                (self.told)(error);
+            }
             if !error.is_passing() || !again {
                 return Err(error);
             }
@@ -95,6 +106,7 @@ impl Database {
                     StorageTrouble::Denied
                     | StorageTrouble::Full
                     | StorageTrouble::Blocked
+                    | StorageTrouble::HeldUp
                     | StorageTrouble::Lost => StorageTrouble::Denied,
                 };
                 self.denied.set(Some(trouble));
@@ -152,14 +164,31 @@ async fn transact<T>(
     act: &impl AsyncFn(IdbObjectStore) -> Result<T, JsValue>,
 ) -> Result<T, JsValue> {
     let transaction = database.transaction_with_str_and_mode(store, mode)?;
-    let complete = complete(&transaction);
-    match act(transaction.object_store(store)?).await {
-        Ok(value) => JsFuture::from(complete).await.map(|_| value),
-        Err(error) => {
+    let complete = JsFuture::from(complete(&transaction));
+    let objects = transaction.object_store(store)?;
+    let acted = async {
+        match act(objects).await {
+            Ok(value) => complete.await.map(|_| value),
+            Err(error) => {
+                let _ = transaction.abort();
+                let ended = complete.await.err();
+                // A full disk is the transaction's error, not the request's.
+                Err(ended.filter(|ended| trouble_of(ended) == StorageTrouble::Full).unwrap_or(error))
+            }
+        }
+    };
+    let patience = async {
+        // Nothing can be done without the key, so it is waited for.
+        if store == DEVICE {
+            std::future::pending::<()>().await;
+        }
+        browser::pause(PATIENCE_MS).await;
+    };
+    match select(pin!(acted), pin!(patience)).await {
+        Either::Left((acted, _)) => acted,
+        Either::Right(_) => {
             let _ = transaction.abort();
-            let ended = JsFuture::from(complete).await.err();
-            // A full disk is the transaction's error, not the request's.
-            Err(ended.filter(|ended| trouble_of(ended) == StorageTrouble::Full).unwrap_or(error))
+            Err(DomException::new_with_message_and_name("", TOO_LONG)?.into())
         }
     }
 }
