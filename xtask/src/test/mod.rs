@@ -3,6 +3,7 @@
 //! A step that fails does not stop the ones after it, unless they would only build on what is broken.
 
 mod count;
+mod python_sdk;
 mod steps;
 
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ pub(crate) enum Part {
     Browser,
     /// A session of the official browser client from npm, against the real processes
     Sdk,
+    /// Sessions of the Python SDK from PyPI with the built-in agent
+    Python,
 }
 
 struct Step {
@@ -45,7 +48,7 @@ struct Step {
     run: fn(&Runner<'_>) -> Result<Count>,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { part: Part::Lint, heading: "formatting", run: |runner| runner.formatting() },
     Step { part: Part::Lint, heading: "layout rules", run: |runner| runner.layout_rules() },
     Step { part: Part::Lint, heading: "clippy, native", run: |runner| runner.clippy_native() },
@@ -56,6 +59,7 @@ const STEPS: [Step; 10] = [
     Step { part: Part::Browser, heading: "build of the system", run: |runner| runner.system_build() },
     Step { part: Part::Browser, heading: "journey in a browser", run: |runner| runner.journey() },
     Step { part: Part::Sdk, heading: "official browser client", run: |runner| runner.official_client() },
+    Step { part: Part::Python, heading: "Python SDK", run: |runner| runner.python_sdk() },
 ];
 
 pub(crate) fn run(checkout: &Checkout, options: &Options, interrupt: &Interrupt) -> Result<ExitCode> {

@@ -201,10 +201,26 @@ impl Host {
 
     /// The kind of every line so far, see [`kind`].
     pub(crate) fn kinds(&self) -> Vec<String> {
-        let mut kinds: Vec<String> = self.seen.iter().map(kind).collect();
-        kinds.dedup_by(|next, last| next == last && next.starts_with("delta:"));
-        kinds
+        kinds_of(self.seen.iter().map(kind).collect())
     }
+
+    /// Forgets everything that was said so far.
+    pub(crate) fn forget(&mut self) {
+        (self.read, self.seen, self.lines) = (0, Vec::new(), Vec::new());
+    }
+
+    /// Forgets the last line that was read.
+    pub(crate) fn drop_last(&mut self) {
+        self.seen.pop();
+        self.lines.pop();
+        self.read = self.seen.len();
+    }
+}
+
+/// The kinds with runs of one kind of delta as one.
+pub(crate) fn kinds_of(mut kinds: Vec<String>) -> Vec<String> {
+    kinds.dedup_by(|next, last| next == last && next.starts_with("delta:"));
+    kinds
 }
 
 /// A line's kind in one word, as the shapes of recorded sessions are written.

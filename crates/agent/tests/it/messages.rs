@@ -57,7 +57,7 @@ async fn an_answer_is_streamed_block_by_block_with_the_costs_the_api_counted() {
         (Some(KEY), Some("2023-06-01"))
     );
     assert!(asked.tool_names().contains(&"Bash") && !asked.tool_names().contains(&"ExitPlanMode"));
-    assert!(asked.system_text().contains(&*host.path("").to_string_lossy().trim_end_matches('/')));
+    assert!(asked.system_text().contains(host.path("").to_string_lossy().trim_end_matches('/')));
     assert!(!host.lines.concat().contains(KEY), "the key is in no line");
 }
 
