@@ -51,7 +51,9 @@ pub(crate) async fn serve(options: StationOptions) -> Result<(), Failure> {
 /// Agents on this machine: Claude Code when it is on PATH, and the built-in one.
 pub(crate) fn found_agents() -> Result<Vec<AgentSpec>, Failure> {
     let mut agents: Vec<AgentSpec> = folders::on_path("claude").map(AgentSpec::claude).into_iter().collect();
-    agents.push(AgentSpec::builtin(folders::own_program()?));
+    // In the user's own project it may ask the user's own model; in the demo there is only the script.
+    let model = vec!["ANTHROPIC_*".to_owned()];
+    agents.push(AgentSpec { environment: model, ..AgentSpec::builtin(folders::own_program()?) });
     Ok(agents)
 }
 
