@@ -127,7 +127,10 @@ impl QueryEngine {
         };
         let forks = resumed.is_some() && options.fork_session;
         let session_id = if forks { fresh() } else { resumed.unwrap_or_else(fresh) };
-        let mut memory = Memory::open(data_dir.as_deref(), &session_id, &cwd).map_err(AgentError::Memory)?;
+        let mut memory = Memory::open(data_dir.as_deref(), &session_id, &cwd).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the conversation is not kept: it cannot be resumed");
+            Memory::default()
+        });
         let mut totals = Totals::default();
         let session_start = if past.is_some() { "resume" } else { "startup" };
         if let Some(Past { messages, totals: before }) = past {

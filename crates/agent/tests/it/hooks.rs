@@ -162,7 +162,8 @@ async fn what_a_hook_adds_reaches_the_model_and_not_the_person() {
         options.endpoint = Some(endpoint);
         options.model = "m".to_owned();
     });
-    let hooks = json!({"UserPromptSubmit": [{"hookCallbackIds": ["h"]}], "SessionStart": [{"hookCallbackIds": ["s"]}]});
+    let hooks = json!({"UserPromptSubmit": [{"hookCallbackIds": ["h"]}], "SessionStart": [{"hookCallbackIds": ["s"]}],
+                       "PostToolUse": [{"hookCallbackIds": ["t"]}]});
     host.request(json!({"subtype": "initialize", "hooks": hooks})).await;
     host.prompt("hello").await;
     let started = hear(&mut host, json!({"hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": "It is Monday."}})).await;
@@ -174,5 +175,15 @@ async fn what_a_hook_adds_reaches_the_model_and_not_the_person() {
     host.until_result().await;
     assert_eq!(started["source"], "startup");
     assert_eq!(api.requests()[0].last_text(), "hello\nIt is Monday.\nBe kind.");
-    assert!(!host.lines.concat().contains("Be kind.\\\"") && host.all("user", None).len() == 1);
+
+    api.then(portcullis_testkit::Reply::new().tool("TodoWrite", json!({"todos": []})));
+    host.prompt("again").await;
+    hear(&mut host, json!({})).await;
+    hear(&mut host, json!({"decision": "block", "reason": "That list is empty."})).await;
+    host.until_result().await;
+    let asked = api.requests();
+    assert_eq!(asked[2].tool_results().len(), 1);
+    assert_eq!(asked[2].last_text(), "That list is empty.");
+    let shown = host.all("user", None).into_iter().filter(|line| line["isReplay"] == true);
+    assert!(shown.into_iter().all(|line| !line.to_string().contains("Be kind.")));
 }
