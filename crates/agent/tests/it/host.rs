@@ -178,6 +178,10 @@ impl Host {
         self.request(json!({"subtype": "interrupt"})).await
     }
 
+    pub(crate) fn close_input(&mut self) {
+        self.stdin = None;
+    }
+
     /// Closes the input and waits for the end.
     pub(crate) async fn finish(&mut self) -> Result<ExitReport, AgentError> {
         self.stdin = None;

@@ -454,3 +454,192 @@ async fn a_line_of_an_unknown_type() {
     host.until_result().await;
     check(host, "malformed-unknown-type").await;
 }
+
+#[tokio::test]
+async fn an_allowance_without_an_input() {
+    let (_api, mut host) =
+        open_with([Reply::new().tool("Bash", json!({"command": "touch x"})), Reply::new().text("Ok.")]).await;
+    host.prompt("touch x").await;
+    let request = host.until_permission().await;
+    host.answer(&request, json!({"behavior": "allow"})).await;
+    host.until_result().await;
+    check(host, "allow-without-updatedInput").await;
+}
+
+#[tokio::test]
+async fn long_answers() {
+    for (script, recorded) in [("@storm 2000", "delta-storm-2000"), ("@big 20000", "long-markdown")] {
+        let mut host = open().await;
+        host.prompt(script).await;
+        host.until_result().await;
+        check(host, recorded).await;
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_prints_much() {
+    let mut host = Host::start_with_flags(&["--allowedTools=Bash".to_owned()], |_| {});
+    host.request(json!({"subtype": "initialize"})).await;
+    host.prompt("@bash head -c 200000 /dev/zero | tr '\\0' x\n@say Printed.").await;
+    host.until_result().await;
+    check(host, "large-tool-output").await;
+}
+
+#[tokio::test]
+async fn the_input_ends_while_the_model_speaks() {
+    let gate = portcullis_testkit::Gate::new();
+    let (_api, mut host) = open_with([Reply::new().begin_text("Hel").wait_for(&gate).more("lo.")]).await;
+    host.prompt("hi").await;
+    host.until_delta().await;
+    host.close_input();
+    gate.open();
+    check(host, "stdin-eof-mid-stream").await;
+}
+
+#[tokio::test]
+async fn two_requests_at_once_and_a_rule_for_both() {
+    let mut host = open().await;
+    host.prompt("@parallel\n  @tool WebFetch {\"url\":\"http://127.0.0.1:1/a\"}\n  @tool WebFetch {\"url\":\"http://127.0.0.1:1/b\"}\n@say Both.").await;
+    let first = host.until_permission().await;
+    let second = host.until_permission().await;
+    for request in [first, second] {
+        host.answer(&request, json!({"behavior": "allow"})).await;
+        host.until_tool_result().await;
+    }
+    host.until_result().await;
+    check_but_for(host, "two-pending-domain-rule", &[Difference::ToolsWaitForTheReply]).await;
+}
+
+#[tokio::test]
+async fn a_plan_approved_with_a_mode() {
+    let replies = [
+        Reply::new().text("My plan.").tool("ExitPlanMode", json!({"plan": "1. Write"})),
+        Reply::new().tool("Write", json!({"file_path": "a.txt", "content": "x"})),
+        Reply::new().text("Done."),
+    ];
+    let (_api, mut host) = open_with(replies).await;
+    host.request(json!({"subtype": "set_permission_mode", "mode": "plan"})).await;
+    host.until(|line| line["subtype"] == "status").await;
+    host.drop_last();
+    host.drop_last();
+    host.prompt("Plan it").await;
+    let request = host.until_permission().await;
+    let mode = json!({"type": "setMode", "mode": "acceptEdits", "destination": "session"});
+    host.answer(&request, json!({"behavior": "allow", "updatedPermissions": [mode]})).await;
+    host.until_result().await;
+    check_but_for(host, "plan-mode", &[Difference::ToolsWaitForTheReply]).await;
+}
+
+#[tokio::test]
+async fn edits_allowed_for_the_session() {
+    let file = |name: &str| json!({"file_path": name, "content": "x"});
+    let replies = [
+        Reply::new().tool("Read", json!({"file_path": "a.txt"})),
+        Reply::new().tool("Edit", json!({"file_path": "a.txt", "old_string": "a", "new_string": "b"})),
+        Reply::new().tool("Write", file("b.txt")),
+        Reply::new().tool("Write", file("c.txt")),
+        Reply::new().text("Done."),
+    ];
+    let (_api, mut host) = open_with(replies).await;
+    host.write_file("a.txt", "a\n");
+    host.prompt("Edit a.txt; write b.txt").await;
+    let request = host.until_permission().await;
+    let suggestion = request["request"]["permission_suggestions"][0].clone();
+    assert_eq!(suggestion["type"], "setMode");
+    host.answer(&request, json!({"behavior": "allow", "updatedPermissions": [suggestion]})).await;
+    host.until_result().await;
+    check(host, "edit-write-always-allow").await;
+}
+
+#[tokio::test]
+async fn changes_of_model_and_mode_between_turns() {
+    let mut host = open().await;
+    host.prompt("@say One.").await;
+    host.until_lifecycle("completed").await;
+    host.request(json!({"subtype": "set_model", "model": "scripted-2"})).await;
+    for mode in ["acceptEdits", "bypassPermissions", "nonsense"] {
+        host.request(json!({"subtype": "set_permission_mode", "mode": mode})).await;
+    }
+    host.request(json!({"subtype": "set_max_thinking_tokens", "max_thinking_tokens": 1_000})).await;
+    host.prompt("@say Two.").await;
+    host.until_lifecycle("completed").await;
+    for model in [json!("default"), json!(null)] {
+        host.request(json!({"subtype": "set_model", "model": model})).await;
+    }
+    host.prompt("@say Three.").await;
+    host.until_result().await;
+    check(host, "set-model-and-mode").await;
+}
+
+#[tokio::test]
+async fn the_host_ends_the_session() {
+    let mut host = open().await;
+    host.send(json!({"type": "update_environment_variables", "variables": {"A": "b"}})).await;
+    host.prompt("@say Hi.").await;
+    host.until_lifecycle("completed").await;
+    host.request(json!({"subtype": "end_session", "reason": "test"})).await;
+    check(host, "update-env").await;
+}
+
+/// Recordings that are not compared, and why.
+const NOT_COMPARED: [(&str, &[&str]); 8] = [
+    (
+        "what only the bridge and the ingress see",
+        &[
+            "browser-sdk-sse",
+            "browser-sdk-ws",
+            "browser-sdk-ws-close-1000",
+            "browser-sdk-ws-close-1011",
+            "browser-sdk-ws-close-4002",
+            "browser-sdk-ws-close-4003",
+            "ingress-sdk-url-post",
+            "ingress-sdk-url-ws",
+        ],
+    ),
+    (
+        "older versions, which merge nothing and cut differently",
+        &[
+            "v2.1.197-parallel-readonly-tools",
+            "v2.1.197-queued-while-busy",
+            "v2.1.197-task-tools",
+            "v2.1.197-text-only",
+            "v2.1.197-todo-write",
+            "v2.1.37-malformed-line",
+            "v2.1.37-parallel-readonly-tools",
+            "v2.1.37-queued-while-busy",
+            "v2.1.37-text-only",
+            "v2.1.37-todo-write",
+        ],
+    ),
+    (
+        "what this agent does not do: see docs/agent.md",
+        &["bash-background", "compact", "prompt-suggestions", "task-tools"],
+    ),
+    ("one line for one line, in tests of their own: control.rs", &["control-misc"]),
+    (
+        "they end the process without a line, in tests of their own: input.rs",
+        &["malformed-line", "malformed-role", "malformed-user-shape"],
+    ),
+    ("several processes, in tests of their own: memory.rs", &["resume"]),
+    (
+        "the order of results is that of a race: conversation.rs and permission.rs",
+        &["parallel-readonly-tools", "parallel-write-permissions"],
+    ),
+    (
+        "the same shape as another: an error of the API, a question, a long command",
+        &["api-429", "ask-user-question-arrays", "interrupt-running-bash", "tool-progress"],
+    ),
+];
+
+#[test]
+fn every_recording_is_compared_or_left_out_for_a_reason() {
+    let folder = format!("{}/../protocol/tests/fixtures/captures", env!("CARGO_MANIFEST_DIR"));
+    let here = include_str!("shapes.rs");
+    let left_out: Vec<&str> = NOT_COMPARED.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
+        let mentions = here.matches(&format!("\"{name}\"")).count();
+        assert!(mentions > 0, "{name} is neither compared nor left out");
+        assert!(mentions == 1 || !left_out.contains(&name.as_str()), "{name} is both compared and left out");
+    }
+}
