@@ -90,7 +90,10 @@ pub(crate) fn bridge_config(
 impl Bridged {
     /// Only the built-in agent, in `directory`.
     pub(crate) fn builtin(directory: PathBuf) -> Result<Self, Failure> {
-        let agents = vec![AgentSpec::builtin(folders::own_program()?)];
+        let mut agent = AgentSpec::builtin(folders::own_program()?);
+        // What is said in a throwaway project is thrown away with it.
+        agent.argv.push("--no-session-persistence".into());
+        let agents = vec![agent];
         let policy = Policy::for_directory(directory.clone());
         Ok(Self { directory, agents, policy, capacity: CAPACITY_DEFAULT })
     }

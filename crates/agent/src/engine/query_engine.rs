@@ -127,7 +127,8 @@ impl QueryEngine {
         };
         let forks = resumed.is_some() && options.fork_session;
         let session_id = if forks { fresh() } else { resumed.unwrap_or_else(fresh) };
-        let mut memory = Memory::open(data_dir.as_deref(), &session_id, &cwd).unwrap_or_else(|error| {
+        let kept_in = data_dir.as_deref().filter(|_| options.keeps_session);
+        let mut memory = Memory::open(kept_in, &session_id, &cwd).unwrap_or_else(|error| {
             tracing::warn!(%error, "the conversation is not kept: it cannot be resumed");
             Memory::default()
         });
@@ -162,7 +163,7 @@ impl QueryEngine {
             running: None,
             totals,
             memory,
-            data_dir,
+            data_dir: data_dir.filter(|_| options.keeps_session),
             session_start: Some(session_start),
             input_closed: false,
             last_result_failed: false,

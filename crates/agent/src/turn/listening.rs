@@ -146,8 +146,11 @@ impl Ear {
             Some("content_block_start") if !stream.is_silent() => {
                 self.hear(event["content_block"].to_string().len() + BLOCK_BYTES)?;
                 self.end_block(stream).await?;
-                self.block = Some(Building::of(&event["content_block"]));
-                stream.start_block(event["content_block"].clone()).await;
+                self.block = Building::of(&event["content_block"]);
+                // A block that is none is passed over with all that is said of it.
+                if self.block.is_some() {
+                    stream.start_block(event["content_block"].clone()).await;
+                }
             }
             Some("content_block_delta") => self.take_delta(stream, event).await?,
             Some("content_block_stop") => self.end_block(stream).await?,
@@ -231,14 +234,16 @@ impl Ear {
 }
 
 impl Building {
-    fn of(block: &Value) -> Self {
+    /// `None` for a block without a type, and for a call that names no tool or has no id to answer under.
+    fn of(block: &Value) -> Option<Self> {
         let text = |key: &str| block[key].as_str().unwrap_or_default().to_owned();
-        match block["type"].as_str() {
-            Some("text") => Self::Text(text("text")),
-            Some("thinking") => Self::Thinking { thinking: text("thinking"), signature: text("signature") },
-            Some("tool_use") => Self::Call { id: text("id"), name: text("name"), json: String::new() },
-            Some(_) | None => Self::Other(block.clone()),
-        }
+        let named = |key: &str| block[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        Some(match block["type"].as_str()? {
+            "text" => Self::Text(text("text")),
+            "thinking" => Self::Thinking { thinking: text("thinking"), signature: text("signature") },
+            "tool_use" => Self::Call { id: named("id")?, name: named("name")?, json: String::new() },
+            _ => Self::Other(block.clone()),
+        })
     }
 }
 

@@ -119,3 +119,14 @@ async fn the_state_of_the_session_is_told_to_who_wants_to_know() {
         host.all("system", Some("session_state_changed")).iter().map(|line| &line["state"]).collect();
     assert_eq!(states, ["running", "requires_action", "running", "idle"]);
 }
+
+#[tokio::test]
+async fn a_session_that_is_not_to_be_kept_leaves_nothing() {
+    let api = MessagesApi::start().await.unwrap();
+    let mut host = Host::start_with_flags(&["--no-session-persistence".to_owned()], kept(&api));
+    host.prompt("one").await;
+    host.until_result().await;
+    host.prompt("/clear").await;
+    host.until_result().await;
+    assert!(!host.path(".data").exists());
+}

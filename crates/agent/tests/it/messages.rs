@@ -481,3 +481,30 @@ async fn a_redirect_does_not_carry_the_key_away() {
     assert_eq!(host.until_result().await["is_error"], true);
     assert!(elsewhere.requests().is_empty());
 }
+
+#[tokio::test]
+async fn an_api_that_talks_nonsense_ends_the_turn_and_nothing_else() {
+    let odd = [
+        json!({"type": "content_block_delta", "index": 9, "delta": {"type": "text_delta", "text": "nowhere"}}),
+        json!({"type": "content_block_stop", "index": 9}),
+        json!({"type": 5}),
+        json!([]),
+        json!({"type": "content_block_start", "index": "x", "content_block": null}),
+        json!({"type": "content_block_delta", "delta": {"type": "text_delta", "text": {"not": "text"}}}),
+        json!({"type": "message_start", "message": {"id": "again"}}),
+        json!({"type": "content_block_start", "content_block": {"type": "tool_use", "id": 5, "name": null}}),
+        json!({"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": "[1"}}),
+        json!({"type": "content_block_start", "content_block": {"type": "tool_use", "id": "t", "name": "MadeUp"}}),
+        json!({"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": "[1"}}),
+        json!({"type": "message_delta", "delta": null, "usage": {"output_tokens": -1}}),
+        json!({"type": "something_new"}),
+    ];
+    let nonsense = odd.into_iter().fold(Reply::new(), Reply::event);
+    let (api, mut host) = start([nonsense, Reply::new().text("Sorry.")]).await;
+    host.prompt("hi").await;
+    assert_eq!(host.until_result().await["result"], "Sorry.");
+    let asked = api.requests();
+    let results = asked[1].tool_results();
+    assert_eq!((results.len(), &results[0]["is_error"]), (1, &json!(true)));
+    assert!(host.all("control_request", None).is_empty(), "nobody is asked about a tool that is not there");
+}
