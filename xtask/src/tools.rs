@@ -45,6 +45,14 @@ impl<'a> Tools<'a> {
         Ok(Self { checkout, interrupt, cache: cache_folder()? })
     }
 
+    pub(crate) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    pub(crate) fn interrupt(&self) -> &'a Interrupt {
+        self.interrupt
+    }
+
     /// Everything that building the browser client for development needs.
     pub(crate) fn for_wasm(&self) -> Result<WasmTools> {
         self.ensure_wasm_target()?;

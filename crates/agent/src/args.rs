@@ -119,6 +119,7 @@ pub fn parse_args(args: &[String]) -> Result<Invocation, UsageError> {
             "--session-id" => options.session_id = Some(session_id(value()?)?),
             "--resume" => options.resume = Some(Resume::Session(session_id(value()?)?)),
             "--continue" => options.resume = Some(Resume::Latest),
+            "--no-session-persistence" => options.keeps_session = false,
             "--fork-session" => options.fork_session = true,
             "--system-prompt" => options.charter.system_prompt = Some(value()?),
             "--append-system-prompt" => options.charter.append_system_prompt = Some(value()?),
@@ -280,6 +281,7 @@ mod tests {
             "--system-prompt=",
             "--resume=abc",
             "--fork-session",
+            "--no-session-persistence",
         ])
         .unwrap();
         let texts = |rules: &[Rule]| rules.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -289,6 +291,7 @@ mod tests {
         assert_eq!((options.charter.max_turns, options.charter.thinking), (Some(3), Thinking::Disabled));
         assert_eq!(options.charter.system_prompt.as_deref(), Some(""));
         assert_eq!(options.resume, Some(Resume::Session("abc".to_owned())));
+        assert!(!options.keeps_session);
         assert!(options.fork_session && warnings.is_empty(), "{warnings:?}");
     }
 

@@ -31,8 +31,8 @@ pub enum AgentError {
     /// The session to go on with is not known here.
     #[error("no conversation found with session id {0}")]
     NoConversation(String),
-    /// The directory of the transcripts cannot be used.
-    #[error("the conversation cannot be kept: {0}")]
+    /// The conversation to go on with cannot be read.
+    #[error("the conversation cannot be read: {0}")]
     Memory(#[source] std::io::Error),
     /// No connection to the model's API can be set up at all.
     #[error("the model's API cannot be asked: {0}")]

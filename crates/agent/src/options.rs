@@ -116,6 +116,8 @@ pub struct AgentOptions {
     pub endpoint: Option<Endpoint>,
     /// Where conversations are kept; without it, none can be resumed.
     pub data_dir: Option<PathBuf>,
+    /// Whether this one is to be kept, as far as there is a place for it.
+    pub keeps_session: bool,
     /// The session to go on with.
     pub resume: Option<Resume>,
     /// Whether what is resumed goes on under a new id.
@@ -145,6 +147,7 @@ impl AgentOptions {
             additional_directories: Vec::new(),
             endpoint: None,
             data_dir: None,
+            keeps_session: true,
             resume: None,
             fork_session: false,
             tell_session_state: false,

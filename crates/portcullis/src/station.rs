@@ -51,7 +51,9 @@ pub(crate) async fn serve(options: StationOptions) -> Result<(), Failure> {
 /// Agents on this machine: Claude Code when it is on PATH, and the built-in one.
 pub(crate) fn found_agents() -> Result<Vec<AgentSpec>, Failure> {
     let mut agents: Vec<AgentSpec> = folders::on_path("claude").map(AgentSpec::claude).into_iter().collect();
-    agents.push(AgentSpec::builtin(folders::own_program()?));
+    // In the user's own project it may ask the user's own model; in the demo there is only the script.
+    let model = vec!["ANTHROPIC_*".to_owned()];
+    agents.push(AgentSpec { environment: model, ..AgentSpec::builtin(folders::own_program()?) });
     Ok(agents)
 }
 
@@ -88,7 +90,10 @@ pub(crate) fn bridge_config(
 impl Bridged {
     /// Only the built-in agent, in `directory`.
     pub(crate) fn builtin(directory: PathBuf) -> Result<Self, Failure> {
-        let agents = vec![AgentSpec::builtin(folders::own_program()?)];
+        let mut agent = AgentSpec::builtin(folders::own_program()?);
+        // What is said in a throwaway project is thrown away with it.
+        agent.argv.push("--no-session-persistence".into());
+        let agents = vec![agent];
         let policy = Policy::for_directory(directory.clone());
         Ok(Self { directory, agents, policy, capacity: CAPACITY_DEFAULT })
     }

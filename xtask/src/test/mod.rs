@@ -3,6 +3,7 @@
 //! A step that fails does not stop the ones after it, unless they would only build on what is broken.
 
 pub(crate) mod count;
+mod python_sdk;
 pub(crate) mod steps;
 
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ pub(crate) enum Part {
     Browser,
     /// A session of the official browser client from npm, against the real processes
     Sdk,
+    /// Sessions of the Python SDK from PyPI with the built-in agent
+    Python,
 }
 
 struct Step {
@@ -59,6 +62,7 @@ const STEPS: [Step; 11] = [
     Step { part: Part::Browser, heading: "build of the system", run: |runner| runner.system_build() },
     Step { part: Part::Browser, heading: "journey in a browser", run: |runner| runner.journey() },
     Step { part: Part::Sdk, heading: "official browser client", run: |runner| runner.official_client() },
+    Step { part: Part::Python, heading: "Python SDK", run: |runner| runner.python_sdk() },
 ];
 
 pub(crate) fn run(checkout: &Checkout, options: &Options, interrupt: &Interrupt) -> Result<ExitCode> {

@@ -60,6 +60,18 @@ impl<'a> Runner<'a> {
         Ok(Self { checkout, interrupt, tools: Tools::new(checkout, interrupt)? })
     }
 
+    pub(super) fn checkout(&self) -> &'a Checkout {
+        self.checkout
+    }
+
+    pub(super) fn interrupt(&self) -> &'a Interrupt {
+        self.interrupt
+    }
+
+    pub(super) fn tools(&self) -> &Tools<'a> {
+        &self.tools
+    }
+
     pub(crate) fn formatting(&self) -> Result<Count> {
         self.tools.ensure_component("rustfmt", "fmt")?;
         let mut command = self.checkout.cargo("fmt");
@@ -195,7 +207,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Runs a command that runs tests, shows its output and counts along.
-    fn count(&self, command: Command) -> Result<Count> {
+    pub(super) fn count(&self, command: Command) -> Result<Count> {
         let (mut group, stdout) = Group::piped("the tests", command, self.interrupt)?;
         let reader = std::thread::spawn(move || {
             let mut count = Count::default();

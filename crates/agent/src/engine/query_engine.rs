@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -126,7 +127,11 @@ impl QueryEngine {
         };
         let forks = resumed.is_some() && options.fork_session;
         let session_id = if forks { fresh() } else { resumed.unwrap_or_else(fresh) };
-        let mut memory = Memory::open(data_dir.as_deref(), &session_id, &cwd).map_err(AgentError::Memory)?;
+        let kept_in = data_dir.as_deref().filter(|_| options.keeps_session);
+        let mut memory = Memory::open(kept_in, &session_id, &cwd).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the conversation is not kept: it cannot be resumed");
+            Memory::default()
+        });
         let mut totals = Totals::default();
         let session_start = if past.is_some() { "resume" } else { "startup" };
         if let Some(Past { messages, totals: before }) = past {
@@ -158,7 +163,7 @@ impl QueryEngine {
             running: None,
             totals,
             memory,
-            data_dir,
+            data_dir: data_dir.filter(|_| options.keeps_session),
             session_start: Some(session_start),
             input_closed: false,
             last_result_failed: false,
@@ -303,7 +308,25 @@ impl QueryEngine {
         }
         if last.wants_answer {
             self.tell_state("running");
-            self.submit_message(prompts, last, uuids);
+            let (signal, listener) = watch::channel(Signal::GoOn);
+            let waits_for_hooks = self.waits_for_hooks();
+            if !waits_for_hooks {
+                self.announce(prompts, last, &uuids);
+            }
+            self.running = Some(Running {
+                turn: self.submit_message(prompts, last, uuids.clone(), listener),
+                signal,
+                prompts: uuids,
+                folded: Vec::new(),
+                workload: last.workload.clone(),
+                unannounced: waits_for_hooks.then(|| (prompts.to_vec(), last.clone())),
+                user_lines: 0,
+                used: Usage::default(),
+                denials: Vec::new(),
+                started_ms: self.scribe.world.unix_ms(),
+                paused_ms: 0,
+                paused_since_ms: None,
+            });
         } else {
             self.announce(prompts, last, &uuids);
             let blocks = last.blocks("");
@@ -312,25 +335,30 @@ impl QueryEngine {
         }
     }
 
-    /// Builds the turn that answers these prompts and lets it run.
-    fn submit_message(&mut self, prompts: &[Prompt], last: &Prompt, prompt_uuids: Vec<String>) {
+    /// Whether the host's callbacks have a say in whether the next prompts are answered.
+    fn waits_for_hooks(&self) -> bool {
+        let asked = |moment, subject| !self.charter.hooks.callbacks(moment, subject).is_empty();
+        asked(Moment::UserPromptSubmit, "")
+            || self.session_start.is_some_and(|source| asked(Moment::SessionStart, source))
+    }
+
+    /// Builds the turn that answers these prompts: the conversation so far, who answers, what they may do. What
+    /// happens comes out of it as a stream, and permission is asked for through it.
+    fn submit_message(
+        &mut self,
+        prompts: &[Prompt],
+        last: &Prompt,
+        prompt_uuids: Vec<String>,
+        listener: watch::Receiver<Signal>,
+    ) -> Turn {
         let all = || prompts.iter().chain([last]);
-        let hooks = &self.charter.hooks;
-        let session_start = self.session_start.take();
-        let asked = |moment, subject| !hooks.callbacks(moment, subject).is_empty();
-        let waits_for_hooks = asked(Moment::UserPromptSubmit, "")
-            || session_start.is_some_and(|source| asked(Moment::SessionStart, source));
         let opening = Opening {
             prompt_text: all().map(Prompt::text).collect::<Vec<_>>().join("\n"),
             prompt_blocks: all().flat_map(|prompt| prompt.blocks("")).collect(),
             history: self.memory.messages().to_vec(),
-            session_start,
-            waits_for_hooks,
+            waits_for_hooks: self.waits_for_hooks(),
+            session_start: self.session_start.take(),
         };
-        if !waits_for_hooks {
-            self.announce(prompts, last, &prompt_uuids);
-        }
-        let (signal, listener) = watch::channel(Signal::GoOn);
         let setup = Setup {
             scribe: self.scribe.clone(),
             toolbox: Arc::clone(&self.toolbox),
@@ -339,23 +367,10 @@ impl QueryEngine {
             pace: self.pace,
             partial: self.partial,
             planning: self.policy.mode == PermissionMode::Plan,
-            prompt_uuids: prompt_uuids.clone(),
+            prompt_uuids,
             opening,
         };
-        self.running = Some(Running {
-            turn: Turn::start(setup, listener),
-            signal,
-            prompts: prompt_uuids,
-            folded: Vec::new(),
-            workload: last.workload.clone(),
-            unannounced: waits_for_hooks.then(|| (prompts.to_vec(), last.clone())),
-            user_lines: 0,
-            used: Usage::default(),
-            denials: Vec::new(),
-            started_ms: self.scribe.world.unix_ms(),
-            paused_ms: 0,
-            paused_since_ms: None,
-        });
+        Turn::start(setup, listener)
     }
 
     /// Who answers under the session's model.

@@ -52,18 +52,24 @@ impl PromptQueue {
         if !urgent.is_empty() {
             return urgent;
         }
-        if self.waiting.front().is_some_and(|prompt| !prompt.wants_answer) {
+        if self.waiting.front().is_some_and(|prompt| !prompt.wants_answer || prompt.is_command()) {
             return self.waiting.pop_front().into_iter().collect();
         }
-        let first = self.waiting.iter().find(|prompt| is_foldable(prompt));
+        let first =
+            self.waiting.iter().take_while(|prompt| !prompt.is_command()).find(|prompt| is_foldable(prompt));
         let workload = first.and_then(|prompt| prompt.workload.clone());
         let together = self.take_foldable(workload.as_deref());
         if together.is_empty() { self.waiting.pop_front().into_iter().collect() } else { together }
     }
 
-    /// The prompts that may join a running turn of this workload.
+    /// The prompts that may join a running turn of this workload; none of them from behind a command of the agent
+    /// itself, which may be to forget all this.
     pub(super) fn take_foldable(&mut self, workload: Option<&str>) -> Vec<Prompt> {
-        self.take(|prompt| is_foldable(prompt) && prompt.workload.as_deref() == workload)
+        let barrier = self.waiting.iter().position(Prompt::is_command).unwrap_or(self.waiting.len());
+        let mut behind = self.waiting.split_off(barrier);
+        let taken = self.take(|prompt| is_foldable(prompt) && prompt.workload.as_deref() == workload);
+        self.waiting.append(&mut behind);
+        taken
     }
 
     /// Removes one prompt; false if it does not wait (any more).
@@ -100,7 +106,7 @@ impl PromptQueue {
 }
 
 fn is_foldable(prompt: &Prompt) -> bool {
-    prompt.priority != Priority::Later && prompt.wants_answer && !prompt.is_command()
+    prompt.priority != Priority::Later && prompt.wants_answer
 }
 
 #[cfg(test)]
@@ -152,9 +158,10 @@ mod tests {
     }
 
     #[test]
-    fn a_command_of_the_agent_itself_is_never_merged() {
-        assert_eq!(turns("a /clear b"), "a+b /clear");
-        assert_eq!(turns("/clear a"), "a /clear");
+    fn a_command_of_the_agent_itself_keeps_its_place() {
+        assert_eq!(turns("a b /clear c d"), "a+b /clear c+d");
+        assert_eq!(turns("/clear a"), "/clear a");
+        assert_eq!(turns("a. /clear b"), "a. /clear b");
     }
 
     #[test]

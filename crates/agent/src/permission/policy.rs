@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     hooks::HookDecision,
     options::PermissionMode,
-    permission::rule::{READ_RULE_TOOL, Rule},
+    permission::rule::{Ground, READ_RULE_TOOL, Rule},
     tools::Reach,
 };
 
@@ -58,6 +58,7 @@ pub(crate) struct Policy {
     pub(crate) mode: PermissionMode,
     pub(crate) bypass_allowed: bool,
     pub(crate) cwd: PathBuf,
+    home: Option<PathBuf>,
     pub(crate) directories: Vec<PathBuf>,
     pub(crate) rules: Vec<(Behavior, Rule)>,
     /// The mode to return to when a plan is approved and nothing else is said.
@@ -72,7 +73,9 @@ impl Policy {
         directories: Vec<PathBuf>,
     ) -> Self {
         let before_plan = if mode == PermissionMode::Plan { PermissionMode::Default } else { mode };
-        Self { mode, bypass_allowed, cwd, directories, rules: Vec::new(), before_plan }
+        // Rules may speak of the home directory.
+        let home = std::env::home_dir();
+        Self { mode, bypass_allowed, cwd, home, directories, rules: Vec::new(), before_plan }
     }
 
     /// Switches the mode and remembers where a plan started from.
@@ -84,7 +87,8 @@ impl Policy {
     }
 
     pub(crate) fn decide(&self, tool: &str, reach: &Reach) -> Decision {
-        if let Some(rule) = self.find(Behavior::Deny, |rule| rule.forbids(tool, reach)) {
+        let ground = Ground { cwd: self.cwd.clone(), home: self.home.clone() };
+        if let Some(rule) = self.find(Behavior::Deny, |rule| rule.forbids(tool, reach, &ground)) {
             let message = format!("Permission to use {tool} has been denied by the rule {rule}.");
             return Decision::Refuse { message, reason_type: "rule" };
         }
@@ -92,7 +96,7 @@ impl Policy {
         if self.mode == PermissionMode::BypassPermissions && !needs_person {
             return Decision::Run { reason_type: "mode" };
         }
-        if self.find(Behavior::Ask, |rule| rule.forbids(tool, reach)).is_some() {
+        if self.find(Behavior::Ask, |rule| rule.forbids(tool, reach, &ground)).is_some() {
             let reason = Some(("rule", "A rule says that this asks every time.".to_owned()));
             return self.ask(Question { reason, needs_person, ..Question::default() }, tool);
         }
@@ -103,7 +107,7 @@ impl Policy {
         let rules_count = self.mode != PermissionMode::Plan || matches!(reach, Reach::Reads(_));
         if rules_count
             && !needs_person
-            && self.find(Behavior::Allow, |rule| rule.allows(tool, reach)).is_some()
+            && self.find(Behavior::Allow, |rule| rule.allows(tool, reach, &ground)).is_some()
         {
             return Decision::Run { reason_type: "rule" };
         }

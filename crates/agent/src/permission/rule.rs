@@ -1,14 +1,20 @@
 //! Permission rules as they are granted on the wire: a tool name, and for some tools what exactly it covers.
 //! An allow rule covers as little as its text can mean, a deny rule as much.
 
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
+use globset::GlobBuilder;
 use serde_json::{Value, json};
 
-use crate::tools::Reach;
+use crate::tools::{Reach, is_same};
 
 /// Tools whose rules are about paths that are read share this name in rules.
 pub(crate) const READ_RULE_TOOL: &str = "Read";
+/// And those about paths that are changed this one.
+const EDIT_RULE_TOOL: &str = "Edit";
 
 /// Characters that let one shell command start another, redirect, or expand; none may be in a command that a
 /// prefix rule lets through.
@@ -45,20 +51,27 @@ impl Rule {
     }
 
     /// Whether this rule, as an allow rule, covers the call.
-    pub(crate) fn allows(&self, tool: &str, reach: &Reach) -> bool {
-        self.covers(tool, reach, |prefix, command| {
+    pub(crate) fn allows(&self, tool: &str, reach: &Reach, ground: &Ground) -> bool {
+        self.covers(tool, reach, ground, |prefix, command| {
             !command.contains(SHELL_SYNTAX) && starts_with_word(command, prefix)
         })
     }
 
     /// Whether this rule, as a deny or ask rule, covers the call.
-    pub(crate) fn forbids(&self, tool: &str, reach: &Reach) -> bool {
-        self.covers(tool, reach, |prefix, command| command.trim_start().starts_with(prefix))
+    pub(crate) fn forbids(&self, tool: &str, reach: &Reach, ground: &Ground) -> bool {
+        self.covers(tool, reach, ground, |prefix, command| command.trim_start().starts_with(prefix))
     }
 
-    fn covers(&self, tool: &str, reach: &Reach, has_prefix: impl Fn(&str, &str) -> bool) -> bool {
+    fn covers(
+        &self,
+        tool: &str,
+        reach: &Reach,
+        ground: &Ground,
+        has_prefix: impl Fn(&str, &str) -> bool,
+    ) -> bool {
         let reads = matches!(reach, Reach::Reads(_)) && self.tool == READ_RULE_TOOL;
-        if self.tool != tool && !reads {
+        let edits = matches!(reach, Reach::Writes(_)) && self.tool == EDIT_RULE_TOOL;
+        if !is_same(&self.tool, tool) && !reads && !edits {
             return false;
         }
         match (&self.content, reach) {
@@ -67,7 +80,7 @@ impl Rule {
                 Some(prefix) => has_prefix(prefix, command),
                 None => content == command,
             },
-            (Some(content), Reach::Reads(path) | Reach::Writes(path)) => covers_path(content, path),
+            (Some(content), Reach::Reads(path) | Reach::Writes(path)) => ground.covers(content, path),
             (Some(_), Reach::Nothing | Reach::Person | Reach::Unknown) => false,
         }
     }
@@ -87,15 +100,39 @@ fn starts_with_word(command: &str, prefix: &str) -> bool {
     command.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
-/// `//etc/**` covers everything below `/etc`; `//etc/hosts` that file alone.
-fn covers_path(content: &str, path: &Path) -> bool {
-    let Some(absolute) = content.strip_prefix('/').filter(|rest| rest.starts_with('/')) else {
-        return false;
-    };
-    match absolute.strip_suffix("/**") {
-        Some(directory) => path.starts_with(if directory.is_empty() { "/" } else { directory }),
-        None => path == Path::new(absolute),
+/// What paths in rules are seen from.
+#[derive(Debug, Clone)]
+pub(crate) struct Ground {
+    pub(crate) cwd: PathBuf,
+    pub(crate) home: Option<PathBuf>,
+}
+
+impl Ground {
+    /// `//etc/**` covers everything below `/etc` and `//etc/hosts` that file alone; `~/x` is below the home directory,
+    /// `/x`, `./x` and `x/y` below the working directory, and a name without a slash anywhere below it.
+    fn covers(&self, content: &str, path: &Path) -> bool {
+        let (base, pattern) = if let Some(absolute) = content.strip_prefix("//") {
+            (Some(Path::new("/")), absolute.to_owned())
+        } else if let Some(below_home) = content.strip_prefix("~/") {
+            (self.home.as_deref(), below_home.to_owned())
+        } else if let Some(below) = content.strip_prefix('/').or_else(|| content.strip_prefix("./")) {
+            (Some(self.cwd.as_path()), below.to_owned())
+        } else if content.contains('/') {
+            (Some(self.cwd.as_path()), content.to_owned())
+        } else {
+            (Some(self.cwd.as_path()), format!("**/{content}"))
+        };
+        let Some(below) = base.and_then(|base| path.strip_prefix(base).ok()) else { return false };
+        // The directory itself is looked through by whoever may look at all that is in it.
+        let whole = pattern.strip_suffix("/**").unwrap_or(if pattern == "**" { "" } else { &pattern });
+        fits(&pattern, below) || fits(whole, below)
     }
+}
+
+/// A pattern that is none fits nothing but itself.
+fn fits(pattern: &str, path: &Path) -> bool {
+    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+    glob.map_or_else(|_| path == Path::new(pattern), |glob| glob.compile_matcher().is_match(path))
 }
 
 #[cfg(test)]
@@ -106,6 +143,10 @@ mod tests {
         Rule { tool: tool.to_owned(), content: Some(content.to_owned()) }
     }
 
+    fn ground() -> Ground {
+        Ground { cwd: "/project".into(), home: Some("/home/ada".into()) }
+    }
+
     fn bash(command: &str) -> Reach {
         Reach::Command(command.to_owned())
     }
@@ -114,7 +155,7 @@ mod tests {
     fn a_prefix_rule_covers_the_plain_command_and_nothing_behind_it() {
         let touch = rule("Bash", "touch:*");
         for covered in ["touch", "touch a.txt", "touch 'a b'"] {
-            assert!(touch.allows("Bash", &bash(covered)), "{covered}");
+            assert!(touch.allows("Bash", &bash(covered), &ground()), "{covered}");
         }
         for sneaky in [
             "touchy",
@@ -127,33 +168,33 @@ mod tests {
             "touch `b`",
             "touch a > /etc/x",
         ] {
-            assert!(!touch.allows("Bash", &bash(sneaky)), "{sneaky}");
+            assert!(!touch.allows("Bash", &bash(sneaky), &ground()), "{sneaky}");
         }
     }
 
     #[test]
     fn an_exact_rule_covers_exactly_its_command() {
         let exact = rule("Bash", "make test && echo ok");
-        assert!(exact.allows("Bash", &bash("make test && echo ok")));
-        assert!(!exact.allows("Bash", &bash("make test && echo ok ")));
-        assert!(!exact.allows("Write", &bash("make test && echo ok")));
+        assert!(exact.allows("Bash", &bash("make test && echo ok"), &ground()));
+        assert!(!exact.allows("Bash", &bash("make test && echo ok "), &ground()));
+        assert!(!exact.allows("Write", &bash("make test && echo ok"), &ground()));
     }
 
     #[test]
     fn a_deny_prefix_covers_more_than_an_allow_prefix() {
-        assert!(rule("Bash", "rm:*").forbids("Bash", &bash("rm -rf a; b")));
-        assert!(rule("Bash", "rm:*").forbids("Bash", &bash("  rmdir a")));
+        assert!(rule("Bash", "rm:*").forbids("Bash", &bash("rm -rf a; b"), &ground()));
+        assert!(rule("Bash", "rm:*").forbids("Bash", &bash("  rmdir a"), &ground()));
     }
 
     #[test]
     fn a_read_rule_covers_all_reading_tools_below_its_directory() {
         let etc = rule("Read", "//etc/**");
-        assert!(etc.allows("Read", &Reach::Reads("/etc/hosts".into())));
-        assert!(etc.allows("Grep", &Reach::Reads("/etc".into())));
-        assert!(!etc.allows("Read", &Reach::Reads("/etcetera/x".into())));
-        assert!(!etc.allows("Write", &Reach::Writes("/etc/hosts".into())));
-        assert!(!rule("Read", "etc/**").allows("Read", &Reach::Reads("/etc/hosts".into())));
-        assert!(rule("Read", "//etc/hosts").allows("Read", &Reach::Reads("/etc/hosts".into())));
+        assert!(etc.allows("Read", &Reach::Reads("/etc/hosts".into()), &ground()));
+        assert!(etc.allows("Grep", &Reach::Reads("/etc".into()), &ground()));
+        assert!(!etc.allows("Read", &Reach::Reads("/etcetera/x".into()), &ground()));
+        assert!(!etc.allows("Write", &Reach::Writes("/etc/hosts".into()), &ground()));
+        assert!(!rule("Read", "etc/**").allows("Read", &Reach::Reads("/etc/hosts".into()), &ground()));
+        assert!(rule("Read", "//etc/hosts").allows("Read", &Reach::Reads("/etc/hosts".into()), &ground()));
     }
 
     #[test]
@@ -164,5 +205,49 @@ mod tests {
         assert_eq!(read.to_string(), "Bash(ls)");
         assert_eq!(Rule::from_json(&json!({"toolName": ""})), None);
         assert_eq!(Rule::from_json(&json!("Bash")), None);
+    }
+
+    #[test]
+    fn a_path_in_a_rule_is_seen_from_where_its_form_says() {
+        let covers = |content: &str, path: &str| ground().covers(content, Path::new(path));
+        for (content, path) in [
+            ("//etc/*.conf", "/etc/a.conf"),
+            ("~/.ssh/**", "/home/ada/.ssh/id"),
+            ("/src/**", "/project/src/a/b.rs"),
+            ("./src/*.rs", "/project/src/a.rs"),
+            ("src/a.rs", "/project/src/a.rs"),
+            (".env", "/project/deep/down/.env"),
+            ("*.pem", "/project/a.pem"),
+            ("**", "/project/x"),
+        ] {
+            assert!(covers(content, path), "{content} {path}");
+        }
+        for (content, path) in [
+            ("//etc/*.conf", "/etc/deep/a.conf"),
+            ("~/.ssh/**", "/home/bob/.ssh/id"),
+            ("/src/**", "/src/a.rs"),
+            ("src/a.rs", "/other/src/a.rs"),
+            (".env", "/etc/.env"),
+            ("**", "/etc/passwd"),
+            ("[", "/project/x"),
+        ] {
+            assert!(!covers(content, path), "{content} {path}");
+        }
+    }
+
+    #[test]
+    fn an_edit_rule_covers_all_writing_tools_and_a_write_rule_its_own() {
+        let write = Reach::Writes("/project/a".into());
+        assert!(rule("Edit", "/a").forbids("Write", &write, &ground()));
+        assert!(!rule("Write", "/a").forbids("Edit", &write, &ground()));
+    }
+
+    #[test]
+    fn reads_the_text_form() {
+        assert_eq!(Rule::from_text("Bash(git log:*)").unwrap().to_string(), "Bash(git log:*)");
+        assert_eq!(Rule::from_text("Read(*)").unwrap().to_string(), "Read");
+        for odd in ["", "(x)", "Bash(x"] {
+            assert_eq!(Rule::from_text(odd), None, "{odd}");
+        }
     }
 }

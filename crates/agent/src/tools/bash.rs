@@ -106,11 +106,7 @@ async fn execute(input: &Input, cwd: &Path) -> io::Result<(Output, Option<ExitSt
 fn spawn(command: &str, cwd: &Path) -> io::Result<(Child, pipe::Receiver)> {
     let start = |shell: &str| -> io::Result<(Child, pipe::Receiver)> {
         let (reader, writer) = io::pipe()?;
-        let mut shell = Command::new(shell);
-        for secret in SECRETS {
-            shell.env_remove(secret);
-        }
-        let child = shell
+        let child = without_secrets(shell)
             .arg("-c")
             .arg(command)
             .current_dir(cwd)
@@ -125,6 +121,14 @@ fn spawn(command: &str, cwd: &Path) -> io::Result<(Child, pipe::Receiver)> {
         Err(error) if error.kind() == ErrorKind::NotFound => start("sh"),
         other => other,
     }
+}
+
+fn without_secrets(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for secret in SECRETS {
+        command.env_remove(secret);
+    }
+    command
 }
 
 /// A command's process group, killed when this is dropped.
@@ -204,6 +208,13 @@ mod tests {
         assert_eq!(outcome.content, "one\ntwo\nthree");
         assert_eq!(outcome.is_error, Some(false));
         assert_eq!(outcome.structured["stdout"], "one\ntwo\nthree");
+    }
+
+    #[test]
+    fn a_command_does_not_see_what_opens_the_models_api() {
+        let command = without_secrets("sh");
+        let removed: Vec<_> = command.as_std().get_envs().filter(|(_, value)| value.is_none()).collect();
+        assert_eq!(removed, [("ANTHROPIC_API_KEY".as_ref(), None), ("ANTHROPIC_AUTH_TOKEN".as_ref(), None)]);
     }
 
     #[tokio::test]

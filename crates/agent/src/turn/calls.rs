@@ -8,7 +8,8 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::sync::oneshot;
 
 use super::{
-    PermissionRequest, TurnContext, TurnEvent, Verdict, hooking::Subject, streaming::ToolCall, subagent,
+    PermissionRequest, TurnContext, TurnEvent, Verdict, Voice, hooking::Subject, streaming::ToolCall,
+    subagent,
 };
 use crate::{
     charter::STRUCTURED_OUTPUT,
@@ -182,6 +183,10 @@ fn understand(
         return Err(format!("Error: No such tool available: {}", call.name));
     }
     let tool = tool?;
+    // A script may name any tool, to show what asking for it looks like. A model that makes one up is told so.
+    if let (Tool::Unknown(name), Voice::Messages(_)) = (&tool, &context.voice) {
+        return Err(format!("Error: No such tool available: {name}"));
+    }
     Ok(Understood { reach: tool.reach(cwd)?, summary: tool.summary(cwd) })
 }
 

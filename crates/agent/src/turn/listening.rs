@@ -22,6 +22,9 @@ const RETRY_DELAY_MAX_MS: u64 = 32_000;
 /// Longest answer, in bytes of text, thought and input; far above what any model says at once.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// What a block costs us beside its text, in bytes.
+const BLOCK_BYTES: usize = 256;
+
 /// Why there is no reply.
 #[derive(Debug)]
 pub(super) enum Broken {
@@ -141,9 +144,13 @@ impl Ear {
         match event["type"].as_str() {
             Some("message_start") if stream.is_silent() => start(stream, answer, &event["message"]).await,
             Some("content_block_start") if !stream.is_silent() => {
+                self.hear(event["content_block"].to_string().len() + BLOCK_BYTES)?;
                 self.end_block(stream).await?;
-                self.block = Some(Building::of(&event["content_block"]));
-                stream.start_block(event["content_block"].clone()).await;
+                self.block = Building::of(&event["content_block"]);
+                // A block that is none is passed over with all that is said of it.
+                if self.block.is_some() {
+                    stream.start_block(event["content_block"].clone()).await;
+                }
             }
             Some("content_block_delta") => self.take_delta(stream, event).await?,
             Some("content_block_stop") => self.end_block(stream).await?,
@@ -163,6 +170,16 @@ impl Ear {
         Ok(false)
     }
 
+    /// Counts what was heard. An answer without end is not asked for again.
+    fn hear(&mut self, bytes: usize) -> Result<(), ApiFailure> {
+        self.heard_bytes += bytes;
+        if self.heard_bytes <= ANSWER_BYTES_MAX {
+            return Ok(());
+        }
+        let kind = Some("invalid_answer".to_owned());
+        Err(ApiFailure { kind, ..ApiFailure::connection("the answer is too long") })
+    }
+
     async fn take_delta(&mut self, stream: &mut Stream<'_>, event: &Value) -> Result<(), ApiFailure> {
         let delta = &event["delta"];
         let text = |key: &str| delta[key].as_str().unwrap_or_default();
@@ -174,13 +191,7 @@ impl Ear {
             Some(_) | None => "",
         };
         let before = self.heard_bytes;
-        self.heard_bytes += piece.len();
-        if self.heard_bytes > ANSWER_BYTES_MAX {
-            return Err(ApiFailure::from_body(
-                None,
-                br#"{"error":{"type":"invalid_answer","message":"the answer is too long"}}"#,
-            ));
-        }
+        self.hear(piece.len())?;
         let is_thought = match (&mut self.block, delta["type"].as_str()) {
             (Some(Building::Text(text)), Some("text_delta")) => {
                 text.push_str(piece);
@@ -223,14 +234,16 @@ impl Ear {
 }
 
 impl Building {
-    fn of(block: &Value) -> Self {
+    /// `None` for a block without a type, and for a call that names no tool or has no id to answer under.
+    fn of(block: &Value) -> Option<Self> {
         let text = |key: &str| block[key].as_str().unwrap_or_default().to_owned();
-        match block["type"].as_str() {
-            Some("text") => Self::Text(text("text")),
-            Some("thinking") => Self::Thinking { thinking: text("thinking"), signature: text("signature") },
-            Some("tool_use") => Self::Call { id: text("id"), name: text("name"), json: String::new() },
-            Some(_) | None => Self::Other(block.clone()),
-        }
+        let named = |key: &str| block[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        Some(match block["type"].as_str()? {
+            "text" => Self::Text(text("text")),
+            "thinking" => Self::Thinking { thinking: text("thinking"), signature: text("signature") },
+            "tool_use" => Self::Call { id: named("id")?, name: named("name")?, json: String::new() },
+            _ => Self::Other(block.clone()),
+        })
     }
 }
 

@@ -10,8 +10,16 @@ mod streaming;
 mod subagent;
 mod talk;
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use futures_util::Stream;
 use serde_json::{Value, value::RawValue};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -233,17 +241,26 @@ impl Turn {
         };
         Self { events, work: Some(Box::pin(conversation::run(context, setup.opening))) }
     }
+}
 
-    /// The next event; `None` after [`TurnEvent::Done`]. May be dropped and called again.
-    pub(crate) async fn next(&mut self) -> Option<TurnEvent> {
-        while let Some(work) = &mut self.work {
-            tokio::select! {
-                biased;
-                event = self.events.recv() => return event,
-                () = work => self.work = None,
+/// What happens, in order; it ends after [`TurnEvent::Done`]. The turn only moves while somebody looks.
+impl Stream for Turn {
+    type Item = TurnEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<TurnEvent>> {
+        loop {
+            if let Poll::Ready(event) = self.events.poll_recv(task) {
+                return Poll::Ready(event);
+            }
+            let Some(work) = &mut self.work else { return Poll::Ready(None) };
+            let over = work.as_mut().poll(task).is_ready();
+            if over {
+                // With it goes the last sender; what was said at last is received first.
+                self.work = None;
+            } else {
+                return self.events.poll_recv(task);
             }
         }
-        self.events.recv().await
     }
 }
 

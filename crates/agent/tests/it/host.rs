@@ -178,6 +178,10 @@ impl Host {
         self.request(json!({"subtype": "interrupt"})).await
     }
 
+    pub(crate) fn close_input(&mut self) {
+        self.stdin = None;
+    }
+
     /// Closes the input and waits for the end.
     pub(crate) async fn finish(&mut self) -> Result<ExitReport, AgentError> {
         self.stdin = None;
@@ -201,10 +205,26 @@ impl Host {
 
     /// The kind of every line so far, see [`kind`].
     pub(crate) fn kinds(&self) -> Vec<String> {
-        let mut kinds: Vec<String> = self.seen.iter().map(kind).collect();
-        kinds.dedup_by(|next, last| next == last && next.starts_with("delta:"));
-        kinds
+        kinds_of(self.seen.iter().map(kind).collect())
     }
+
+    /// Forgets everything that was said so far.
+    pub(crate) fn forget(&mut self) {
+        (self.read, self.seen, self.lines) = (0, Vec::new(), Vec::new());
+    }
+
+    /// Forgets the last line that was read.
+    pub(crate) fn drop_last(&mut self) {
+        self.seen.pop();
+        self.lines.pop();
+        self.read = self.seen.len();
+    }
+}
+
+/// The kinds with runs of one kind of delta as one.
+pub(crate) fn kinds_of(mut kinds: Vec<String>) -> Vec<String> {
+    kinds.dedup_by(|next, last| next == last && next.starts_with("delta:"));
+    kinds
 }
 
 /// A line's kind in one word, as the shapes of recorded sessions are written.

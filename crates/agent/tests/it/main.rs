@@ -4,9 +4,11 @@
 
 mod control;
 mod conversation;
+mod hooks;
 mod host;
 mod input;
 mod interrupt;
+mod memory;
 mod messages;
 mod permission;
 mod queue;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use portcullis_agent::{AgentOptions, Endpoint};
 use portcullis_testkit::{Gate, MessagesApi, Reply};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 
 use crate::host::Host;
 
@@ -57,7 +58,7 @@ async fn an_answer_is_streamed_block_by_block_with_the_costs_the_api_counted() {
         (Some(KEY), Some("2023-06-01"))
     );
     assert!(asked.tool_names().contains(&"Bash") && !asked.tool_names().contains(&"ExitPlanMode"));
-    assert!(asked.system_text().contains(&*host.path("").to_string_lossy().trim_end_matches('/')));
+    assert!(asked.system_text().contains(host.path("").to_string_lossy().trim_end_matches('/')));
     assert!(!host.lines.concat().contains(KEY), "the key is in no line");
 }
 
@@ -438,4 +439,72 @@ async fn a_call_whose_input_is_no_json_is_refused_and_told() {
     host.until_result().await;
     let asked = api.requests();
     assert_eq!(asked[1].tool_results()[0]["is_error"], true);
+}
+
+#[tokio::test]
+async fn stops_at_what_the_host_wants_to_spend() {
+    let api = MessagesApi::start().await.unwrap();
+    api.otherwise(Reply::new().tool("TodoWrite", json!({"todos": []})).usage(1_000_000, 0));
+    let mut host = Host::start_with_flags(&["--max-budget-usd=5".to_owned()], at(&api));
+    host.prompt("loop").await;
+    let result = host.until_result().await;
+    assert_eq!(
+        (&result["subtype"], &result["terminal_reason"]),
+        (&json!("error_max_budget_usd"), &json!("budget_exhausted"))
+    );
+    assert_eq!(api.requests().len(), 2, "each of them cost three dollars");
+}
+
+#[tokio::test]
+async fn an_https_address_is_asked_in_tls() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://{}", listener.local_addr().unwrap());
+    let mut host = Host::start_with(|options| {
+        options.endpoint = Some(Endpoint::new(&base).unwrap().with_api_key(KEY).unwrap());
+        options.model = "m".to_owned();
+    });
+    host.prompt("hi").await;
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let mut hello = [0; 3];
+    socket.read_exact(&mut hello).await.unwrap();
+    assert_eq!(hello[..2], [0x16, 0x03], "a handshake record of TLS, and no key in the clear");
+    host.interrupt().await;
+    host.until_result().await;
+}
+
+#[tokio::test]
+async fn a_redirect_does_not_carry_the_key_away() {
+    let elsewhere = MessagesApi::start().await.unwrap();
+    let target = format!("{}/v1/messages", elsewhere.base_url());
+    let (_api, mut host) = start([Reply::failure(307, "moved", "there").header("location", &target)]).await;
+    host.prompt("hi").await;
+    assert_eq!(host.until_result().await["is_error"], true);
+    assert!(elsewhere.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_api_that_talks_nonsense_ends_the_turn_and_nothing_else() {
+    let odd = [
+        json!({"type": "content_block_delta", "index": 9, "delta": {"type": "text_delta", "text": "nowhere"}}),
+        json!({"type": "content_block_stop", "index": 9}),
+        json!({"type": 5}),
+        json!([]),
+        json!({"type": "content_block_start", "index": "x", "content_block": null}),
+        json!({"type": "content_block_delta", "delta": {"type": "text_delta", "text": {"not": "text"}}}),
+        json!({"type": "message_start", "message": {"id": "again"}}),
+        json!({"type": "content_block_start", "content_block": {"type": "tool_use", "id": 5, "name": null}}),
+        json!({"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": "[1"}}),
+        json!({"type": "content_block_start", "content_block": {"type": "tool_use", "id": "t", "name": "MadeUp"}}),
+        json!({"type": "content_block_delta", "delta": {"type": "input_json_delta", "partial_json": "[1"}}),
+        json!({"type": "message_delta", "delta": null, "usage": {"output_tokens": -1}}),
+        json!({"type": "something_new"}),
+    ];
+    let nonsense = odd.into_iter().fold(Reply::new(), Reply::event);
+    let (api, mut host) = start([nonsense, Reply::new().text("Sorry.")]).await;
+    host.prompt("hi").await;
+    assert_eq!(host.until_result().await["result"], "Sorry.");
+    let asked = api.requests();
+    let results = asked[1].tool_results();
+    assert_eq!((results.len(), &results[0]["is_error"]), (1, &json!(true)));
+    assert!(host.all("control_request", None).is_empty(), "nobody is asked about a tool that is not there");
 }

@@ -1,6 +1,11 @@
 //! Who may run what: the permission flow with real tools and real effects.
 
-use portcullis_agent::PermissionMode;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use portcullis_agent::{PermissionMode, SystemWorld, World};
 use serde_json::{Value, json};
 
 use crate::host::Host;
@@ -274,4 +279,38 @@ async fn the_exact_text_of_an_input_reaches_the_host() {
     let carrying: Vec<&String> =
         host.lines.iter().filter(|line| line.contains(&format!("input\":{input}"))).collect();
     assert_eq!(carrying.len(), 3, "the assistant line, the request, the result's denials: {carrying:#?}");
+}
+
+/// A clock that stands until it is told to go on.
+#[derive(Debug, Default)]
+struct Clock(AtomicU64);
+
+impl World for Clock {
+    fn unix_ms(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn uuid(&self) -> String {
+        SystemWorld.uuid()
+    }
+}
+
+#[tokio::test]
+async fn the_time_spent_waiting_for_a_person_is_not_the_models() {
+    let clock = Arc::new(Clock::default());
+    let world = Arc::clone(&clock);
+    let mut host = Host::start_with(|options| options.world = world);
+    host.prompt("@bash true").await;
+    let request = host.until_permission().await;
+    clock.0.fetch_add(3_600_000, Ordering::SeqCst);
+    host.answer(&request, json!({"behavior": "allow"})).await;
+    let result = host.until_result().await;
+    assert_eq!((&result["duration_ms"], &result["duration_api_ms"]), (&json!(3_600_000), &json!(0)));
+}
+
+#[tokio::test]
+async fn a_data_directory_that_cannot_be_used_is_no_reason_not_to_work() {
+    let mut host = Host::start_with(|options| options.data_dir = Some("/dev/null/nowhere".into()));
+    host.prompt("@say hi").await;
+    assert_eq!(host.until_result().await["result"], "hi");
 }
