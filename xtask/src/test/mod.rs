@@ -50,7 +50,7 @@ struct Step {
     run: fn(&Runner<'_>) -> Result<Count>,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step { part: Part::Lint, heading: "formatting", run: |runner| runner.formatting() },
     Step { part: Part::Lint, heading: "layout rules", run: |runner| runner.layout_rules() },
     Step { part: Part::Lint, heading: "clippy, native", run: |runner| runner.clippy_native() },
