@@ -179,11 +179,20 @@ async fn is_in_sight(walk: &Walk<Apart>, part: &str) -> Result<bool> {
     Ok(walk.browser().run(&script).await? == true)
 }
 
-/// Reads as a person does: from top to bottom, a boxful at a time.
+/// Reads as a person does: from top to bottom, half a box at a time.
 async fn scroll_through(walk: &Walk<Apart>) -> Result<()> {
-    let script = "const box = document.querySelector('[data-testid=gate-exact]');
-         box.scrollTop += box.clientHeight / 2;
-         return box.scrollTop + box.clientHeight >= box.scrollHeight - 1";
-    until("the end of the text", SOON, async || Ok((walk.browser().run(script).await? == true).then_some(())))
-        .await
+    const SCRIPT: &str =
+        "const done = arguments[0], box = document.querySelector('[data-testid=gate-exact]');
+         let left = 100;
+         const step = () => {
+             box.scrollTop += box.clientHeight / 2;
+             const over = box.scrollTop + box.clientHeight >= box.scrollHeight - 1;
+             if (over || --left === 0) done(over); else requestAnimationFrame(step);
+         };
+         step();";
+    until("the end of the text", SOON, async || {
+        let over = walk.page().client().execute_async(SCRIPT, Vec::new()).await?;
+        Ok((over == true).then_some(()))
+    })
+    .await
 }
