@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::{model::messages::price::cost_usd, wire::scribe::Usage};
+use crate::{
+    model::messages::{price::cost_usd, request::OUTPUT_TOKENS_MAX},
+    wire::scribe::Usage,
+};
 
-/// Context a model of this size would have, in tokens.
+/// Context a model is taken to have, in tokens: no API says it, and most current ones have at least that.
 pub(super) const CONTEXT_TOKENS: u64 = 200_000;
-const OUTPUT_TOKENS_MAX: u64 = 32_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Totals {

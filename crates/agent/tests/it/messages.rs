@@ -508,3 +508,66 @@ async fn an_api_that_talks_nonsense_ends_the_turn_and_nothing_else() {
     assert_eq!((results.len(), &results[0]["is_error"]), (1, &json!(true)));
     assert!(host.all("control_request", None).is_empty(), "nobody is asked about a tool that is not there");
 }
+
+#[tokio::test]
+async fn a_sub_agent_that_gets_no_answer_is_a_failed_call_and_the_turn_goes_on() {
+    let task = json!({"description": "Look", "prompt": "Look at a.rs"});
+    let failure = Reply::failure(400, "invalid_request_error", "Bad");
+    let (api, mut host) =
+        start([Reply::new().tool("Agent", task), failure, Reply::new().text("Never mind.")]).await;
+    host.prompt("delegate").await;
+    assert_eq!(host.until_result().await["result"], "Never mind.");
+    let asked = api.requests();
+    let told = asked[2].tool_results()[0].clone();
+    assert!(told["is_error"] == true && told["content"].as_str().unwrap().contains("400 Bad"), "{told}");
+    assert_eq!(host.all("system", Some("task_notification"))[0]["status"], "failed");
+}
+
+#[tokio::test]
+async fn hooks_hear_of_sub_agents_and_send_them_back_to_work() {
+    let task = json!({"description": "Look", "prompt": "Look at a.rs"});
+    let (api, mut host) = start([
+        Reply::new().tool("Agent", task),
+        Reply::new().text("Too short."),
+        Reply::new().text("Long enough."),
+        Reply::new().text("Thanks."),
+    ])
+    .await;
+    let hooks = json!({
+        "SubagentStart": [{"matcher": "general-purpose", "hookCallbackIds": ["start"]}],
+        "SubagentStop": [{"hookCallbackIds": ["stop"]}],
+    });
+    host.request(json!({"subtype": "initialize", "hooks": hooks})).await;
+    host.prompt("delegate").await;
+    let answers = [
+        json!({"hookSpecificOutput": {"additionalContext": "Be thorough."}}),
+        json!({"decision": "block", "reason": "Say more."}),
+        json!({}),
+    ];
+    for answer in answers {
+        let request = host.until_permission().await;
+        assert_eq!(request["request"]["input"]["agent_type"], "general-purpose");
+        host.answer(&request, answer).await;
+    }
+    host.until_result().await;
+    let asked = api.requests();
+    assert_eq!(asked[1].last_text(), "Look at a.rs\nBe thorough.");
+    assert_eq!(asked[2].last_text(), "Say more.");
+    assert_eq!(asked[3].tool_results()[0]["content"][0]["text"], "Long enough.");
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_a_sub_agent_in_the_middle_of_its_answer() {
+    let task = json!({"description": "Look", "prompt": "Look at a.rs"});
+    let (api, mut host) =
+        start([Reply::new().tool("Agent", task), Reply::new().begin_text("Loo").stall()]).await;
+    host.prompt("delegate").await;
+    api.until_asked(2).await;
+    host.interrupt().await;
+    assert_eq!(host.until_result().await["terminal_reason"], "aborted_tools");
+    api.until_abandoned(1).await;
+    host.prompt("go on").await;
+    host.until_result().await;
+    let messages = api.requests()[2].messages().to_vec();
+    assert_eq!(messages[2]["content"][0]["type"], "tool_result", "no call is left without a result");
+}

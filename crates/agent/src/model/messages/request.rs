@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// How long an answer may get, in tokens; every current model may say that much.
-const OUTPUT_TOKENS_MAX: u64 = 16_000;
+pub(crate) const OUTPUT_TOKENS_MAX: u64 = 16_000;
 /// Fewest thinking tokens the API takes.
 const THINKING_TOKENS_MIN: u64 = 1_024;
 /// Most thinking tokens that are asked for.
