@@ -93,6 +93,9 @@ impl Session<'_> {
         if holder(self.app, self.id, self.token).await?.is_none() {
             return Err(Some(lost));
         }
+        if let Some(state) = attached.rested {
+            room.report(state);
+        }
         for row in attached.orphaned {
             room.tell(&Note::Permission(row.into()));
         }

@@ -46,6 +46,7 @@ macro_rules! contracts {
             a_worker_is_heard_in_order_and_once,
             a_requests_state_moves_only_forward,
             a_newer_process_ends_the_requests_of_the_older_and_never_the_reverse,
+            a_newer_process_is_not_at_what_the_older_was_at,
             the_end_of_a_process_is_the_last_thing_its_control_lane_says,
             an_item_is_held_by_one_lease,
             a_session_has_one_live_item,
@@ -408,6 +409,23 @@ async fn a_newer_process_ends_the_requests_of_the_older_and_never_the_reverse(st
     );
     let row = store.request(&id, "R").await.unwrap().unwrap();
     assert_eq!(row.incarnation, incarnation("i2"));
+}
+
+async fn a_newer_process_is_not_at_what_the_older_was_at(store: Opened) {
+    let id = session(&store, "s").await;
+    let first = store.attach(id.clone(), incarnation("i1")).await.unwrap().unwrap();
+    assert_eq!(first.rested, None, "nobody was at anything");
+    let at_work = |status| WorkerState { status, model: Some("m".into()), ..WorkerState::default() };
+    for (n, status) in [WorkStatus::Running, WorkStatus::RequiresAction].into_iter().enumerate() {
+        let (before, after) = (format!("i{}", n + 1), format!("i{}", n + 2));
+        write(&store, &id, &before, Lane::Control, 0, vec![WorkerWrite::State(at_work(status))]).await;
+        let same = store.attach(id.clone(), incarnation(&before)).await.unwrap().unwrap();
+        assert_eq!(same.rested, None, "the same process over another line goes on");
+        let newer = store.attach(id.clone(), incarnation(&after)).await.unwrap().unwrap();
+        assert_eq!(newer.rested, Some(at_work(WorkStatus::Idle)));
+        let row = store.session(&id).await.unwrap().unwrap();
+        assert_eq!(row.worker_state, Some(at_work(WorkStatus::Idle)));
+    }
 }
 
 async fn the_end_of_a_process_is_the_last_thing_its_control_lane_says(store: Opened) {

@@ -247,7 +247,7 @@ pub(crate) struct Ruling {
 }
 
 /// Where the log stands for a worker that attached.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Attached {
     pub head_seq: u64,
     pub delivered_seq: u64,
@@ -255,6 +255,8 @@ pub(crate) struct Attached {
     pub control_next_n: u64,
     /// Rows of older processes that can no longer be answered.
     pub orphaned: Vec<RequestRow>,
+    /// What the process before was doing, at rest now: set where it ended without saying so.
+    pub rested: Option<WorkerState>,
 }
 
 /// A bridge in a directory.

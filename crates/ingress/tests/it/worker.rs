@@ -405,6 +405,28 @@ async fn a_stale_process_is_told_so_and_may_only_go_on_under_a_new_name() {
 }
 
 #[tokio::test]
+async fn a_session_is_idle_when_another_process_took_the_place_of_one_that_was_at_work() {
+    let stage = Stage::set().await;
+    let mut ws = stage.owner.subscribe(&stage.session, None).await;
+    ws.next_of("welcome").await;
+    let mut worker = stage.bridge.serve("i1").await;
+    assert_eq!(ws.next_of("worker").await["state"], "online");
+    worker.control("state", json!({ "state": { "status": "requires_action" } })).await;
+    assert_eq!(ws.next_of("worker").await["worker_state"]["status"], "requires_action");
+    let newer = Worker::attach(worker.lease.clone(), "i2").await;
+    loop {
+        let told = ws.next_of("worker").await;
+        if told["worker_state"]["status"] == "idle" {
+            assert_eq!(told["state"], "online");
+            break;
+        }
+    }
+    let (_, info) = stage.owner.get(&format!("/v1/sessions/{}", stage.session)).await;
+    assert_eq!(info["status"], "idle");
+    drop(newer);
+}
+
+#[tokio::test]
 async fn who_may_not_post_is_refused_before_the_body_is_read() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let stage = Stage::set().await;

@@ -1,7 +1,7 @@
 //! Prompts on their way up: written to storage before they are shown, kept until the log shows them, sent in order, one
 //! POST at a time, the same uuid and the same bytes each time.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::backoff::Backoff;
 use super::transcript::{Prompt, PromptState};
@@ -101,6 +101,31 @@ impl Outbox {
     pub(super) fn restore_at(&self) -> usize {
         let unsent = |entry: &OutboxEntry| entry.prompt.state == PromptState::Waiting;
         self.entries.iter().position(unsent).unwrap_or(self.entries.len())
+    }
+
+    /// Brings what storage keeps into the order in which it was written, by whichever tab; everything else stays where
+    /// it is. What is found there and was waited for is kept: its answer is late.
+    pub(super) fn order_as_kept(&mut self, order: &[String]) {
+        let ranks: HashMap<&str, usize> =
+            order.iter().enumerate().map(|(rank, uuid)| (uuid.as_str(), rank)).collect();
+        for keeping in &mut self.keeping {
+            if ranks.contains_key(keeping.entry.prompt.uuid.as_str()) {
+                (keeping.settled, keeping.entry.lasting) = (true, true);
+            }
+        }
+        self.show_kept();
+        let rank = |entry: &OutboxEntry| ranks.get(entry.prompt.uuid.as_str()).copied();
+        let (places, mut kept): (Vec<usize>, Vec<OutboxEntry>) = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| rank(entry).is_some())
+            .map(|(at, entry)| (at, entry.clone()))
+            .unzip();
+        kept.sort_by_key(rank);
+        for (at, entry) in places.into_iter().zip(kept) {
+            self.entries[at] = entry;
+        }
     }
 
     /// Storage answered. Returns whether the prompt is known.

@@ -65,6 +65,7 @@ impl Session {
 
     pub(super) fn restore(&mut self, prompts: Vec<(String, String)>) {
         let mut at = self.outbox.restore_at();
+        let order: Vec<String> = prompts.iter().map(|(uuid, _)| uuid.clone()).collect();
         for (uuid, text) in prompts {
             if self.transcript.knows_prompt(&uuid) {
                 self.outputs.push_back(Output::Forget { uuid });
@@ -77,6 +78,7 @@ impl Session {
                 Err(OutboxError::Full) => {}
             }
         }
+        self.outbox.order_as_kept(&order);
         self.change(Change::Outbox);
     }
 

@@ -207,6 +207,25 @@ fn restored_prompts_go_first_and_those_the_log_shows_are_forgotten() {
 }
 
 #[test]
+fn prompts_of_several_tabs_stand_in_the_order_in_which_they_were_kept() {
+    let mut bench = Bench::online();
+    let kept = |uuid: &str| (uuid.to_owned(), format!("text of {uuid}"));
+    bench.say("two");
+    assert_eq!(bench.outbox(), ["two sent"]);
+    bench.feed(Input::Restored(vec![kept("one"), kept("two"), kept("three")]));
+    assert_eq!(bench.outbox(), ["one waiting", "two sent", "three waiting"]);
+    // Written, and read back before storage said so.
+    bench.feed(Input::Prompt { uuid: "five".into(), text: "text of five".into() });
+    bench.feed(Input::Restored(["one", "two", "three", "four", "five", "six"].map(kept).to_vec()));
+    assert_eq!(
+        bench.outbox(),
+        ["one waiting", "two sent", "three waiting", "four waiting", "five waiting", "six waiting"]
+    );
+    bench.feed(Input::Kept { uuid: "five".into(), lasting: true });
+    assert_eq!((bench.outbox().len(), forgotten(&bench).len()), (6, 0));
+}
+
+#[test]
 fn a_restored_prompt_above_the_tail_is_found_by_its_place() {
     let mut bench = Bench::starting(StartAt::Tail);
     bench.feed(Input::Start);

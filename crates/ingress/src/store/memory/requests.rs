@@ -125,12 +125,18 @@ impl Session {
 
     fn attach(&mut self, incarnation: Incarnation) -> Option<Attached> {
         let is_current = self.row.incarnation.as_ref() == Some(&incarnation);
+        let mut rested = None;
         let positions = match self.incarnations.get(&incarnation) {
             Some(_) if !is_current => return None,
             Some(known) => *known,
             None => {
                 self.incarnations.insert(incarnation.clone(), Positions::default());
                 self.row.incarnation = Some(incarnation.clone());
+                let state = self.row.worker_state.as_mut().filter(|state| state.status != WorkStatus::Idle);
+                rested = state.map(|state| {
+                    state.status = WorkStatus::Idle;
+                    state.clone()
+                });
                 Positions::default()
             }
         };
@@ -141,6 +147,7 @@ impl Session {
             content_next_n: positions.content_next_n,
             control_next_n: positions.control_next_n,
             orphaned,
+            rested,
         })
     }
 

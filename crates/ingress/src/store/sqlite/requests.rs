@@ -140,6 +140,7 @@ async fn attach(
     .fetch_optional(&mut *db)
     .await?;
     let is_current = current.as_deref() == Some(incarnation.as_str());
+    let mut rested = None;
     let (content, control) = match known {
         Some(_) if !is_current => return Ok(None),
         Some(next) => next,
@@ -154,6 +155,7 @@ async fn attach(
                 .bind(id.as_str())
                 .execute(&mut *db)
                 .await?;
+            rested = rest(db, &id).await?;
             (0, 0)
         }
     };
@@ -166,7 +168,35 @@ async fn attach(
         content_next_n: position(content),
         control_next_n: position(control),
         orphaned,
+        rested,
     }))
+}
+
+/// A process that is gone does nothing any more, whatever it said last.
+async fn rest(db: &mut SqliteConnection, id: &SessionId) -> Result<Option<WorkerState>> {
+    let state = last_state(db, id).await?;
+    if state.status == WorkStatus::Idle {
+        return Ok(None);
+    }
+    let state = WorkerState { status: WorkStatus::Idle, ..state };
+    sqlx::query("UPDATE sessions SET worker_state = ? WHERE id = ?")
+        .bind(to_json(&state))
+        .bind(id.as_str())
+        .execute(db)
+        .await?;
+    Ok(Some(state))
+}
+
+/// What was reported last, by any process.
+async fn last_state(db: &mut SqliteConnection, id: &SessionId) -> Result<WorkerState> {
+    let (state,): (Option<String>,) = sqlx::query_as("SELECT worker_state FROM sessions WHERE id = ?")
+        .bind(id.as_str())
+        .fetch_one(db)
+        .await?;
+    Ok(match state {
+        Some(text) => raw(&text)?.read().unwrap_or_default(),
+        None => WorkerState::default(),
+    })
 }
 
 /// Ends every open request: of all incarnations, of `(this, true)`, or of all but `(this, false)`.
@@ -378,15 +408,7 @@ impl Worker<'_> {
             .await?;
         let reason = format!("the agent process ended: {reason}");
         let rows = orphan(self.db, &self.id, Some((&self.incarnation, true)), &reason).await?;
-        let (state,): (Option<String>,) = sqlx::query_as("SELECT worker_state FROM sessions WHERE id = ?")
-            .bind(self.id.as_str())
-            .fetch_one(&mut *self.db)
-            .await?;
-        let mut state: WorkerState = match state {
-            Some(text) => raw(&text)?.read().unwrap_or_default(),
-            None => WorkerState::default(),
-        };
-        state.status = WorkStatus::Idle;
+        let state = WorkerState { status: WorkStatus::Idle, ..last_state(self.db, &self.id).await? };
         self.keep_state(state.clone()).await?;
         Ok(Wrote::Ended { rows, state })
     }
