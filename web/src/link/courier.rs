@@ -199,11 +199,14 @@ pub(super) async fn post(tokens: &Tokens, session: &SessionId, body: String) -> 
     };
     match answer.await {
         Ok(answer) => PostOutcome::Accepted { seq: place_of(&answer) },
-        Err(Failure::Refused { detail, status }) if status < 500 && status != 429 => {
-            PostOutcome::Refused(detail)
-        }
+        Err(Failure::Refused { detail, status }) if is_final(status) => PostOutcome::Refused(detail),
         Err(_) => PostOutcome::Failed,
     }
+}
+
+/// Whether asking again brings the same answer. A token that ended on its way is no fault of the prompt.
+fn is_final(status: u16) -> bool {
+    (400..500).contains(&status) && !matches!(status, 401 | 408 | 429)
 }
 
 fn place_of(answer: &api::Answer) -> Option<u64> {

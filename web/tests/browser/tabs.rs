@@ -235,6 +235,34 @@ async fn no_answer_stops_the_line_and_a_refusal_does_not() {
 }
 
 #[wasm_bindgen_test]
+async fn a_token_that_ended_twice_on_its_way_refuses_no_prompt() {
+    let ended = Rc::new(std::cell::Cell::new(true));
+    let is_ended = Rc::clone(&ended);
+    let server = Server::answering(move |(_, path, _)| match path.as_str() {
+        "/v1/auth/challenge" => (200, r#"{"nonce":"n"}"#.into()),
+        "/v1/auth/token" => {
+            (200, r#"{"device_id":"dev_1","access_token":"t2","expires_in":600,"role":"owner"}"#.into())
+        }
+        _ if is_ended.get() => (
+            401,
+            r#"{"type":"error","error":{"type":"unauthorized","message":"it ended"},"request_id":"r"}"#
+                .into(),
+        ),
+        _ => stored(1),
+    });
+    let tabs = TwoTabs::open().await;
+    assert!(tabs.one.keep("a", "text").await);
+    let known = Rc::default();
+    deliver(&tabs.one, "a", &known);
+    until("it failed", || *known.borrow() == ["a failed"]).await;
+    ended.set(false);
+    deliver(&tabs.one, "a", &known);
+    until("it is through", || *known.borrow() == ["a failed", "a accepted"]).await;
+    assert_eq!(server.prompts(), ["a", "a", "a"]);
+    tabs.vault.purge().await;
+}
+
+#[wasm_bindgen_test]
 async fn a_log_that_lost_what_it_had_gets_it_again() {
     let server = Server::answering(|_| stored(1));
     let tabs = TwoTabs::open().await;
