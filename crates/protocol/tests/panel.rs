@@ -25,6 +25,7 @@ fn line(line: &Line) -> String {
         Span::Plain(text) => text.clone(),
         Span::Named(character) | Span::Space(character) => format!("⟨{}⟩", code_point(*character)),
         Span::Tab => "→".into(),
+        Span::Run(count) => format!("⟨{count} spaces⟩"),
         Span::Trailing(count) => "·".repeat(*count),
     });
     format!("{}{}", spans.collect::<String>(), if line.broken { "⏎" } else { "" })
@@ -76,8 +77,10 @@ fn a2_characters_without_width_are_named_and_counted() {
 #[test]
 fn a3_a_payload_behind_500_spaces_is_there_and_the_spaces_keep_their_number() {
     let text = format!("ls{}; rm -rf /", " ".repeat(500));
-    assert_eq!(shown(&text), text, "wrapping is painting; nothing is collapsed");
+    assert_eq!(shown(&text), "ls⟨500 spaces⟩; rm -rf /");
+    assert_eq!(literal(&text), "ls⟨500 spaces⟩; rm -rf /", "in a rule or a hint too");
     assert_eq!(shown("ls   "), "ls···");
+    assert_eq!(shown("a       b"), "a       b", "a few are as they are");
 }
 
 #[test]

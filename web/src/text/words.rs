@@ -46,6 +46,13 @@ pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+/// What a hole of `missing` events says.
+#[must_use]
+pub fn gap(missing: usize) -> String {
+    let them = if missing == 1 { "it" } else { "them" };
+    format!("{} missing here. Asking the server for {them}.", count(missing, "event is", "events are"))
+}
+
 /// The first line of `text` that says something, at most `max` characters of it.
 #[must_use]
 pub fn first_line(text: &str, max: usize) -> String {
@@ -104,6 +111,12 @@ pub fn device_name(user_agent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hole_is_said_in_one_or_many() {
+        assert_eq!(gap(1), "1 event is missing here. Asking the server for it.");
+        assert_eq!(gap(12), "12 events are missing here. Asking the server for them.");
+    }
 
     #[test]
     fn ages_and_durations_are_short() {

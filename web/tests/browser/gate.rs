@@ -1,6 +1,7 @@
 //! The gate on the page: the exact text, nothing allowed before it stood still and was read, one decision per click.
 
 use crate::page::{Page, settled, until};
+use leptos::prelude::Set as _;
 use portcullis_protocol::session::{Choice, Input};
 use portcullis_protocol::{RawJson, Tick};
 use serde_json::{Value, json};
@@ -18,12 +19,37 @@ fn bash(command: &str) -> Value {
 #[wasm_bindgen_test]
 async fn shows_the_exact_text_and_names_what_hides() {
     let page = Page::with_gate();
-    page.asked(Tick(0), "R", &bash("rm \u{202e}x \u{200b}y\n  tail  "));
+    page.asked(Tick(0), "R", &bash("rm \u{202e}x \u{200b}y\n\ttail  "));
     settled().await;
     let shown = page.text(EXACT);
     assert!(shown.contains("rm ⟨U+202E⟩x ⟨U+200B⟩y⏎"), "{shown}");
-    assert!(shown.contains("  tail··"), "{shown}");
+    assert!(shown.contains("\ttail  "), "copied is what it is: {shown}");
     assert_eq!(page.text(".hidden-char"), "⟨U+202E⟩⟨U+200B⟩");
+    let style = styled();
+    let mark = |selector, part| style_of(&page.element(selector), part, "content");
+    assert_eq!((page.text(".spaces"), mark(".tab", "::before")), ("  ".into(), "\"⇥\"".into()));
+    style.remove();
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn a_run_of_spaces_is_named_and_keeps_its_width_in_the_request_and_in_a_rule_a3() {
+    let page = Page::with_gate();
+    let style = styled();
+    let command = format!("echo ok{}; touch x", " ".repeat(500));
+    let mut request = bash(&command);
+    request["permission_suggestions"][0]["rules"][0]["ruleContent"] = json!(format!("{command}   y"));
+    page.asked(Tick(0), "R", &request);
+    settled().await;
+    assert!(page.text(EXACT).contains(&command), "copied is what it is");
+    assert_eq!(style_of(&page.element(".spaces"), "::after", "content"), "\"⟨500 spaces⟩\"");
+    let rule: Element = page.element(".offer-rule .told");
+    let text = rule.text_content().unwrap();
+    assert!(text.contains("Bash(echo ok⟨500 spaces⟩; touch x   y)"), "{text}");
+    for shown in [rule, page.element(".exact-text")] {
+        assert_eq!(style_of(&shown, "", "white-space-collapse"), "break-spaces");
+    }
+    style.remove();
     page.end();
 }
 
@@ -258,9 +284,7 @@ async fn a_rule_that_overflows_its_box_is_granted_only_after_its_end_was_seen() 
 #[wasm_bindgen_test]
 async fn wide_lines_wrap_and_a_long_reason_is_folded_not_cut() {
     let page = Page::with_gate();
-    let style = web_sys::window().unwrap().document().unwrap().create_element("style").unwrap();
-    style.set_text_content(Some(include_str!("../../styles/gate.css")));
-    page.element::<Element>("[data-testid=gate]").append_child(&style).unwrap();
+    let style = styled();
     let mut request = bash(&format!("{};rm -rf ~", "x".repeat(900)));
     request["decision_reason"] = json!(format!("a\u{202e}{}end", "y".repeat(6_000)));
     page.asked(Tick(0), "R", &request);
@@ -272,6 +296,7 @@ async fn wide_lines_wrap_and_a_long_reason_is_folded_not_cut() {
     page.click("[data-testid=gate-unfold]");
     settled().await;
     assert!(page.text(".card-hints").contains(&"y".repeat(6_000)));
+    style.remove();
     page.end();
 }
 
@@ -298,6 +323,43 @@ async fn typing_outside_of_a_field_decides_nothing_and_only_the_chord_allows() {
 }
 
 #[wasm_bindgen_test]
+async fn a_plain_key_on_a_button_that_allows_does_nothing_and_a_click_without_one_does_a28() {
+    let page = Page::with_gate_and_keys();
+    page.asked(Tick(0), "R", &bash("ls"));
+    settled().await;
+    until("armed", || !page.is_disabled("[data-testid=gate-offer]") && !page.is_disabled(ALLOW)).await;
+    let is_left_alone = |selector: &str| {
+        let button: web_sys::HtmlElement = page.element(selector);
+        button.focus().unwrap();
+        let named = button.get_attribute("aria-describedby").expect("it names the chord");
+        assert!(page.text(&format!("#{named}")).contains("Ctrl+Enter"));
+        for (kind, key) in [("keydown", "Enter"), ("keydown", " "), ("keyup", " ")] {
+            assert!(!dispatch(kind, key, |_| ()), "{selector}: the browser would click at {kind} of {key:?}");
+        }
+        assert!(dispatch("keydown", "Tab", |_| ()), "other keys go their way");
+    };
+    is_left_alone(ALLOW);
+    is_left_alone("[data-testid=gate-offer]");
+    page.click("[data-testid=gate-edit]");
+    settled().await;
+    let text: HtmlTextAreaElement = page.element("[data-testid=gate-edit-text]");
+    text.set_value("ls -l");
+    text.dispatch_event(&web_sys::Event::new("input").unwrap()).unwrap();
+    until("armed", || !page.is_disabled("[data-testid=gate-allow-edited]")).await;
+    is_left_alone("[data-testid=gate-allow-edited]");
+    assert!(page.decisions().is_empty());
+    pause(1_100).await;
+    dispatch("keydown", "Enter", |init| init.set_meta_key(true));
+    assert_eq!(page.decisions().len(), 1, "the chord means the button that has the focus");
+    page.asked(Tick(1), "S", &bash("pwd"));
+    page.app.session.selected.set(Some("S".into()));
+    until("armed", || page.find(ALLOW).is_some() && !page.is_disabled(ALLOW)).await;
+    page.click(ALLOW);
+    assert_eq!(page.decisions().last(), Some(&("S".to_owned(), Choice::Allow)), "a screen reader's click");
+    page.end();
+}
+
+#[wasm_bindgen_test]
 async fn d_opens_the_reason_and_denies_nothing() {
     let page = Page::with_gate_and_keys();
     page.asked(Tick(0), "R", &bash("ls"));
@@ -308,6 +370,22 @@ async fn d_opens_the_reason_and_denies_nothing() {
     page.end();
 }
 
+/// Gives the page the gate's style.
+fn styled() -> Element {
+    let document = web_sys::window().unwrap().document().unwrap();
+    let style = document.create_element("style").unwrap();
+    style.set_text_content(Some(include_str!("../../styles/gate.css")));
+    document.head().unwrap().append_child(&style).unwrap();
+    style
+}
+
+/// What the browser computes for `property` of `element`, or of the `part` it paints itself.
+fn style_of(element: &Element, part: &str, property: &str) -> String {
+    let window = web_sys::window().unwrap();
+    let style = window.get_computed_style_with_pseudo_elt(element, part).unwrap().unwrap();
+    style.get_property_value(property).unwrap()
+}
+
 fn focused(selector: &str) -> bool {
     let document = web_sys::window().unwrap().document().unwrap();
     document.active_element().is_some_and(|element| element.matches(selector).unwrap())
@@ -315,14 +393,19 @@ fn focused(selector: &str) -> bool {
 
 /// Presses a key where the focus is.
 fn press(key: &str, ctrl: bool) {
+    dispatch("keydown", key, |init| init.set_ctrl_key(ctrl));
+}
+
+/// Whether the browser would do what it does with that key.
+fn dispatch(kind: &str, key: &str, change: impl FnOnce(&web_sys::KeyboardEventInit)) -> bool {
     let init = web_sys::KeyboardEventInit::new();
     init.set_key(key);
-    init.set_ctrl_key(ctrl);
     init.set_bubbles(true);
     init.set_cancelable(true);
-    let event = web_sys::KeyboardEvent::new_with_keyboard_event_init_dict("keydown", &init).unwrap();
+    change(&init);
+    let event = web_sys::KeyboardEvent::new_with_keyboard_event_init_dict(kind, &init).unwrap();
     let document = web_sys::window().unwrap().document().unwrap();
-    document.active_element().unwrap().dispatch_event(&event).unwrap();
+    document.active_element().unwrap().dispatch_event(&event).unwrap()
 }
 
 /// Lets the clock go on: what is tested is the time between keys.

@@ -135,6 +135,7 @@ pub fn literal(text: &str) -> String {
                     line.push_str(&format!("⟨{}⟩", reveal::code_point(*character)));
                 }
                 Span::Tab => line.push('⇥'),
+                Span::Run(count) => line.push_str(&format!("⟨{count} spaces⟩")),
                 Span::Trailing(count) => line.push_str(&"·".repeat(*count)),
             }
         }
@@ -301,5 +302,6 @@ mod tests {
     #[test]
     fn a_literal_names_what_hides() {
         assert_eq!(literal("a\u{200b}b\nc\t "), "a⟨U+200B⟩b⏎c⇥·");
+        assert_eq!(literal(&format!("a  b{}c", " ".repeat(500))), "a  b⟨500 spaces⟩c");
     }
 }

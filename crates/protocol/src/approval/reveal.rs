@@ -14,9 +14,14 @@ pub enum Span {
     Tab,
     /// A space other than U+0020, by its code point.
     Space(char),
+    /// At least [`SPACES_RUN_MIN`] spaces in the middle of a line: how many. They push what follows out of sight.
+    Run(usize),
     /// Spaces at the end of a line: how many.
     Trailing(usize),
 }
+
+/// This many spaces in a row are marked, in characters: deeper than most indentation, shorter than any margin.
+pub const SPACES_RUN_MIN: usize = 8;
 
 /// One line of a revealed text, without its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,18 +127,37 @@ fn spans(line: &str) -> Vec<Span> {
             plain.push(character);
             continue;
         };
-        if !plain.is_empty() {
-            spans.push(Span::Plain(std::mem::take(&mut plain)));
-        }
+        push_plain(&mut spans, &std::mem::take(&mut plain));
         spans.push(special);
     }
-    if !plain.is_empty() {
-        spans.push(Span::Plain(plain));
-    }
+    push_plain(&mut spans, &plain);
     if body.len() < line.len() {
         spans.push(Span::Trailing(line.len() - body.len()));
     }
     spans
+}
+
+/// Text that means what it looks like, apart from its long runs of spaces.
+fn push_plain(spans: &mut Vec<Span>, text: &str) {
+    let mut rest = text;
+    let mut seen = 0;
+    while let Some(found) = rest[seen..].find(' ') {
+        let at = seen + found;
+        let after = rest[at..].trim_start_matches(' ');
+        let count = rest.len() - at - after.len();
+        if count < SPACES_RUN_MIN {
+            seen = at + count;
+            continue;
+        }
+        if at > 0 {
+            spans.push(Span::Plain(rest[..at].to_owned()));
+        }
+        spans.push(Span::Run(count));
+        (rest, seen) = (after, 0);
+    }
+    if !rest.is_empty() {
+        spans.push(Span::Plain(rest.to_owned()));
+    }
 }
 
 /// The middle, when the whole is too long to be taken in: head and tail stay, because payloads hide at both ends.
@@ -163,6 +187,7 @@ mod tests {
                 Span::Plain(text) => text.clone(),
                 Span::Named(character) | Span::Space(character) => format!("⟨{}⟩", code_point(*character)),
                 Span::Tab => "→".into(),
+                Span::Run(count) => format!("⟨{count} spaces⟩"),
                 Span::Trailing(count) => "·".repeat(*count),
             });
             format!("{}{}", spans.collect::<String>(), if line.broken { "⏎" } else { "" })
@@ -184,6 +209,9 @@ mod tests {
             ("a\rb", "a⟨U+000D⟩b"),
             ("a\tb", "a→b"),
             ("ls  ", "ls··"),
+            ("a       b", "a       b"),
+            ("a        b  c         d ", "a⟨8 spaces⟩b  c⟨9 spaces⟩d·"),
+            ("        é\u{200b}        ", "⟨8 spaces⟩é⟨U+200B⟩········"),
             ("a\u{2028}b", "a⟨U+2028⟩b"),
             ("\u{3164}x", "⟨U+3164⟩x"),
             ("ls\u{2800}rm", "ls⟨U+2800⟩rm"),

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use portcullis_protocol::session::Choice;
 
 use super::arming::ArmingSignal;
-use super::{Answer, Denial, Editor, Offers, texts};
+use super::{Answer, CHORD_HINT, ChordHint, Denial, Editor, Offers, only_by_chord, texts};
 use crate::state::app::App;
 use crate::state::arming::Allow;
 use crate::state::ask::{Ask, Form};
@@ -56,6 +56,7 @@ pub(crate) fn Actions(ask: Arc<Ask>, arming: ArmingSignal, answers: RwSignal<Vec
             }
             (Mode::Choosing | Mode::Editing, _) => choices().into_any(),
         }}
+        <ChordHint/>
     }
 }
 
@@ -99,7 +100,8 @@ fn Choices(
                 on:click=move |_| go(Mode::Denying, "[data-testid=gate-deny-reason]")>"Deny…"</button>
             <button class="button edit" data-testid="gate-edit" hidden=!editable
                 on:click=move |_| go(Mode::Editing, "[data-testid=gate-edit-text]")>"Edit…"</button>
-            <button class="button allow" data-testid="gate-allow"
+            <button class="button allow" data-testid="gate-allow" aria-describedby=CHORD_HINT
+                on:keydown=move |event| only_by_chord(&event) on:keyup=move |event| only_by_chord(&event)
                 disabled=move || allow.get() != Allow::Armed || !complete() on:click=once>{label}</button>
         </div>
     }

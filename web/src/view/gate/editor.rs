@@ -3,9 +3,9 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use portcullis_protocol::RawJson;
 
-use super::Reading;
 use super::arming::ArmingSignal;
 use super::exact::BodyView;
+use super::{CHORD_HINT, Reading, only_by_chord};
 use crate::state::arming::Allow;
 use crate::state::edit::{Edit, Part};
 
@@ -52,7 +52,9 @@ pub(crate) fn Editor(
             </div>
             <div class="buttons">
                 <button class="button" on:click=move |_| on_back.run(())>"Back"</button>
-                <button class="button allow" data-testid="gate-allow-edited" disabled=blocked on:click=allow>"Allow as edited"</button>
+                <button class="button allow" data-testid="gate-allow-edited" aria-describedby=CHORD_HINT
+                    on:keydown=move |event| only_by_chord(&event) on:keyup=move |event| only_by_chord(&event)
+                    disabled=blocked on:click=allow>"Allow as edited"</button>
             </div>
         </div>
     }

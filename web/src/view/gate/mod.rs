@@ -2,6 +2,7 @@
 
 mod actions;
 mod arming;
+mod by_chord;
 mod card;
 mod denial;
 mod editor;
@@ -17,6 +18,7 @@ mod ticks;
 mod told;
 
 pub(crate) use actions::Actions;
+pub(crate) use by_chord::{CHORD_HINT, ChordHint, only_by_chord};
 pub(crate) use card::Card;
 pub(crate) use denial::Denial;
 pub(crate) use editor::Editor;

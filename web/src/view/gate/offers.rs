@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 
 use super::arming::ArmingSignal;
-use super::{Reading, ToldView};
+use super::{CHORD_HINT, Reading, ToldView, only_by_chord};
 use crate::state::arming::Allow;
 use crate::state::ask::Suggestion;
 
@@ -35,7 +35,9 @@ fn Offer(offer: Suggestion, arming: ArmingSignal, grant: Callback<()>) -> impl I
             <div class="offer-rule" tabindex="0" node_ref=reading.outer on:scroll=move |_| reading.look()>
                 <div node_ref=reading.inner><code><ToldView told=offer.literal arming/></code></div>
             </div>
-            <button class="button" data-testid="gate-offer" disabled=move || !open() on:click=click>"Allow, and this"</button>
+            <button class="button" data-testid="gate-offer" aria-describedby=CHORD_HINT
+                on:keydown=move |event| only_by_chord(&event) on:keyup=move |event| only_by_chord(&event)
+                disabled=move || !open() on:click=click>"Allow, and this"</button>
         </div>
     }
 }

@@ -16,7 +16,12 @@ fn span(span: &Span) -> AnyView {
         Span::Space(character) => {
             view! { <span class="hidden-char">{format!("⟨{}⟩", code_point(*character))}</span> }.into_any()
         }
-        Span::Tab => view! { <span class="sign">"⇥\u{2003}"</span> }.into_any(),
-        Span::Trailing(count) => view! { <span class="sign">{"·".repeat(*count)}</span> }.into_any(),
+        // What is copied is the tab or the spaces; the marks are painted by the style.
+        Span::Tab => view! { <span class="tab">"\t"</span> }.into_any(),
+        Span::Run(count) => {
+            let name = format!("⟨{count} spaces⟩");
+            view! { <span class="spaces" data-name=name>{" ".repeat(*count)}</span> }.into_any()
+        }
+        Span::Trailing(count) => view! { <span class="spaces">{" ".repeat(*count)}</span> }.into_any(),
     }
 }

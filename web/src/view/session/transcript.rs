@@ -78,8 +78,7 @@ fn GapView() -> impl IntoView {
     });
     let said = move || {
         let count = missing.get().unwrap_or_default();
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        format!("{} missing here. Asking the server for them.", words::count(count, "event is", "events are"))
+        words::gap(usize::try_from(count).unwrap_or(usize::MAX))
     };
     view! {
         <Show when=move || missing.get().is_some()>

@@ -18,6 +18,8 @@ const DOUBLE_MS: f64 = 600.0;
 const GATE: &str = "[data-testid=gate]";
 const CARD: &str = "[data-testid=gate] .card";
 const ALLOW: &str = "[data-testid=gate-allow]";
+/// Buttons that allow more or other than was asked: the chord means them where they have the focus.
+const ALLOW_OTHERWISE: &str = "[data-testid=gate-allow-edited]:focus, [data-testid=gate-offer]:focus";
 
 /// Listens as long as the component that calls it is there.
 pub fn install_keys(app: App) {
@@ -26,13 +28,13 @@ pub fn install_keys(app: App) {
     let handle = window_event_listener(leptos::ev::keydown, move |event| {
         let now = at(&event);
         if event.key() == "Enter"
-            && event.ctrl_key()
+            && (event.ctrl_key() || event.meta_key())
             && !event.repeat()
             && has_focus(GATE)
             && !is_typing(&event)
         {
             event.prevent_default();
-            if chord.borrow().allows(now) {
+            if chord.borrow().allows(now) && !click(ALLOW_OTHERWISE) {
                 click(ALLOW);
             }
             return;
@@ -51,7 +53,7 @@ pub fn install_keys(app: App) {
         if is_typing(&event) || event.key().chars().count() != 1 {
             return;
         }
-        if event.key() != " " && has_focus(ALLOW) || has_focus(CARD) {
+        if has_focus(ALLOW) || has_focus(CARD) {
             blur();
         }
         let alone = chord.borrow_mut().letter(now) && !event.repeat();
@@ -84,13 +86,13 @@ fn blur() {
 fn letter(app: App, key: &str) -> bool {
     match key {
         "a" => focus(CARD),
-        "d" | "D" => click("[data-testid=gate-deny]"),
-        "e" => click("[data-testid=gate-edit]"),
+        "d" | "D" => drop(click("[data-testid=gate-deny]")),
+        "e" => drop(click("[data-testid=gate-edit]")),
         "n" => next(app),
         "i" => focus("[data-testid=composer-input]"),
         "/" => focus("[data-testid=session-filter]"),
         "c" => app.send(Command::Go(Route::New)),
-        "." => click("[data-testid=to-end]"),
+        "." => drop(click("[data-testid=to-end]")),
         "?" => app.note.set(Some(
             "a then Ctrl+Enter: allow once · d: deny, with a reason · e: edit · n: next request · i: composer · /: filter sessions · c: new session · .: latest answer · Esc: out · Esc Esc: stop the agent".into(),
         )),
@@ -111,12 +113,11 @@ fn next(app: App) {
     }
 }
 
-fn click(selector: &str) {
-    if let Ok(Some(element)) = document().query_selector(selector)
-        && let Some(element) = element.dyn_ref::<web_sys::HtmlElement>()
-    {
-        element.click();
-    }
+/// Whether there was something to click.
+fn click(selector: &str) -> bool {
+    let element = document().query_selector(selector).ok().flatten();
+    let element = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok());
+    element.inspect(web_sys::HtmlElement::click).is_some()
 }
 
 /// Whether the focus is on or inside of what `selector` names: the card itself, or anything in the gate.
