@@ -199,7 +199,7 @@ pub(super) async fn post(tokens: &Tokens, session: &SessionId, body: String) -> 
     };
     match answer.await {
         Ok(answer) => PostOutcome::Accepted { seq: place_of(&answer) },
-        Err(Failure::Refused { detail, status }) if status < 500 && status != 429 => {
+        Err(Failure::Refused { detail, status }) if status < 500 && ![408, 429].contains(&status) => {
             PostOutcome::Refused(detail)
         }
         Err(_) => PostOutcome::Failed,
