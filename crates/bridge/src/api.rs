@@ -1,5 +1,6 @@
 //! The calls a bridge makes to its ingress, and what their answers mean for it.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use portcullis_protocol::id::{EnvironmentId, SessionId, WorkId};
@@ -12,6 +13,7 @@ use portcullis_protocol::wire::rest::{
 use portcullis_protocol::wire::worker::{
     RegisterEnvironment, RegisteredEnvironment, WorkHeartbeat, WorkItem, WorkerPost, WorkerPosted,
 };
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -19,8 +21,13 @@ use serde_json::json;
 
 use crate::config::Device;
 
-/// Longest wait for an answer that is not a long poll.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for an answer, beside the time a long poll blocks and a body takes: a line that died says nothing, and
+/// what waits for it waits no longer than for a silent socket.
+const ANSWER_TIME: Duration = Duration::from_secs(15);
+/// Slowest line on which a body gets through, in bytes a second.
+const BODY_BYTES_PER_S_MIN: usize = 128 * 1024;
+/// Longest time for a body: the ingress waits no longer.
+const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long one poll blocks, in ms: below what proxies cut.
 const POLL_BLOCK_MS: u64 = POLL_BLOCK_MAX_MS - 5_000;
 /// Longest answer that is read, in bytes: a work item is small.
@@ -92,14 +99,15 @@ fn http_client() -> Result<reqwest::Client, CallError> {
 /// The ingress, as a bridge calls it.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
-    http: reqwest::Client,
+    http: Arc<RwLock<reqwest::Client>>,
     base: String,
     device: Device,
 }
 
 impl Api {
     pub(crate) fn new(base: &str, device: Device) -> Result<Self, CallError> {
-        Ok(Self { http: http_client()?, base: base.trim_end_matches('/').to_owned(), device })
+        let http = Arc::new(RwLock::new(http_client()?));
+        Ok(Self { http, base: base.trim_end_matches('/').to_owned(), device })
     }
 
     /// Redeems a one-time code.
@@ -111,7 +119,7 @@ impl Api {
     ) -> Result<PairAnswer, CallError> {
         let body = PairRequest { code: code.to_owned(), device_name: name.to_owned(), public_key: Some(key) };
         let url = format!("{}/v1/auth/pair", base.trim_end_matches('/'));
-        read(&answer_of(http_client()?.post(url).json(&body).timeout(CALL_TIMEOUT)).await?)
+        read(&answer_of(http_client()?.post(url).json(&body).timeout(ANSWER_TIME)).await?)
     }
 
     /// Which role the device has.
@@ -144,7 +152,7 @@ impl Api {
     pub(crate) async fn deregister(&self, environment: &EnvironmentId) -> Result<(), CallError> {
         let token = self.access_token().await?;
         let path = format!("/v1/environments/bridge/{environment}");
-        self.send(Method::DELETE, &path, Some(&token), &json!({}), CALL_TIMEOUT).await.map(|_| ())
+        self.send(Method::DELETE, &path, Some(&token), &json!({})).await.map(|_| ())
     }
 
     /// Asks for the session to be queued again, with a fresh token.
@@ -155,9 +163,7 @@ impl Api {
     ) -> Result<(), CallError> {
         let token = self.access_token().await?;
         let path = format!("/v1/environments/{environment}/bridge/reconnect");
-        self.send(Method::POST, &path, Some(&token), &json!({"session_id": session}), CALL_TIMEOUT)
-            .await
-            .map(|_| ())
+        self.send(Method::POST, &path, Some(&token), &json!({"session_id": session})).await.map(|_| ())
     }
 
     /// Waits for work.
@@ -167,9 +173,9 @@ impl Api {
         secret: &str,
     ) -> Result<Option<WorkItem>, CallError> {
         let path = format!("/v1/environments/{environment}/work/poll?block_ms={POLL_BLOCK_MS}");
-        let timeout = CALL_TIMEOUT + Duration::from_millis(POLL_BLOCK_MS);
-        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(secret).timeout(timeout);
-        let text = answer_of(request).await?;
+        let timeout = ANSWER_TIME + Duration::from_millis(POLL_BLOCK_MS);
+        let request = self.client().get(format!("{}{path}", self.base)).bearer_auth(secret).timeout(timeout);
+        let text = self.ask(request).await?;
         if text.trim().is_empty() { Ok(None) } else { read(&text) }
     }
 
@@ -207,7 +213,7 @@ impl Api {
         bearer: &str,
     ) -> Result<String, CallError> {
         let path = format!("/v1/environments/{environment}/work/{work}/{call}");
-        self.send(Method::POST, &path, Some(bearer), &json!({}), CALL_TIMEOUT).await
+        self.send(Method::POST, &path, Some(bearer), &json!({})).await
     }
 
     /// Says what a worker has to say.
@@ -228,7 +234,7 @@ impl Api {
         bearer: Option<&str>,
         body: &B,
     ) -> Result<T, CallError> {
-        read(&self.send(method, path, bearer, body, CALL_TIMEOUT).await?)
+        read(&self.send(method, path, bearer, body).await?)
     }
 
     async fn send<B: Serialize>(
@@ -237,15 +243,38 @@ impl Api {
         path: &str,
         bearer: Option<&str>,
         body: &B,
-        timeout: Duration,
     ) -> Result<String, CallError> {
-        let mut request =
-            self.http.request(method, format!("{}{path}", self.base)).json(body).timeout(timeout);
+        let body = serde_json::to_vec(body).map_err(|error| CallError::Shape(error.to_string()))?;
+        let timeout = call_time(body.len());
+        let request = self.client().request(method, format!("{}{path}", self.base)).timeout(timeout);
+        let mut request = request.header(CONTENT_TYPE, "application/json").body(body);
         if let Some(bearer) = bearer {
             request = request.bearer_auth(bearer);
         }
-        answer_of(request).await
+        self.ask(request).await
     }
+
+    /// Where one connection died the others of the pool may be dead too, and each would cost its own wait: what is
+    /// asked next goes over fresh ones.
+    async fn ask(&self, request: reqwest::RequestBuilder) -> Result<String, CallError> {
+        let answer = answer_of(request).await;
+        if matches!(answer, Err(CallError::Network(_)))
+            && let Ok(fresh) = http_client()
+        {
+            *self.http.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        }
+        answer
+    }
+
+    fn client(&self) -> reqwest::Client {
+        self.http.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Longest time for a call with a body of so many bytes.
+fn call_time(body_bytes: usize) -> Duration {
+    let seconds = u64::try_from(body_bytes / BODY_BYTES_PER_S_MIN).unwrap_or(u64::MAX);
+    ANSWER_TIME + Duration::from_secs(seconds).min(BODY_TIME_MAX)
 }
 
 async fn answer_of(request: reqwest::RequestBuilder) -> Result<String, CallError> {
@@ -294,6 +323,11 @@ fn percent_encoded(byte: u8) -> String {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_protocol::id::DeviceId;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::Barrier;
+
     use super::*;
 
     #[test]
@@ -309,5 +343,54 @@ mod tests {
     fn what_goes_into_a_query_cannot_leave_it() {
         let encoded: String = "2026-11-21T10:00:00+01:00&x=1".bytes().map(percent_encoded).collect();
         assert_eq!(encoded, "2026-11-21T10%3A00%3A00%2B01%3A00%26x%3D1");
+    }
+
+    #[test]
+    fn a_call_waits_for_its_body_and_no_longer_than_for_a_silent_socket_beside_it() {
+        let silence = Duration::from_millis(portcullis_protocol::limits::SILENCE_MS);
+        assert!(call_time(1_000) < silence);
+        assert_eq!(call_time(10 * BODY_BYTES_PER_S_MIN), ANSWER_TIME + Duration::from_secs(10));
+        assert_eq!(call_time(usize::MAX), ANSWER_TIME + BODY_TIME_MAX);
+    }
+
+    /// Each connection answers its first request, once there are two, and hangs up at its second.
+    async fn answer_once(mut stream: TcpStream, both: Arc<Barrier>, is_early: bool) {
+        let mut is_first = true;
+        let mut read = Vec::new();
+        while stream.read_buf(&mut read).await.is_ok_and(|count| count > 0) {
+            if !read.ends_with(b"}") {
+                continue;
+            }
+            read.clear();
+            if !std::mem::replace(&mut is_first, false) {
+                return;
+            }
+            if is_early {
+                both.wait().await;
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_got_no_answer_is_repeated_over_a_connection_nobody_used() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let both = Arc::new(Barrier::new(2));
+            for number in 0.. {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(answer_once(stream, Arc::clone(&both), number < 2));
+            }
+        });
+        let device =
+            Device { id: DeviceId::parse("d1").unwrap(), key: crate::device::DeviceKey::generate().unwrap() };
+        let api = Api::new(&url, device).unwrap();
+        let body = json!({});
+        let call = || api.send(Method::POST, "/", None, &body);
+        let (one, other) = tokio::join!(call(), call());
+        assert!(one.is_ok() && other.is_ok());
+        assert!(matches!(call().await, Err(CallError::Network(_))));
+        assert!(call().await.is_ok(), "the other idle connection may be as dead");
     }
 }

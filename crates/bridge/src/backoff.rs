@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 const BASE_MS: u64 = 500;
 /// Largest bound, in ms.
 const CAP_MS: u64 = 30_000;
+/// Largest bound on a line that flaps, in ms: whoever was there a moment ago is worth asking soon.
+const FLAPPING_MS: u64 = 2_000;
 /// A gap between two tries longer than this means that the machine slept: nothing was wrong, start anew.
 const SLEPT: Duration = Duration::from_millis(2 * CAP_MS);
 
@@ -30,6 +32,13 @@ impl Backoff {
         let bound = self.bound_ms();
         self.failures = self.failures.saturating_add(1);
         Duration::from_millis((self.random)() % (bound + 1))
+    }
+
+    /// It worked, for a short while: what failed before weighs little, and is not forgotten.
+    pub(crate) fn relent(&mut self) {
+        while self.bound_ms() > FLAPPING_MS {
+            self.failures -= 1;
+        }
     }
 
     fn bound_ms(&self) -> u64 {
@@ -62,6 +71,22 @@ mod tests {
             bound
         });
         assert_eq!(bounds, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
+    }
+
+    #[test]
+    fn a_line_that_flaps_is_tried_within_seconds_however_often_it_failed() {
+        let start = Instant::now();
+        let mut backoff = Backoff { failures: 0, last: None, random: || 0 };
+        for _ in 0..20 {
+            let _ = backoff.next_delay(start);
+            backoff.relent();
+            assert!(backoff.bound_ms() <= FLAPPING_MS);
+        }
+        assert_eq!(backoff.bound_ms(), FLAPPING_MS, "it is not asked at once for ever either");
+        for _ in 0..20 {
+            let _ = backoff.next_delay(start);
+        }
+        assert_eq!(backoff.bound_ms(), CAP_MS);
     }
 
     #[test]

@@ -68,7 +68,8 @@ impl Worker {
         let (outcomes_in, mut outcomes) = mpsc::channel(EVENTS_MAX);
         let (receipts_in, mut receipts) = mpsc::channel(EVENTS_MAX);
         let mut tasks = JoinSet::new();
-        tasks.spawn(run_socket(base, self.session.clone(), credential.clone(), socket_in));
+        let (openings_in, openings) = watch::channel(0);
+        tasks.spawn(run_socket(base, self.session.clone(), credential.clone(), socket_in, openings_in));
         let mut lane = |outcomes: &mpsc::Sender<(Lane, PostOutcome)>| {
             let (posts_in, posts) = mpsc::channel(1);
             tasks.spawn(run_lane(
@@ -77,6 +78,7 @@ impl Worker {
                 credential.clone(),
                 posts,
                 outcomes.clone(),
+                openings.clone(),
             ));
             posts_in
         };

@@ -425,7 +425,7 @@ impl Driver {
                     PostOutcome::Accepted { seq: posted.and_then(|posted| posted.data.first()?.seq) }
                 }
                 Ok((status, answer))
-                    if status.is_client_error() && ![401, 429].contains(&status.as_u16()) =>
+                    if status.is_client_error() && ![401, 408, 429].contains(&status.as_u16()) =>
                 {
                     let body: Option<ErrorBody> = serde_json::from_value(answer).ok();
                     PostOutcome::Refused(body.map(|body| body.error).unwrap_or_default())

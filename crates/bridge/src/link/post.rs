@@ -1,7 +1,7 @@
 //! POSTs what one lane has to say, one request at a time, and repeats it until the ingress gave an answer that means
 //! something.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::wire::worker::{Lane, WorkerPost, WorkerPosted};
@@ -12,24 +12,27 @@ use crate::backoff::Backoff;
 use crate::core::PostOutcome;
 use crate::lease::Credential;
 
-/// Serves one lane until `posts` closes. `credential` always holds the newest token.
+/// Serves one lane until `posts` closes. `credential` always holds the newest token; when the socket opened anew
+/// (`openings`), the ingress is there, and nothing waits any longer.
 pub(crate) async fn run_lane(
     api: Api,
     session: SessionId,
     credential: watch::Receiver<Credential>,
     mut posts: mpsc::Receiver<WorkerPost>,
     outcomes: mpsc::Sender<(Lane, PostOutcome)>,
+    mut openings: watch::Receiver<u64>,
 ) {
     let mut backoff = Backoff::new();
     while let Some(post) = posts.recv().await {
         let outcome = loop {
+            openings.mark_unchanged();
             let bearer = credential.borrow().token.clone();
             match answer(api.post_events(&session, &bearer, &post).await) {
                 Ok(outcome) => break outcome,
                 Err(error) => {
                     let delay = backoff.next_delay(Instant::now());
                     tracing::debug!(%session, lane = ?post.lane, %error, ?delay, "what the agent said waits");
-                    tokio::time::sleep(delay).await;
+                    rest(delay, &mut openings).await;
                 }
             }
         };
@@ -45,6 +48,14 @@ pub(crate) async fn run_lane(
         if outcomes.send((post.lane, outcome)).await.is_err() {
             return;
         }
+    }
+}
+
+/// Waits, but not longer than until the socket opens.
+async fn rest(delay: Duration, openings: &mut watch::Receiver<u64>) {
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        Ok(()) = openings.changed() => {}
     }
 }
 
@@ -70,6 +81,20 @@ mod tests {
     fn refused(status: u16, expected_n: Option<u64>) -> Result<WorkerPosted, CallError> {
         let detail = Box::new(ErrorDetail { message: "no".into(), expected_n, ..ErrorDetail::default() });
         Err(CallError::Refused { status, detail })
+    }
+
+    #[tokio::test]
+    async fn what_failed_is_said_again_as_soon_as_the_socket_opens() {
+        let (opened, mut openings) = watch::channel(0);
+        let hour = Duration::from_secs(3_600);
+        let both = async {
+            tokio::join!(rest(hour, &mut openings), async { opened.send_modify(|count| *count += 1) });
+        };
+        tokio::time::timeout(Duration::from_secs(20), both).await.expect("it goes on at once");
+        drop(opened);
+        let (start, delay) = (Instant::now(), Duration::from_millis(20));
+        rest(delay, &mut openings).await;
+        assert!(start.elapsed() >= delay, "a socket that is gone opens nothing");
     }
 
     #[test]

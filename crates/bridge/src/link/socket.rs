@@ -1,6 +1,6 @@
 //! The worker's socket: connects, reports what is said on it, and connects again until the session is over.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use portcullis_protocol::id::SessionId;
@@ -9,6 +9,7 @@ use portcullis_protocol::wire::close::{self, CloseCode};
 use portcullis_protocol::wire::worker::{WorkerDown, WorkerUp};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
@@ -23,6 +24,8 @@ use crate::lease::Credential;
 const FRAMES_MAX: usize = 256;
 /// Longest time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A line on which nothing comes for this long is dead, whatever the other end believes.
+const SILENCE: Duration = Duration::from_millis(SILENCE_MS);
 /// A connection that held this long was good: the next failure starts from the shortest delay.
 const CALM: Duration = Duration::from_secs(30);
 /// Bytes of one frame: an event at its limit and its envelope.
@@ -41,12 +44,14 @@ pub(crate) enum SocketEvent {
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Keeps a socket open until `events` closes or the session is gone. `credential` always holds the newest token.
+/// Keeps a socket open until `events` closes or the session is gone. `credential` always holds the newest token;
+/// `openings` counts how often the ingress was there again.
 pub(crate) async fn run_socket(
     base: String,
     session: SessionId,
     credential: watch::Receiver<Credential>,
     events: mpsc::Sender<SocketEvent>,
+    openings: watch::Sender<u64>,
 ) {
     let url = socket_url(&base, &session);
     let mut backoff = Backoff::new();
@@ -59,7 +64,7 @@ pub(crate) async fn run_socket(
                 if events.send(SocketEvent::Up(sender)).await.is_err() {
                     return;
                 }
-                let end = converse(socket, frames, &events).await;
+                let (end, was_heard) = converse(socket, frames, &events, &openings).await;
                 tracing::debug!(%session, ?end, "the worker's socket closed");
                 if events.send(SocketEvent::Down).await.is_err() {
                     return;
@@ -70,6 +75,8 @@ pub(crate) async fn run_socket(
                 }
                 if since.elapsed() > CALM {
                     backoff.reset();
+                } else if was_heard {
+                    backoff.relent();
                 }
             }
             Err(ConnectError::Gone) => {
@@ -80,7 +87,7 @@ pub(crate) async fn run_socket(
                 tracing::debug!(%session, why, "the worker's socket does not open")
             }
         }
-        tokio::time::sleep(backoff.next_delay(Instant::now())).await;
+        tokio::time::sleep(backoff.next_delay(std::time::Instant::now())).await;
     }
 }
 
@@ -115,52 +122,60 @@ async fn connect(url: &str, bearer: &str) -> Result<Socket, ConnectError> {
     }
 }
 
-/// Moves frames both ways until the socket ends or nobody wants it any more.
+/// Moves frames both ways until the socket ends or nobody wants it any more. Says why, and whether the ingress spoke.
 async fn converse(
     socket: Socket,
     mut frames: mpsc::Receiver<WorkerUp>,
     events: &mpsc::Sender<SocketEvent>,
-) -> CloseCode {
+    openings: &watch::Sender<u64>,
+) -> (CloseCode, bool) {
     let (mut sink, mut stream) = socket.split();
     let mut beat = tokio::time::interval(Duration::from_millis(HEARTBEAT_MS));
-    let mut heard = Instant::now();
-    loop {
+    let mut silence = Instant::now() + SILENCE;
+    let mut was_heard = false;
+    let end = loop {
         tokio::select! {
-            frame = frames.recv() => {
-                let Some(frame) = frame else {
-                    let _ = sink.close().await;
-                    return CloseCode::Normal;
-                };
-                if sink.send(Message::text(frame.to_text())).await.is_err() {
-                    return CloseCode::Abnormal;
-                }
-            }
-            _ = beat.tick() => {
-                let silent = heard.elapsed() > Duration::from_millis(SILENCE_MS);
-                if silent || sink.send(Message::Ping(Vec::new().into())).await.is_err() {
-                    return CloseCode::Abnormal;
-                }
-            }
+            // What came while this side was busy counts before the silence it would otherwise seem.
+            biased;
             message = stream.next() => {
-                heard = Instant::now();
+                silence = Instant::now() + SILENCE;
                 match message {
                     Some(Ok(Message::Text(text))) => match WorkerDown::parse(text.as_str()) {
                         Ok(frame) => {
+                            if !std::mem::replace(&mut was_heard, true) {
+                                openings.send_modify(|count| *count += 1);
+                            }
                             if events.send(SocketEvent::Frame(frame)).await.is_err() {
-                                return CloseCode::Normal;
+                                break CloseCode::Normal;
                             }
                         }
                         Err(error) => tracing::warn!(%error, "a frame of the ingress cannot be read"),
                     },
                     Some(Ok(Message::Close(frame))) => {
-                        return CloseCode::from_u16(frame.map_or(close::NORMAL, |frame| frame.code.into()));
+                        break CloseCode::from_u16(frame.map_or(close::NORMAL, |frame| frame.code.into()));
                     }
                     Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => {}
-                    Some(Err(_)) | None => return CloseCode::Abnormal,
+                    Some(Err(_)) | None => break CloseCode::Abnormal,
                 }
             }
+            frame = frames.recv() => {
+                let Some(frame) = frame else {
+                    let _ = sink.close().await;
+                    break CloseCode::Normal;
+                };
+                if sink.send(Message::text(frame.to_text())).await.is_err() {
+                    break CloseCode::Abnormal;
+                }
+            }
+            _ = beat.tick() => {
+                if sink.send(Message::Ping(Vec::new().into())).await.is_err() {
+                    break CloseCode::Abnormal;
+                }
+            }
+            () = sleep_until(silence) => break CloseCode::Abnormal,
         }
-    }
+    };
+    (end, was_heard)
 }
 
 #[cfg(test)]

@@ -178,7 +178,9 @@ async fn read_body(parts: &Parts, body: Body, bytes_max: usize) -> ApiResult<axu
         return Err(too_large());
     }
     match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, bytes_max)).await {
-        Err(_) => Err(ApiError::invalid("the body did not arrive in time")),
+        Err(_) => Err(ApiError::incomplete("the body did not arrive in time")),
+        // A body that announced a fitting length can only have broken off.
+        Ok(Err(_)) if announced.is_some() => Err(ApiError::incomplete("the body broke off")),
         Ok(Err(_)) => Err(too_large()),
         Ok(Ok(bytes)) => Ok(bytes),
     }

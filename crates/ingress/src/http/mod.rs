@@ -1,6 +1,7 @@
 //! The HTTP side: which path leads where, and what all handlers share.
 
 mod account;
+mod carry;
 mod environments;
 mod error;
 mod events;
@@ -105,6 +106,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .with_state(Arc::clone(&app))
         .fallback_service(site)
+        .layer(from_fn_with_state(Arc::clone(&app), carry::to_its_end))
         // Every body is read by an extractor that knows its own bound.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(&app), guard::check))

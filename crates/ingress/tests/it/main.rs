@@ -8,6 +8,7 @@
 mod approvals;
 mod auth;
 mod guard;
+mod hangups;
 mod lifecycle;
 mod log;
 mod plain;

@@ -23,7 +23,8 @@ pub struct ErrorBody {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorDetail {
     /// Stable name: `invalid_request`, `unauthorized`, `forbidden`, `not_found`, `conflict`, `gone`,
-    /// `too_large`, `rate_limited`, `already_decided`, `unavailable`, `internal`, `lease_lost`, `hole`.
+    /// `too_large`, `rate_limited`, `already_decided`, `unavailable`, `internal`, `lease_lost`, `hole`,
+    /// `incomplete`.
     #[serde(rename = "type")]
     pub kind: String,
     /// For a person: first the fact, then what to do.
