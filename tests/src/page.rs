@@ -116,6 +116,7 @@ impl Page {
 pub mod key {
     pub const SHIFT: char = '\u{E008}';
     pub const ENTER: char = '\u{E007}';
+    pub const CONTROL: char = '\u{E009}';
     pub const RELEASE_ALL: char = '\u{E000}';
 }
 

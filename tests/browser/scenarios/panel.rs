@@ -72,7 +72,7 @@ async fn a_text_that_nobody_can_read_through_can_only_be_denied_a7() -> Result<(
 }
 
 #[tokio::test]
-async fn a_double_click_decides_once_and_typing_or_a_held_enter_decides_nothing_a28() -> Result<()> {
+async fn a_double_click_decides_once_and_no_plain_key_decides_anything_a28() -> Result<()> {
     walk_apart("slips", async |walk| {
         let session = walk.open_session().await?;
         // Somebody types while a request appears: the focus stays where it was.
@@ -93,6 +93,11 @@ async fn a_double_click_decides_once_and_typing_or_a_held_enter_decides_nothing_
                 walk.browser().hold_enter().await?;
             }
         }
+        // A key that is pressed once, on the button itself, is no chord either.
+        for plain in [key::ENTER.to_string(), " ".to_owned()] {
+            walk.browser().run("document.querySelector('[data-testid=gate-allow]').focus()").await?;
+            walk.browser().keys(&plain).await?;
+        }
         all_along("no key decides by accident", async || {
             Ok(walk.system().owner().pending(&session).await? == 1)
         })
@@ -110,6 +115,13 @@ async fn a_double_click_decides_once_and_typing_or_a_held_enter_decides_nothing_
         all_along("the next one waits", async || Ok(walk.system().owner().pending(&session).await? == 1))
             .await?;
         ensure!(walk.system().project_file("next.txt").is_none());
+        until("the chord on the button allows", SOON, async || {
+            let focus = "document.querySelector('[data-testid=gate-allow]:enabled')?.focus()";
+            walk.browser().run(focus).await?;
+            walk.browser().keys(&format!("{}{}", key::CONTROL, key::ENTER)).await?;
+            Ok(walk.system().project_file("next.txt"))
+        })
+        .await?;
         Ok(())
     })
     .await

@@ -1,48 +1,88 @@
-//! Which part of a long transcript is in the page. The start stays where it is while somebody reads, and follows
-//! only while the end is in view, so nothing that arrives moves what is being read.
+//! Which part of a long transcript is in the page: about as much as somebody reads in one go, wherever they are. Both
+//! ends give way, but only where nobody looks; the end of the transcript is followed only while it is in view, so
+//! nothing that arrives moves what is being read.
 
-/// Items in the page when a transcript opens, and what "show earlier" adds.
-pub const STEP: usize = 300;
-/// Items in the page at which the start follows the end again.
-const SLACK: usize = STEP * 2;
+use std::ops::Range;
 
-/// The first item in the page.
+/// Items that are in the page when a transcript opens, and left there when an end gives way.
+pub const PAGE: usize = 300;
+/// Items that come in at an end that is reached.
+pub const SHIFT: usize = PAGE / 2;
+/// Items that arrive in the page at most: above it the start follows the end again, or what arrives stays out.
+const SLACK: usize = PAGE * 2;
+
+/// The items in the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
     first: usize,
+    /// Behind the last; `None` for all that come.
+    end: Option<usize>,
 }
 
 impl Window {
-    /// Index of the first item in the page when there are `len`.
+    /// Indices of the items in the page when there are `len`.
     #[must_use]
-    pub fn first(self, len: usize) -> usize {
-        self.first.min(len)
+    pub fn range(self, len: usize) -> Range<usize> {
+        let end = self.end.unwrap_or(len).min(len);
+        self.first.min(end)..end
+    }
+
+    /// Whether the newest item is in the page.
+    #[must_use]
+    pub fn has_the_end(self) -> bool {
+        self.end.is_none()
+    }
+
+    /// A list of `len` items is shown at its end.
+    pub fn open(&mut self, len: usize) {
+        *self = Self { first: len.saturating_sub(PAGE), end: None };
     }
 
     /// The list has `len` items now; `following` says whether its end is in view.
     pub fn grow(&mut self, len: usize, following: bool) {
-        if self.first > len {
-            self.first = len.saturating_sub(STEP);
-        } else if following && len - self.first > SLACK {
-            self.first = len - STEP;
+        if self.first > len || self.end.is_some_and(|end| following || end > len) {
+            self.open(len);
+        } else if self.end.is_none() && len - self.first > SLACK {
+            if following {
+                self.open(len);
+            } else {
+                self.end = Some(self.first + SLACK);
+            }
         }
     }
 
-    /// A list of `len` items is opened at its end.
-    pub fn open(&mut self, len: usize) {
-        self.first = len.saturating_sub(STEP);
-    }
-
-    /// Items came in above: a list of `before` has `len` items now, and what was in the page stays in it, with a step
-    /// of what is new.
+    /// Items came in above: a list of `before` has `len` items now, and what was in the page stays in it, with some of
+    /// what is new.
     pub fn grow_above(&mut self, before: usize, len: usize) {
-        let from_end = before.saturating_sub(self.first(before));
-        self.first = len.saturating_sub(from_end).saturating_sub(STEP);
+        let new = len.saturating_sub(before);
+        self.first = self.first.min(before) + new;
+        self.end = self.end.map(|end| end + new).filter(|end| *end < len);
+        self.earlier();
     }
 
     /// Somebody wants to see earlier items.
     pub fn earlier(&mut self) {
-        self.first = self.first.saturating_sub(STEP);
+        self.first = self.first.saturating_sub(SHIFT);
+    }
+
+    /// Somebody wants to see later items, of `len`.
+    pub fn later(&mut self, len: usize) {
+        self.end = self.end.map(|end| end + SHIFT).filter(|end| *end < len);
+    }
+
+    /// What is too much leaves at the end, at most `spare` items: those that nobody is about to see.
+    pub fn trim_end(&mut self, len: usize, spare: usize) {
+        let Range { start, end } = self.range(len);
+        let excess = (end - start).saturating_sub(PAGE).min(spare);
+        if excess > 0 {
+            self.end = Some(end - excess);
+        }
+    }
+
+    /// The same at the start.
+    pub fn trim_start(&mut self, len: usize, spare: usize) {
+        let Range { start, end } = self.range(len);
+        self.first = start + (end - start).saturating_sub(PAGE).min(spare);
     }
 }
 
@@ -50,45 +90,90 @@ impl Window {
 mod tests {
     use super::*;
 
-    #[test]
-    fn opens_at_the_end_and_goes_back_in_steps() {
+    fn opened(len: usize) -> Window {
         let mut window = Window::default();
-        window.open(1_000);
-        assert_eq!(window.first(1_000), 700);
+        window.open(len);
+        window
+    }
+
+    #[test]
+    fn goes_to_the_start_and_back_to_the_end_and_never_holds_more_than_a_page_and_a_step() {
+        let len = 2_000;
+        let mut window = opened(len);
+        assert_eq!(window.range(len), 1_700..2_000);
+        let mut steps = 0;
+        while window.range(len).start > 0 {
+            let read = window.range(len).start;
+            window.earlier();
+            assert!(window.range(len).len() <= PAGE + SHIFT);
+            window.trim_end(len, 200);
+            assert!(window.range(len).contains(&read) && window.range(len).len() <= PAGE);
+            steps += 1;
+        }
+        assert_eq!((steps, window.range(len), window.has_the_end()), (12, 0..300, false));
+        while !window.has_the_end() {
+            let read = window.range(len).end - 1;
+            window.later(len);
+            window.trim_start(len, 200);
+            assert!(window.range(len).contains(&read) && window.range(len).len() <= PAGE);
+        }
+        assert_eq!(window.range(len), 1_700..2_000);
+    }
+
+    #[test]
+    fn what_somebody_sees_stays_however_much_that_is() {
+        let mut window = opened(1_000);
         window.earlier();
-        assert_eq!(window.first(1_000), 400);
-        (0..9).for_each(|_| window.earlier());
-        assert_eq!(window.first(1_000), 0);
+        window.trim_end(1_000, 20);
+        assert_eq!(window.range(1_000), 550..980);
+        window.trim_start(1_000, 10);
+        assert_eq!(window.range(1_000), 560..980);
     }
 
     #[test]
     fn the_start_moves_only_while_the_end_is_in_view() {
         let mut window = Window::default();
-        window.grow(5_000, false);
-        assert_eq!(window.first(5_000), 0);
+        window.grow(500, false);
+        assert_eq!(window.range(500), 0..500);
         window.grow(5_000, true);
-        assert_eq!(window.first(5_000), 4_700);
+        assert_eq!(window.range(5_000), 4_700..5_000);
         window.grow(5_100, true);
-        assert_eq!(window.first(5_100), 4_700);
+        assert_eq!(window.range(5_100), 4_700..5_100);
+    }
+
+    #[test]
+    fn what_arrives_while_somebody_reads_stays_out_when_it_is_too_much() {
+        let mut window = opened(1_000);
+        window.grow(5_000, false);
+        assert_eq!((window.range(5_000), window.has_the_end()), (700..1_300, false));
+        window.grow(5_001, false);
+        assert_eq!(window.range(5_001), 700..1_300);
+        window.grow(5_002, true);
+        assert_eq!(window.range(5_002), 4_702..5_002, "somebody went to the end");
     }
 
     #[test]
     fn what_comes_in_above_leaves_in_the_page_what_was_in_it() {
-        let mut window = Window::default();
-        window.open(500);
+        let mut window = opened(500);
         window.grow_above(500, 2_500);
-        assert_eq!(window.first(2_500), 2_200 - STEP);
-        window.grow_above(2_500, 2_500 + 10);
+        assert_eq!(window.range(2_500), 2_050..2_500);
+        window.trim_end(2_500, PAGE);
+        window.grow_above(2_500, 2_510);
+        assert_eq!(window.range(2_510), 1_910..2_360);
         let mut whole = Window::default();
-        whole.grow_above(200, 350);
-        assert_eq!(whole.first(350), 0, "fewer came than a step");
+        whole.grow_above(200, 250);
+        assert_eq!(whole.range(250), 0..250, "fewer came than a step");
     }
 
     #[test]
-    fn a_list_that_begins_anew_is_shown_from_its_start() {
-        let mut window = Window::default();
-        window.open(1_000);
+    fn a_list_that_begins_anew_is_shown_to_its_end() {
+        let mut window = opened(1_000);
         window.grow(10, true);
-        assert_eq!(window.first(10), 0);
+        assert_eq!(window.range(10), 0..10);
+        let mut window = opened(1_000);
+        window.earlier();
+        window.trim_end(1_000, PAGE);
+        window.grow(10, false);
+        assert_eq!(window.range(10), 0..10);
     }
 }

@@ -17,16 +17,17 @@ pub fn Transcript() -> impl IntoView {
     let scroll = Scroll::new(log, session);
     let shown = Memo::new(move |_| {
         let window = session.window.get();
-        session.keys.with(|keys| keys[window.first(keys.len())..].to_vec())
+        session.keys.with(|keys| keys[window.range(keys.len())].to_vec())
     });
-    // What is in the page grows upwards by itself; what is not loaded is asked for.
-    let above = move || session.keys.with(|keys| session.window.get().first(keys.len()));
+    // What is in the page moves by itself; what is not loaded is asked for.
+    let above = move || session.keys.with(|keys| session.window.get().range(keys.len()).start);
+    let below = move || session.keys.with(|keys| keys.len() - session.window.get().range(keys.len()).end);
     let incomplete = move || {
         !session.history.with(|history| history.complete) && session.keys.with(|keys| !keys.is_empty())
     };
     let show_earlier = move || match above() {
         0 => app.send(Command::Earlier),
-        _ => scroll.keeping_place(|| session.window.update(crate::state::window::Window::earlier)),
+        _ => scroll.earlier(),
     };
     let offer = move || match (above(), session.history.with(|history| history.loading)) {
         (0, true) => "Loading earlier events".to_owned(),
@@ -37,8 +38,15 @@ pub fn Transcript() -> impl IntoView {
         scroll.scrolled();
         if scroll.is_near_top() && (above() > 0 || incomplete()) {
             show_earlier();
+        } else if scroll.is_near_end() && below() > 0 {
+            scroll.later();
         }
     };
+    Effect::new(move |_| {
+        if session.following.get() {
+            scroll.show_the_end();
+        }
+    });
     Effect::new(move |before: Option<u32>| {
         let folds = session.folds.get();
         if before.is_some_and(|before| before != folds) {
@@ -60,6 +68,8 @@ pub fn Transcript() -> impl IntoView {
                     <button class="earlier" data-testid="earlier" hidden=move || above() == 0 && !incomplete()
                         on:click=move |_| show_earlier()>{offer}</button>
                     <For each=move || shown.get() key=|key: &ItemKey| *key children=|key| view! { <ItemView key_=key/> }/>
+                    <button class="earlier" data-testid="later" hidden=move || below() == 0
+                        on:click=move |_| scroll.later()>{move || format!("Show later ({})", below())}</button>
                     <GapView/>
                     <Begin/>
                 </div>
