@@ -84,6 +84,8 @@ pub struct Findings {
     pub tabs_that_differ: usize,
     /// Sockets the tabs opened.
     pub sockets: u64,
+    /// From a prompt to the agent's going on, at worst: what a cut costs.
+    pub slowest_round: Duration,
     /// From the first prompt to the last look.
     pub took: Duration,
 }
@@ -134,6 +136,7 @@ impl Findings {
         row("approvals", self.approvals.to_string());
         row("approvals lost / doubled", format!("{} / {}", self.approvals_lost, self.approvals_doubled));
         row("tabs that differ from one that came after", self.tabs_that_differ.to_string());
+        row("seconds of the slowest round", format!("{:.1}", self.slowest_round.as_secs_f64()));
         row("seconds", format!("{:.1}", self.took.as_secs_f64()));
         table
     }
@@ -159,10 +162,12 @@ async fn weather(stage: &mut Stage, plan: Plan) -> Result<Findings> {
         tab.approve_all(true).await?;
     }
     let per_round = plan.facts / plan.rounds;
+    let mut slowest_round = Duration::ZERO;
     for round in 0..plan.rounds {
         let end = if round + 1 == plan.rounds { plan.facts } else { (round + 1) * per_round };
         let text = format!("@bash echo {round} >> {MARKS}\n{}", facts::prompt(round * per_round..end));
         chance.pick(&tabs).prompt(text).await?;
+        let said = Instant::now();
         match plan.weather {
             Weather::Cuts => strike(stage, &mut chance).await?,
             Weather::ServerKilled => {
@@ -180,12 +185,14 @@ async fn weather(stage: &mut Stage, plan: Plan) -> Result<Findings> {
         })
         .await
         .with_context(|| format!("round {round} of {}", plan.rounds))?;
+        slowest_round = slowest_round.max(said.elapsed());
     }
     for proxy in [&stage.front, &stage.back] {
         proxy.flush();
     }
     heal(stage, &session, &tabs).await?;
-    judge(stage, &session, &tabs, plan, began).await
+    let findings = judge(stage, &session, &tabs, plan, began).await?;
+    Ok(Findings { slowest_round, ..findings })
 }
 
 /// One cut, and now and then something that is no cut.
@@ -194,8 +201,7 @@ async fn strike(stage: &Stage, chance: &mut Chance) -> Result<()> {
         [Fault::Cut, Fault::Cut, Fault::Reset, Fault::Reset, Fault::LostAnswer, Fault::HalfOpen];
     const OTHERS: [Fault; 4] = [Fault::Stall, Fault::Delay, Fault::SlowRead, Fault::Duplicate];
     let hops = [&stage.front, &stage.back];
-    // The bridge waits longer and longer on a line that flaps, and nobody says "now" to it.
-    let hop: &Proxy = hops[usize::from(chance.once_in(4))];
+    let hop: &Proxy = hops[chance.below(hops.len())];
     if chance.once_in(2) {
         let other = chance.pick(&OTHERS);
         hops[chance.below(2)].strike(*other, chance);
@@ -317,6 +323,7 @@ async fn judge(stage: &Stage, session: &str, tabs: &[Tab], plan: Plan, began: In
         approvals_doubled: ran.values().filter(|count| **count > 1).count(),
         tabs_that_differ,
         sockets,
+        slowest_round: Duration::ZERO,
         took: began.elapsed(),
     })
 }
