@@ -17,7 +17,7 @@ use crate::state::route::Route;
 const DOUBLE_MS: f64 = 600.0;
 const GATE: &str = "[data-testid=gate]";
 const CARD: &str = "[data-testid=gate] .card";
-const ALLOW: &str = "[data-testid=gate-allow]";
+const ALLOW: &str = "[data-testid=gate-allow], [data-testid=gate-accept]";
 
 /// Listens as long as the component that calls it is there.
 pub fn install_keys(app: App) {
