@@ -143,6 +143,9 @@ pub mod mark {
     pub const DENY: &str = "[data-testid=gate-deny]";
     pub const DENY_REASON: &str = "[data-testid=gate-deny-reason]";
     pub const DENY_SEND: &str = "[data-testid=gate-deny-send]";
+    pub const ACCEPT: &str = "[data-testid=gate-accept]";
+    pub const DECLINE: &str = "[data-testid=gate-decline]";
+    pub const ELICIT_FIELD: &str = "[data-testid=elicit-field]";
     pub const GATE_UNFOLD: &str = "[data-testid=gate-unfold]";
     pub const GATE_EDIT: &str = "[data-testid=gate-edit]";
     pub const GATE_OFFER: &str = "[data-testid=gate-offer]";

@@ -63,12 +63,49 @@ async fn every_tool_can_be_asked_for_and_answered_from_the_page_36439_87340() ->
 }
 
 #[tokio::test]
-async fn every_other_kind_of_request_is_told_of_and_answered_at_once_36439_87340() -> Result<()> {
+async fn a_servers_question_and_a_dialog_are_answered_by_a_person_36439_87340() -> Result<()> {
+    walk_apart("asked-by-servers", async |walk| {
+        let session = walk.open_session().await?;
+        let form = json!({ "subtype": "elicitation", "mcp_server_name": "files", "message": "Who are you?", "mode": "form",
+            "requested_schema": { "type": "object", "required": ["name"], "properties": { "name": { "type": "string" } } } });
+        let page = json!({ "subtype": "elicitation", "mcp_server_name": "files", "message": "Log in there", "mode": "url",
+            "url": "https://kind.example/login?x=1" });
+        let dialog = json!({ "subtype": "request_user_dialog", "dialog_kind": "pick", "payload": { "of": ["kind-a", 2.50] } });
+        let asked = [
+            ("form", &form, "Who are you?", Some("a \"person\""), true, "Accepted"),
+            ("form-no", &form, "Who are you?", None, false, "Declined"),
+            ("page", &page, "https://kind.example/login?x=1", None, true, "Accepted"),
+            ("dialog", &dialog, "kind-a", Some(r#"{ "picked": [2.50] }"#), true, "Completed"),
+            ("dialog-no", &dialog, "kind-a", None, false, "Cancelled"),
+        ];
+        for (number, (id, request, part, typed, yes, said)) in asked.into_iter().enumerate() {
+            let line = json!({ "type": "control_request", "request_id": id, "request": request });
+            let uuid = format!("5f0c9d5e-6f0d-4b86-8a8e-0d1c5d6f{number:04x}");
+            walk.system().owner().say(&session, &uuid, &format!("@raw {line}")).await?;
+            walk.page().read(mark::GATE_EXACT, part).await?;
+            ensure!(walk.page().count(mark::ALLOW).await? == 0, "nothing runs, so nothing is allowed");
+            if let Some(typed) = typed {
+                walk.page().type_into(mark::ELICIT_FIELD, typed).await?;
+            }
+            walk.picture(id).await?;
+            walk.page().press(if yes { mark::ACCEPT } else { mark::DECLINE }).await?;
+            walk.page().read(mark::GATE, said).await?;
+            walk.page().see_gone(mark::GATE_EXACT).await?;
+            until("nothing waits", SOON, async || {
+                Ok((walk.system().owner().pending(&session).await? == 0).then_some(()))
+            })
+            .await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_no_person_can_answer_is_told_of_and_answered_at_once_36439_87340() -> Result<()> {
     walk_apart("other-kinds", async |walk| {
         let session = walk.open_session().await?;
         let kinds = [
-            ("elicitation", json!({ "mcp_server_name": "s", "message": "Your name?", "mode": "form" })),
-            ("request_user_dialog", json!({ "dialog_kind": "pick", "payload": {} })),
             ("hook_callback", json!({ "callback_id": "h1", "input": { "hook_event_name": "Stop" } })),
             ("mcp_message", json!({ "server_name": "s", "message": { "jsonrpc": "2.0", "method": "ping", "id": 1 } })),
             ("some_new_kind", json!({ "field": "value" })),

@@ -109,7 +109,7 @@ impl Posted {
         let decision = Decision::parse(body.events.first()?).ok()?;
         let (allow, input) = match decision.verdict {
             Verdict::Allow { updated_input, .. } => (true, Some(updated_input)),
-            Verdict::Deny { .. } => (false, None),
+            Verdict::Deny { .. } | Verdict::Answer(_) => (false, None),
         };
         let edited = input.filter(|_| decision.edited);
         Some(Self { digest: decision.digest, allow, edited, accepted: false })

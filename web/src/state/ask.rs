@@ -1,7 +1,11 @@
 //! One open request as the gate shows it: what is asked in plain words, the exact text, what stands out, and which
 //! answers there are.
 
+use std::sync::Arc;
+
 use portcullis_protocol::RawJson;
+use portcullis_protocol::approval::Kind;
+use portcullis_protocol::approval::form::Elicitation;
 use portcullis_protocol::wire::control::ToolRequest;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -61,6 +65,10 @@ pub enum Form {
     Questions(Vec<Question>),
     /// Approve a plan, as markdown.
     Plan(String),
+    /// Accept or decline what a server of the agent asks.
+    Elicitation(Arc<Elicitation>),
+    /// Complete or cancel a dialog.
+    Dialog,
 }
 
 /// One question.
@@ -88,9 +96,18 @@ impl Ask {
     /// Reads the `request` object of a control request. `mismatch` says that the server recorded other bytes.
     #[must_use]
     pub fn read(request_id: &str, digest: &str, request: &RawJson, mismatch: bool, asked_at_ms: u64) -> Self {
-        let tool = request.read::<ToolRequest>();
-        let known = tool.is_ok();
-        let tool = tool.unwrap_or_else(|_| unreadable(request));
+        let kind = Kind::of(request);
+        let tool = match kind {
+            Kind::Tool => request.read::<ToolRequest>().ok(),
+            Kind::Elicitation | Kind::Dialog => None,
+        };
+        let elicitation = Elicitation::read(request);
+        let known = match kind {
+            Kind::Tool => tool.is_some(),
+            Kind::Elicitation => elicitation.is_ok(),
+            Kind::Dialog => true,
+        };
+        let tool = tool.unwrap_or_else(|| unreadable(request));
         let denial_only = if mismatch {
             Some("What arrived here is not what the server recorded. It can only be denied.")
         } else if request.has_duplicate_keys() {
@@ -101,7 +118,14 @@ impl Ask {
             Some("This client cannot read this kind of request. It can only be denied.")
         };
         let exact = Exact::of(&tool.tool_name, &tool.input);
-        let what = Told::literal(what(&tool.tool_name));
+        let asks = match (kind, elicitation) {
+            (Kind::Tool, _) => {
+                Asks { tool: literal(&tool.tool_name), what: what(&tool.tool_name), form: form(&tool) }
+            }
+            (Kind::Elicitation, read) => Asks::elicitation(read.unwrap_or_else(|_| nothing())),
+            (Kind::Dialog, _) => Asks::dialog(request),
+        };
+        let what = Told::literal(asks.what);
         let said = tool.description.as_deref();
         let remark = said.filter(|text| !text.is_empty() && !repeats(&tool, text)).map(Told::of);
         let (hints, suggestions) = (hints(&tool, &exact), suggestions(&tool));
@@ -117,10 +141,10 @@ impl Ask {
             sub_agent: tool.agent_id.as_deref().map(literal),
             hints,
             suggestions,
-            form: form(&tool),
+            form: asks.form,
             denial_only,
             exact,
-            tool: literal(&tool.tool_name),
+            tool: asks.tool,
             input: tool.input,
         }
     }
@@ -129,8 +153,8 @@ impl Ask {
     #[must_use]
     pub fn edit(&self) -> Option<Edit> {
         let no_edit = self.denial_only.is_some() || self.exact.too_long;
-        let questions = matches!(self.form, Form::Questions(_));
-        (!no_edit && !questions).then(|| Edit::of(&self.tool, &self.input))
+        let editable = matches!(self.form, Form::Permission | Form::Plan(_));
+        (!no_edit && editable).then(|| Edit::of(&self.tool, &self.input))
     }
 
     /// The input with `answers` put in, the rest as it came.
@@ -144,6 +168,41 @@ impl Ask {
         let text = format!("{open}{comma}\"answers\":{}}}", RawJson::from_value(&answers).as_str());
         RawJson::parse(&text).unwrap_or_else(|_| self.input.clone())
     }
+}
+
+/// What differs between the kinds of request.
+struct Asks {
+    tool: String,
+    what: String,
+    form: Form,
+}
+
+impl Asks {
+    fn elicitation(form: Elicitation) -> Self {
+        Self {
+            tool: "elicitation".into(),
+            what: format!("A server that the agent calls “{}” asks you", literal(&form.server)),
+            form: Form::Elicitation(Arc::new(form)),
+        }
+    }
+
+    fn dialog(request: &RawJson) -> Self {
+        #[derive(Deserialize)]
+        struct Dialog {
+            dialog_kind: String,
+        }
+        let kind = request.read::<Dialog>().map(|dialog| dialog.dialog_kind).unwrap_or_default();
+        Self {
+            tool: "dialog".into(),
+            what: format!("The agent asks you in a dialog of the kind “{}”", literal(&kind)),
+            form: Form::Dialog,
+        }
+    }
+}
+
+/// Stands for a form that cannot be read.
+fn nothing() -> Elicitation {
+    Elicitation { server: String::new(), message: String::new(), url: None, fields: Vec::new() }
 }
 
 /// Whether the remark stands in the input too, where it is shown as the agent's words already.
@@ -294,6 +353,24 @@ mod tests {
 
     fn ask(request: &str) -> Ask {
         Ask::read("R", "d", &RawJson::parse(request).unwrap(), false, 0)
+    }
+
+    #[test]
+    fn a_servers_question_shows_every_field_and_takes_an_answer_of_its_own() {
+        let asked = ask(
+            r#"{"subtype":"elicitation","mcp_server_name":"s\u202e","message":"Open it","mode":"url","url":"https://a.example/x"}"#,
+        );
+        assert!(
+            matches!(&asked.form, Form::Elicitation(form) if form.url.as_deref() == Some("https://a.example/x"))
+        );
+        assert_eq!(asked.what.head, "A server that the agent calls “s⟨U+202E⟩” asks you");
+        let names: Vec<&str> = asked.exact.fields.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!(names, ["subtype", "mcp_server_name", "message", "mode", "url"]);
+        assert!(asked.edit().is_none() && asked.denial_only.is_none());
+        let unreadable = ask(r#"{"subtype":"elicitation","requested_schema":7}"#);
+        assert!(unreadable.denial_only.is_some());
+        let dialog = ask(r#"{"subtype":"request_user_dialog","dialog_kind":"pick","payload":{"a":1.0}}"#);
+        assert_eq!((dialog.form, dialog.denial_only), (Form::Dialog, None));
     }
 
     #[test]

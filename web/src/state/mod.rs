@@ -5,6 +5,7 @@ pub mod chord;
 pub mod command;
 pub mod delivery;
 pub mod dirty;
+pub mod elicit;
 pub mod groups;
 pub mod lifecycle;
 pub mod pulse;

@@ -4,6 +4,7 @@
 
 mod composer;
 mod crash;
+mod elicit;
 mod gate;
 mod keys;
 mod markdown;

@@ -1,6 +1,7 @@
 //! From the ingress to the agent: prompts, decisions and control requests. Nothing reaches stdin that was not
 //! checked and written anew: one malformed line would end a real agent.
 
+use portcullis_protocol::approval::Kind;
 use portcullis_protocol::wire::control;
 use portcullis_protocol::wire::prompt::{self, PromptError};
 use portcullis_protocol::wire::worker::{ControlDown, Deliver, Hello, Lane, WorkerDown};
@@ -185,8 +186,14 @@ impl Relay {
         body.set("subtype", RawJson::from_value("success"));
         body.set("request_id", RawJson::from_value(request_id));
         body.set("response", payload.clone());
-        let pending: Vec<&RawJson> = self.ledger.waiting_events().collect();
-        body.set("pending_permission_requests", RawJson::from_value(&pending));
+        for (key, kind) in [
+            ("pending_permission_requests", Kind::Tool),
+            ("pending_user_dialog_requests", Kind::Dialog),
+            ("pending_elicitation_requests", Kind::Elicitation),
+        ] {
+            let pending: Vec<&RawJson> = self.ledger.waiting_events(kind).collect();
+            body.set(key, RawJson::from_value(&pending));
+        }
         let mut reply = Fields::default();
         reply.set("type", RawJson::from_value("control_response"));
         reply.set("response", RawJson::from_value(&body));

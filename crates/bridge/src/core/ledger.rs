@@ -2,6 +2,7 @@
 //! never used again.
 
 use portcullis_protocol::RawJson;
+use portcullis_protocol::approval::Kind;
 use portcullis_protocol::limits::{PENDING_REQUESTS_MAX, UUID_RING_MAX};
 
 use super::ring::Ring;
@@ -15,9 +16,11 @@ pub(crate) struct Held {
     /// The whole `control_request`.
     pub(crate) event: RawJson,
     pub(crate) digest: String,
+    /// Which answers it takes.
+    pub(crate) kind: Kind,
     pub(crate) tool_use_id: Option<String>,
-    /// Whether a sub-agent asks: the end of the main turn does not end it.
-    pub(crate) by_sub_agent: bool,
+    /// Whether the end of the main turn does not end it: a sub-agent asks, or a server of the agent.
+    pub(crate) outlives_turn: bool,
     pub(crate) progress: Progress,
 }
 
@@ -102,9 +105,9 @@ impl Ledger {
         self.held.is_empty()
     }
 
-    /// The `control_request`s that wait for a person, oldest first.
-    pub(crate) fn waiting_events(&self) -> impl Iterator<Item = &RawJson> {
-        self.waiting_requests().map(|held| &held.event)
+    /// The `control_request`s of `kind` that wait for a person, oldest first.
+    pub(crate) fn waiting_events(&self, kind: Kind) -> impl Iterator<Item = &RawJson> {
+        self.waiting_requests().filter(move |held| held.kind == kind).map(|held| &held.event)
     }
 
     /// The requests that wait for a person, oldest first.

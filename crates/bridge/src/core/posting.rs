@@ -76,8 +76,8 @@ impl Relay {
             }
             WorkerItem::Request { n, request_id, .. } => {
                 self.replace_control(n);
-                self.ledger.remove(&request_id);
-                self.deny(&request_id, &format!("The server refused the request: {reason}"));
+                let kind = self.ledger.remove(&request_id).map(|held| held.kind).unwrap_or_default();
+                self.deny(kind, &request_id, &format!("The server refused the request: {reason}"));
             }
             WorkerItem::Cancel { n, .. }
             | WorkerItem::Step { n, .. }

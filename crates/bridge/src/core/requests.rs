@@ -1,19 +1,19 @@
-//! What the agent asks. A tool request is held by its exact bytes until somebody decides; anything else is answered
-//! at once, so that no request is left hanging.
+//! What the agent asks. What a person can answer is held by its exact bytes until somebody decides; anything else is
+//! answered at once, so that no request is left hanging.
 
 use portcullis_protocol::RawJson;
-use portcullis_protocol::approval::{self, Decision, Verdict};
+use portcullis_protocol::approval::{self, Decision, Kind, Verdict};
 use portcullis_protocol::json::{Header, JsonError};
 use portcullis_protocol::wire::control::{self, ToolRequest};
 use portcullis_protocol::wire::worker::{DecisionDown, RequestStep, WorkerItem};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::ledger::{Admission, Held, Progress};
 use super::notice::Edit;
 use super::{Entry, Output, Receipt, Relay, notice};
 
-/// Bytes of a tool request a person is asked about: nobody can allow more than 64 KiB of text, but inputs with
+/// Bytes of a request a person is asked about: nobody can allow more than 64 KiB of text, but inputs with
 /// encoded files exist, and these may wait, each in memory, until somebody looks.
 const REQUEST_BYTES_MAX: usize = 512 * 1024;
 
@@ -27,16 +27,16 @@ impl Relay {
             }
         };
         let request_id = request.request_id.as_deref().unwrap_or_default();
-        if request.subtype == "can_use_tool" && !request_id.is_empty() {
-            self.handle_tool_request(request_id, &request.request, event);
-        } else {
-            self.answer_at_once(request_id, &request.subtype);
+        match Kind::of_subtype(&request.subtype).filter(|_| !request_id.is_empty()) {
+            Some(kind) => self.handle_question(kind, request_id, &request.request, event),
+            None => self.answer_unsupported(request_id, &request.subtype),
         }
     }
 
-    fn handle_tool_request(&mut self, request_id: &str, request: &RawJson, event: RawJson) {
+    fn handle_question(&mut self, kind: Kind, request_id: &str, request: &RawJson, event: RawJson) {
         if event.byte_len() > REQUEST_BYTES_MAX {
             return self.turn_away(
+                kind,
                 request_id,
                 &format!(
                     "The request has {} bytes; at most {REQUEST_BYTES_MAX} can be put to a person.",
@@ -50,10 +50,14 @@ impl Relay {
             } else {
                 "The request holds a text or a number that cannot be read, so nobody can tell what would run."
             };
-            return self.turn_away(request_id, reason);
+            return self.turn_away(kind, request_id, reason);
         }
-        let Ok(tool) = request.read::<ToolRequest>() else {
-            return self.turn_away(request_id, "The request does not say which tool would run with what.");
+        let Ok((tool_use_id, outlives_turn)) = bonds(kind, request) else {
+            return self.turn_away(
+                kind,
+                request_id,
+                "The request does not say which tool would run with what.",
+            );
         };
         let digest = approval::digest(request);
         let bytes = event.byte_len();
@@ -62,8 +66,9 @@ impl Relay {
             request: request.clone(),
             event: event.clone(),
             digest: digest.clone(),
-            tool_use_id: tool.tool_use_id,
-            by_sub_agent: tool.agent_id.is_some(),
+            kind,
+            tool_use_id,
+            outlives_turn,
             progress: Progress::Waiting,
         });
         match admission {
@@ -74,9 +79,11 @@ impl Relay {
             Admission::Repeated => {}
             // One id for two bodies: neither is what a person saw, so both are denied.
             Admission::OtherBytes => {
-                self.turn_away(request_id, "The same request id was used for something else.");
+                self.turn_away(kind, request_id, "The same request id was used for something else.");
             }
-            Admission::Full => self.turn_away(request_id, "Too many requests wait for a person already."),
+            Admission::Full => {
+                self.turn_away(kind, request_id, "Too many requests wait for a person already.")
+            }
         }
     }
 
@@ -90,10 +97,10 @@ impl Relay {
     }
 
     /// Denies a request nobody was asked about, and says so.
-    fn turn_away(&mut self, request_id: &str, reason: &str) {
+    fn turn_away(&mut self, kind: Kind, request_id: &str, reason: &str) {
         self.complain(&format!("A request of the agent was denied by the bridge: {reason}"));
         self.withdraw(request_id, reason);
-        self.deny(request_id, reason);
+        self.deny(kind, request_id, reason);
     }
 
     /// Whoever waited under an id that is answered now waits no more: none is answered twice.
@@ -114,16 +121,17 @@ impl Relay {
         };
         // Only the form differs: both say no.
         if text.contains("\"can_use_tool\"") {
-            return self.turn_away(request_id, &format!("The request cannot be read: {error}."));
+            return self.turn_away(Kind::Tool, request_id, &format!("The request cannot be read: {error}."));
         }
         self.complain(&format!("The agent asked something that cannot be read: {error}. It was told so."));
         self.withdraw(request_id, &error);
         self.answer_error(request_id, &format!("the request cannot be read: {error}"), "invalid_request");
     }
 
-    pub(super) fn deny(&mut self, request_id: &str, reason: &str) {
-        self.journal_answer(request_id, "deny");
-        self.stdin(approval::denial_line(request_id, reason), None);
+    /// Says no for whoever did not decide, in the words of the request's kind.
+    pub(super) fn deny(&mut self, kind: Kind, request_id: &str, reason: &str) {
+        self.journal_answer(request_id, kind.refusal().map_or("deny", |answer| answer.word()));
+        self.stdin(approval::refusal_line(kind, request_id, reason), None);
     }
 
     fn journal_answer(&mut self, request_id: &str, behavior: &str) {
@@ -134,24 +142,13 @@ impl Relay {
         }));
     }
 
-    fn answer_at_once(&mut self, request_id: &str, subtype: &str) {
+    fn answer_unsupported(&mut self, request_id: &str, subtype: &str) {
         let shown = notice::quote(subtype);
-        let payload = match subtype {
-            "elicitation" => json!({"action": "cancel"}),
-            "request_user_dialog" => json!({"behavior": "cancelled"}),
-            _ => {
-                self.complain(&format!(
-                    "The agent asked for `{shown}`, which is not supported here. It was told so."
-                ));
-                let text = format!("Unsupported control request subtype: {shown}");
-                return self.answer_error(request_id, &text, "unsupported_request");
-            }
-        };
         self.complain(&format!(
-            "The agent asked for `{shown}`, which nobody can answer here. It was cancelled."
+            "The agent asked for `{shown}`, which is not supported here. It was told so."
         ));
-        let answer = control::success_response(request_id, Some(&RawJson::from_value(&payload)));
-        self.stdin(answer.as_str().to_owned(), None);
+        let text = format!("Unsupported control request subtype: {shown}");
+        self.answer_error(request_id, &text, "unsupported_request");
     }
 
     fn answer_error(&mut self, request_id: &str, text: &str, code: &str) {
@@ -197,6 +194,7 @@ impl Relay {
             tracing::debug!(request_id = down.request_id, "a decision came for a request that does not wait");
             return;
         };
+        let kind = held.kind;
         match self.bound(&held.request, down) {
             Ok(bound) => {
                 self.journal_answer(&down.request_id, bound.behavior);
@@ -209,7 +207,11 @@ impl Relay {
             }
             Err(reason) => {
                 self.ledger.remove(&down.request_id);
-                self.deny(&down.request_id, &format!("The decision was refused by the bridge: {reason}."));
+                self.deny(
+                    kind,
+                    &down.request_id,
+                    &format!("The decision was refused by the bridge: {reason}."),
+                );
                 self.step(&down.request_id, RequestStep::Refused, Some(&reason));
             }
         }
@@ -233,6 +235,22 @@ impl Relay {
     fn step(&mut self, request_id: &str, step: RequestStep, reason: Option<&str>) {
         let (request_id, reason) = (request_id.to_owned(), reason.map(str::to_owned));
         self.lanes.control.push(request_id.len(), |n| WorkerItem::Step { n, request_id, step, reason });
+    }
+}
+
+/// The tool call a request belongs to, and whether it outlives the main turn: a server of the agent asks at any time.
+fn bonds(kind: Kind, request: &RawJson) -> Result<(Option<String>, bool), JsonError> {
+    #[derive(Deserialize)]
+    struct Dialog {
+        #[serde(default)]
+        tool_use_id: Option<String>,
+    }
+    match kind {
+        Kind::Tool => request.read::<ToolRequest>().map(|tool| (tool.tool_use_id, tool.agent_id.is_some())),
+        Kind::Elicitation => Ok((None, true)),
+        Kind::Dialog => {
+            Ok((request.read::<Dialog>().map(|dialog| dialog.tool_use_id).unwrap_or_default(), true))
+        }
     }
 }
 

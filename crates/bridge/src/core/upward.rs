@@ -82,7 +82,7 @@ impl Relay {
             }
             "assistant" => self.close_requests(|held| held.progress == Progress::Delivered),
             "result" => {
-                self.close_requests(|held| !held.by_sub_agent || held.progress != Progress::Waiting);
+                self.close_requests(|held| !held.outlives_turn || held.progress != Progress::Waiting);
                 self.complaints = 0;
             }
             _ => {}

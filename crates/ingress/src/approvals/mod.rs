@@ -4,7 +4,7 @@
 mod grants;
 
 use portcullis_protocol::RawJson;
-use portcullis_protocol::approval::{Decision, Verdict};
+use portcullis_protocol::approval::{Decision, Kind, Verdict};
 use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::limits::{DECISION_AGE_MAX_MS, PENDING_REQUESTS_MAX};
 use portcullis_protocol::wire::client::PermissionState;
@@ -48,6 +48,8 @@ pub(crate) enum Refusal {
     TooOld,
     #[error("the shown bytes differ from the request that waits: reload and look again")]
     OtherBytes,
+    #[error("that is no answer to this kind of request")]
+    OtherKind,
 }
 
 /// Judges `decision` of `device`, sent as `event`, over `row` at server time `now_ms`. `is_current` tells whether
@@ -86,6 +88,9 @@ pub(crate) fn rule(
     if decision.digest != row.digest {
         return Ruled::Refused(Refusal::OtherBytes);
     }
+    if decision.verdict.kind() != Kind::of_event(&row.event) {
+        return Ruled::Refused(Refusal::OtherKind);
+    }
     // A time in the future is a wrong clock at the other end, and counts as now.
     let age_ms = decision.decided_at_ms.map_or(0, |at| now_ms.saturating_sub(at));
     if age_ms > DECISION_AGE_MAX_MS { Ruled::Refused(Refusal::TooOld) } else { Ruled::Record }
@@ -102,8 +107,9 @@ pub(crate) fn admission(open: usize, bytes: usize) -> PermissionState {
     }
 }
 
-/// The denial of a request that came when too many waited.
-pub(crate) fn overflow_denial(request_id: &str, digest: &str) -> RawJson {
+/// The denial of `event`, a request that came when too many waited.
+pub(crate) fn overflow_denial(request_id: &str, digest: &str, event: &RawJson) -> Decision {
+    let denial = Verdict::Deny { message: OVERFLOW_REASON.to_owned(), interrupt: false };
     Decision {
         uuid: format!("overflow-{digest}"),
         request_id: request_id.to_owned(),
@@ -111,9 +117,8 @@ pub(crate) fn overflow_denial(request_id: &str, digest: &str) -> RawJson {
         decided_at_ms: None,
         updated_input_digest: None,
         edited: false,
-        verdict: Verdict::Deny { message: OVERFLOW_REASON.to_owned(), interrupt: false },
+        verdict: Kind::of_event(event).refusal().map_or(denial, Verdict::Answer),
     }
-    .to_event()
 }
 
 /// Why an answer over the plain dialect is refused.
@@ -138,7 +143,7 @@ pub(crate) fn bind_plain(line: &RawJson, shown: &RawJson, uuid: String) -> Resul
     #[derive(Deserialize)]
     struct Outer {
         request_id: String,
-        response: Inner,
+        response: RawJson,
     }
     #[derive(Deserialize)]
     struct Inner {
@@ -164,7 +169,21 @@ pub(crate) fn bind_plain(line: &RawJson, shown: &RawJson, uuid: String) -> Resul
     let answer: Answer = line.read().map_err(|_| PlainRefusal::Shape("it holds no decision"))?;
     let shown: Shown = shown.read().map_err(|_| PlainRefusal::Shape("the request has no body"))?;
     let asked: Asked = shown.request.read().map_err(|_| PlainRefusal::Shape("the request has no body"))?;
-    let Outer { request_id, response: inner } = answer.response;
+    let Outer { request_id, response } = answer.response;
+    let bound = |verdict| Decision {
+        uuid,
+        request_id,
+        digest: portcullis_protocol::approval::digest(&shown.request),
+        decided_at_ms: None,
+        updated_input_digest: None,
+        edited: false,
+        verdict,
+    };
+    if Kind::of(&shown.request) != Kind::Tool {
+        let verdict = Verdict::read(&response).map_err(|_| PlainRefusal::Shape("it holds no such answer"))?;
+        return Ok(bound(verdict));
+    }
+    let inner: Inner = response.read().map_err(|_| PlainRefusal::Shape("it holds no decision"))?;
     let verdict = match inner.behavior.as_str() {
         "allow" => {
             let held = asked.input.ok_or(PlainRefusal::Shape("the request has no input"))?;
@@ -182,15 +201,7 @@ pub(crate) fn bind_plain(line: &RawJson, shown: &RawJson, uuid: String) -> Resul
         },
         _ => return Err(PlainRefusal::Shape("`behavior` is neither allow nor deny")),
     };
-    Ok(Decision {
-        uuid,
-        request_id,
-        digest: portcullis_protocol::approval::digest(&shown.request),
-        decided_at_ms: None,
-        updated_input_digest: None,
-        edited: false,
-        verdict,
-    })
+    Ok(bound(verdict))
 }
 
 #[cfg(test)]
@@ -294,6 +305,22 @@ mod tests {
             bind_plain(&answer(r#"{"behavior":"allow","updatedInput":{"n":2}}"#), &shown, "u".into());
         assert_eq!(edited, Err(PlainRefusal::Edited));
         assert!(bind_plain(&answer(r#"{"behavior":"maybe"}"#), &shown, "u".into()).is_err());
+        let asked = raw(r#"{"type":"control_request","request":{"subtype":"elicitation","message":"Who?"}}"#);
+        let decline = bind_plain(&answer(r#"{"action":"decline"}"#), &asked, "u".into()).unwrap();
+        assert_eq!(decline.behavior(), "decline");
+        assert!(bind_plain(&answer(r#"{"action":"decline"}"#), &shown, "u".into()).is_err());
+    }
+
+    #[test]
+    fn a_decision_of_another_kind_than_the_request_is_refused() {
+        let event = r#"{"request":{"subtype":"elicitation","message":"Who?"}}"#;
+        let asked = RequestRow { event: RawJson::parse(event).unwrap(), ..row(PermissionState::Pending) };
+        assert_eq!(ruled(&asked, true, &denial("d", None)), Ruled::Refused(Refusal::OtherKind));
+        let decline =
+            Decision { verdict: Verdict::no(Kind::Elicitation, String::new(), false), ..denial("d", None) };
+        assert_eq!(ruled(&asked, true, &decline), Ruled::Record);
+        assert_eq!(ruled(&row(PermissionState::Pending), true, &decline), Ruled::Refused(Refusal::OtherKind));
+        assert_eq!(overflow_denial("R", "d", &asked.event).behavior(), "cancel");
     }
 
     #[test]

@@ -318,3 +318,48 @@ async fn waiting_requests_are_bounded_by_their_bytes_and_so_is_the_welcome() {
     let (_, info) = stage.owner.get(&format!("/v1/sessions/{}", stage.session)).await;
     assert_eq!(info["pending_count"], 3);
 }
+
+const ELICITATION: &str = r#"{"subtype":"elicitation","mcp_server_name":"s","message":"Who?","requested_schema":{"properties":{"name":{"type":"string"}}}}"#;
+const DIALOG: &str = r#"{"subtype":"request_user_dialog","dialog_kind":"pick","payload":{}}"#;
+
+#[tokio::test]
+async fn an_elicitation_and_a_dialog_are_decided_under_the_same_rules() {
+    let stage = Stage::set().await;
+    let mut worker = stage.bridge.serve("i1").await;
+    let mut ws = stage.owner.subscribe(&stage.session, None).await;
+    let watcher = stage.server.admit(Role::Operator, 60).await;
+    for (id, request, answer, word) in [
+        ("R1", ELICITATION, json!({ "action": "accept", "content": { "name": "me" } }), "accept"),
+        ("R2", ELICITATION, json!({ "action": "decline" }), "decline"),
+        ("R3", DIALOG, json!({ "behavior": "completed", "result": [1] }), "completed"),
+        ("R4", DIALOG, json!({ "behavior": "cancelled" }), "cancelled"),
+    ] {
+        let asked = Asked::new(id, request);
+        let (status, body) = worker.control("request", asked.item()).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        let pending = ws.next_of("permission").await;
+        assert_eq!((&pending["request_id"], &pending["state"]), (&json!(id), &json!("pending")));
+
+        let event = asked.decision(&format!("d-{id}"), answer);
+        let (_, posted) = decide(&watcher, &stage.session, event.clone()).await;
+        assert_ne!(posted["data"][0]["status"], "accepted", "an operator decided: {posted}");
+        let (_, posted) = decide(&stage.owner, &stage.session, asked.deny("wrong-kind")).await;
+        assert_ne!(posted["data"][0]["status"], "accepted", "a tool's verdict was taken: {posted}");
+        let mut other = event.clone();
+        other["digest"] = json!("0".repeat(64));
+        let (_, posted) = decide(&stage.owner, &stage.session, other).await;
+        assert_ne!(posted["data"][0]["status"], "accepted", "other bytes were decided: {posted}");
+
+        let (status, posted) = decide(&stage.owner, &stage.session, event.clone()).await;
+        assert_eq!((status, &posted["data"][0]["status"]), (StatusCode::OK, &json!("accepted")), "{posted}");
+        let decided = ws.next_of("permission").await;
+        assert_eq!((&decided["state"], &decided["behavior"]), (&json!("decided"), &json!(word)));
+        let down = worker.link.next_of("decision").await;
+        assert_eq!((&down["request_id"], &down["event"]), (&json!(id), &event));
+    }
+    let tool = worker.ask("R5", "ls").await;
+    ws.next_of("permission").await;
+    let answer = tool.decision("d-R5", json!({ "action": "accept" }));
+    let (_, posted) = decide(&stage.owner, &stage.session, answer).await;
+    assert_ne!(posted["data"][0]["status"], "accepted", "a tool was accepted like a form: {posted}");
+}

@@ -532,7 +532,7 @@ impl Asked {
         self.decision(uuid, json!({ "behavior": "allow", "updatedInput": request["input"] }))
     }
 
-    fn decision(&self, uuid: &str, response: Value) -> Value {
+    pub(crate) fn decision(&self, uuid: &str, response: Value) -> Value {
         json!({
             "type": "control_response", "uuid": uuid, "digest": self.digest,
             "response": { "subtype": "success", "request_id": self.request_id, "response": response },

@@ -4,7 +4,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Decision, Verdict, digest};
+use super::form::FormError;
+use super::{Answer as UserAnswer, Decision, Kind, Verdict, digest};
 use crate::json::RawJson;
 use crate::wire::control::ToolRequest;
 
@@ -26,19 +27,33 @@ pub enum BindingError {
     /// A permission update that the agent did not suggest.
     #[error("a permission was granted that the agent did not suggest")]
     NotSuggested,
+    /// An allow for what is no tool's request, or the reverse.
+    #[error("the decision is of another kind than the request")]
+    OtherKind,
+    /// An answer that holds something else than was asked for.
+    #[error("the answer does not fit the request: {0}")]
+    Answer(#[from] FormError),
 }
 
 /// Checks `decision` against `held`, the `request` object as the bridge read it, and returns the line for the
 /// agent's stdin (without its `\n`).
 ///
 /// # Errors
-/// [`BindingError`] naming the first rule that was broken; answer the agent with [`denial_line`] then.
+/// [`BindingError`] naming the first rule that was broken; answer the agent with [`refusal_line`] then.
 pub fn bind(held: &RawJson, decision: &Decision) -> Result<String, BindingError> {
     if decision.digest != digest(held) {
         return Err(BindingError::Digest);
     }
+    if decision.verdict.kind() != Kind::of(held) {
+        return Err(BindingError::OtherKind);
+    }
+    if let Verdict::Answer(answer) = &decision.verdict {
+        answer.check(held)?;
+        return Ok(answer_line(&decision.request_id, answer));
+    }
     let request: ToolRequest = held.read().map_err(|_| BindingError::Unreadable)?;
     match &decision.verdict {
+        Verdict::Answer(_) => Err(BindingError::OtherKind),
         Verdict::Deny { message, interrupt } => {
             Ok(denial(&decision.request_id, &request, message, *interrupt))
         }
@@ -64,6 +79,16 @@ pub fn bind(held: &RawJson, decision: &Decision) -> Result<String, BindingError>
             ))
         }
     }
+}
+
+/// The line that answers a request of `kind` without anybody having decided it; `message` reaches a tool's caller alone.
+#[must_use]
+pub fn refusal_line(kind: Kind, request_id: &str, message: &str) -> String {
+    kind.refusal().map_or_else(|| denial_line(request_id, message), |answer| answer_line(request_id, &answer))
+}
+
+fn answer_line(request_id: &str, answer: &UserAnswer) -> String {
+    framed(request_id, &answer.payload())
 }
 
 /// The line that denies the request `request_id` with `message`.
@@ -184,8 +209,11 @@ struct Answer<'a> {
 
 /// One line for stdin: raw text inside may hold line breaks between its tokens, which the framing may not.
 fn line(request_id: &str, answer: &Answer<'_>) -> String {
-    let payload = RawJson::from_value(answer);
-    let line = crate::wire::control::success_response(request_id, Some(&payload));
+    framed(request_id, &RawJson::from_value(answer))
+}
+
+fn framed(request_id: &str, payload: &RawJson) -> String {
+    let line = crate::wire::control::success_response(request_id, Some(payload));
     if line.as_str().contains(['\n', '\r']) { unbroken(line.as_str()) } else { line.as_str().to_owned() }
 }
 
@@ -284,6 +312,67 @@ mod tests {
             bind(&raw(HELD), &decision).unwrap(),
             r#"{"type":"control_response","response":{"subtype":"success","request_id":"R","response":{"behavior":"deny","message":"Please keep \"it\".","interrupt":false,"toolUseID":"t1","decisionClassification":"user_reject"}}}"#
         );
+    }
+
+    const ELICITATION: &str = r#"{"subtype":"elicitation","mcp_server_name":"s","message":"Who?","requested_schema":{"properties":{"name":{"type":"string"}},"required":["name"]}}"#;
+    const DIALOG: &str = r#"{"subtype":"request_user_dialog","dialog_kind":"pick","payload":{}}"#;
+
+    fn answer(held: &str, answer: UserAnswer) -> Result<String, BindingError> {
+        bind(&raw(held), &Decision { verdict: Verdict::Answer(answer), ..allow(held, "{}") })
+    }
+
+    #[test]
+    fn an_elicitation_and_a_dialog_take_exactly_the_answer_that_was_given() {
+        let accept = UserAnswer::Accept { content: Some(raw("{\"name\":\n \"a\\nb\"}")) };
+        assert_eq!(
+            answer(ELICITATION, accept).unwrap(),
+            r#"{"type":"control_response","response":{"subtype":"success","request_id":"R","response":{"action":"accept","content":{"name": "a\nb"}}}}"#
+        );
+        assert!(
+            answer(ELICITATION, UserAnswer::Decline).unwrap().contains(r#""response":{"action":"decline"}"#)
+        );
+        let done = UserAnswer::Completed { result: raw(r#"{"picked":[1.0]}"#) };
+        let line = answer(DIALOG, done).unwrap();
+        assert!(line.contains(r#""response":{"behavior":"completed","result":{"picked":[1.0]}}"#), "{line}");
+        assert!(answer(DIALOG, UserAnswer::Cancelled).unwrap().contains(r#"{"behavior":"cancelled"}"#));
+    }
+
+    #[test]
+    fn an_answer_of_another_kind_or_with_other_values_is_refused() {
+        let accept = |content: &str| UserAnswer::Accept { content: Some(raw(content)) };
+        for held in [HELD, DIALOG] {
+            assert_eq!(answer(held, UserAnswer::Decline), Err(BindingError::OtherKind));
+        }
+        for held in [HELD, ELICITATION] {
+            assert_eq!(answer(held, UserAnswer::Cancelled), Err(BindingError::OtherKind));
+        }
+        for held in [ELICITATION, DIALOG] {
+            assert_eq!(bind(&raw(held), &allow(held, held)), Err(BindingError::OtherKind));
+            let verdict = Verdict::Deny { message: String::new(), interrupt: false };
+            let denial = Decision { verdict, ..allow(held, "{}") };
+            assert_eq!(bind(&raw(held), &denial), Err(BindingError::OtherKind));
+        }
+        for (content, error) in [
+            (r#"{"name":7}"#, FormError::WrongType),
+            (r#"{"name":"a","more":1}"#, FormError::UnknownField),
+            ("{}", FormError::Missing),
+        ] {
+            assert_eq!(answer(ELICITATION, accept(content)), Err(BindingError::Answer(error)), "{content}");
+        }
+        let twice = UserAnswer::Completed { result: raw(r#"{"a":1,"a":2}"#) };
+        assert_eq!(answer(DIALOG, twice), Err(BindingError::Answer(FormError::Ambiguous)));
+        let mut other = allow(ELICITATION, "{}");
+        other.verdict = Verdict::Answer(UserAnswer::Decline);
+        other.digest = digest(&raw(DIALOG));
+        assert_eq!(bind(&raw(ELICITATION), &other), Err(BindingError::Digest));
+    }
+
+    #[test]
+    fn what_nobody_decided_is_answered_in_its_own_kind() {
+        let line = |kind| refusal_line(kind, "R", "no");
+        assert!(line(Kind::Tool).contains(r#""behavior":"deny","message":"no""#));
+        assert!(line(Kind::Elicitation).contains(r#""response":{"action":"cancel"}"#));
+        assert!(line(Kind::Dialog).contains(r#""response":{"behavior":"cancelled"}"#));
     }
 
     #[test]

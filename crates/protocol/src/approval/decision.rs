@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Answer, Kind};
 use crate::json::{JsonError, RawJson};
 use crate::limits::FOREIGN_ID_BYTES_MAX;
 
@@ -18,12 +19,17 @@ pub enum DecisionError {
     /// No `digest`.
     #[error("a decision needs the `digest` of the request that was shown")]
     NoDigest,
-    /// `behavior` is neither `allow` nor `deny`.
-    #[error("a decision's `behavior` is \"allow\" or \"deny\"")]
+    /// Neither a `behavior` nor an `action` that is known.
+    #[error(
+        "a decision's `behavior` is allow, deny, completed or cancelled, or its `action` accept, decline or cancel"
+    )]
     Behavior,
     /// An allow without its `updatedInput`.
     #[error("an allow carries the `updatedInput` it allows")]
     NoInput,
+    /// Values beside a no.
+    #[error("only an accept carries `content`")]
+    Content,
 }
 
 /// What was decided.
@@ -43,6 +49,34 @@ pub enum Verdict {
         /// Whether the turn ends too.
         interrupt: bool,
     },
+    /// The answer to something that is no tool's request.
+    Answer(Answer),
+}
+
+impl Verdict {
+    /// Reads the response object of a decision.
+    ///
+    /// # Errors
+    /// [`DecisionError`] naming what is missing.
+    pub fn read(payload: &RawJson) -> Result<Self, DecisionError> {
+        let payload = payload.read::<Payload>();
+        payload.map_err(|error| DecisionError::Shape(error.to_string()))?.verdict()
+    }
+
+    /// The kind of request it decides.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Allow { .. } | Self::Deny { .. } => Kind::Tool,
+            Self::Answer(answer) => answer.kind(),
+        }
+    }
+
+    /// The no to a request of `kind`; the words go to a tool's caller alone.
+    #[must_use]
+    pub fn no(kind: Kind, message: String, interrupt: bool) -> Self {
+        Answer::no(kind).map_or(Self::Deny { message, interrupt }, Self::Answer)
+    }
 }
 
 /// One decision about one request.
@@ -85,12 +119,19 @@ struct Envelope {
 struct Body {
     subtype: String,
     request_id: String,
-    response: Payload,
+    response: RawJson,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Payload {
-    behavior: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    behavior: Option<String>,
+    #[serde(default, skip_serializing)]
+    action: Option<String>,
+    #[serde(default, skip_serializing)]
+    content: Option<RawJson>,
+    #[serde(default, skip_serializing)]
+    result: Option<RawJson>,
     #[serde(default, rename = "updatedInput", skip_serializing_if = "Option::is_none")]
     updated_input: Option<RawJson>,
     #[serde(default, rename = "updatedPermissions", skip_serializing_if = "Option::is_none")]
@@ -99,6 +140,33 @@ struct Payload {
     message: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     interrupt: bool,
+}
+
+impl Payload {
+    fn verdict(self) -> Result<Verdict, DecisionError> {
+        let is_accept = self.action.as_deref() == Some("accept");
+        if self.content.is_some() && !is_accept {
+            return Err(DecisionError::Content);
+        }
+        match (self.behavior.as_deref(), self.action.as_deref()) {
+            (Some("allow"), None) => Ok(Verdict::Allow {
+                updated_input: self.updated_input.ok_or(DecisionError::NoInput)?,
+                updated_permissions: self.updated_permissions.unwrap_or_default(),
+            }),
+            (Some("deny"), None) => {
+                Ok(Verdict::Deny { message: self.message.unwrap_or_default(), interrupt: self.interrupt })
+            }
+            (Some("completed"), None) => {
+                let result = self.result.unwrap_or_else(RawJson::null);
+                Ok(Verdict::Answer(Answer::Completed { result }))
+            }
+            (Some("cancelled"), None) => Ok(Verdict::Answer(Answer::Cancelled)),
+            (None, Some("accept")) => Ok(Verdict::Answer(Answer::Accept { content: self.content })),
+            (None, Some("decline")) => Ok(Verdict::Answer(Answer::Decline)),
+            (None, Some("cancel")) => Ok(Verdict::Answer(Answer::Cancel)),
+            _ => Err(DecisionError::Behavior),
+        }
+    }
 }
 
 impl Decision {
@@ -113,17 +181,7 @@ impl Decision {
             return Err(DecisionError::Shape(envelope.response.subtype));
         }
         let uuid = envelope.uuid.filter(|uuid| (1..=FOREIGN_ID_BYTES_MAX).contains(&uuid.len()));
-        let payload = envelope.response.response;
-        let verdict = match payload.behavior.as_str() {
-            "allow" => Verdict::Allow {
-                updated_input: payload.updated_input.ok_or(DecisionError::NoInput)?,
-                updated_permissions: payload.updated_permissions.unwrap_or_default(),
-            },
-            "deny" => {
-                Verdict::Deny { message: payload.message.unwrap_or_default(), interrupt: payload.interrupt }
-            }
-            _ => return Err(DecisionError::Behavior),
-        };
+        let verdict = Verdict::read(&envelope.response.response)?;
         Ok(Self {
             uuid: uuid.ok_or(DecisionError::NoUuid)?,
             request_id: envelope.response.request_id,
@@ -135,12 +193,14 @@ impl Decision {
         })
     }
 
-    /// `allow` or `deny`.
+    /// What was decided, in the agent's own word: `allow`, `deny`, `accept`, `decline`, `cancel`, `completed` or
+    /// `cancelled`.
     #[must_use]
     pub fn behavior(&self) -> &'static str {
-        match self.verdict {
+        match &self.verdict {
             Verdict::Allow { .. } => "allow",
             Verdict::Deny { .. } => "deny",
+            Verdict::Answer(answer) => answer.word(),
         }
     }
 
@@ -148,20 +208,23 @@ impl Decision {
     #[must_use]
     pub fn to_event(&self) -> RawJson {
         let payload = match &self.verdict {
-            Verdict::Allow { updated_input, updated_permissions } => Payload {
-                behavior: "allow".into(),
+            Verdict::Answer(answer) => answer.payload(),
+            Verdict::Allow { updated_input, updated_permissions } => RawJson::from_value(&Payload {
+                behavior: Some("allow".into()),
                 updated_input: Some(updated_input.clone()),
                 updated_permissions: Some(updated_permissions.clone()).filter(|granted| !granted.is_empty()),
                 message: None,
                 interrupt: false,
-            },
-            Verdict::Deny { message, interrupt } => Payload {
-                behavior: "deny".into(),
+                ..Payload::default()
+            }),
+            Verdict::Deny { message, interrupt } => RawJson::from_value(&Payload {
+                behavior: Some("deny".into()),
                 updated_input: None,
                 updated_permissions: None,
                 message: Some(message.clone()),
                 interrupt: *interrupt,
-            },
+                ..Payload::default()
+            }),
         };
         RawJson::from_value(&Envelope {
             kind: "control_response".into(),
@@ -194,6 +257,13 @@ mod tests {
                 updated_permissions: vec![RawJson::parse(r#"{"type":"setMode"}"#).unwrap()],
             },
             Verdict::Deny { message: "keep it".into(), interrupt: true },
+            Verdict::Answer(Answer::Accept { content: None }),
+            Verdict::Answer(Answer::Accept { content: Some(RawJson::parse(r#"{"n": 1.0}"#).unwrap()) }),
+            Verdict::Answer(Answer::Decline),
+            Verdict::Answer(Answer::Cancel),
+            Verdict::Answer(Answer::Completed { result: RawJson::null() }),
+            Verdict::Answer(Answer::Completed { result: RawJson::parse("[1.0]").unwrap() }),
+            Verdict::Answer(Answer::Cancelled),
         ] {
             let decision = Decision {
                 uuid: "u".into(),
@@ -228,6 +298,15 @@ mod tests {
             parse(&format!(r#"{{"type":"control_response","uuid":"u","digest":"d",{maybe}}}"#)),
             DecisionError::Behavior
         );
+        for (payload, error) in [
+            (r#"{"action":"maybe"}"#, DecisionError::Behavior),
+            (r#"{"action":"accept","behavior":"allow"}"#, DecisionError::Behavior),
+            ("{}", DecisionError::Behavior),
+            (r#"{"action":"decline","content":{}}"#, DecisionError::Content),
+        ] {
+            let event = format!(r#"{{"type":"control_response","uuid":"u","digest":"d",{}}}"#, body(payload));
+            assert_eq!(parse(&event), error, "{payload}");
+        }
         let bare = body(r#"{"behavior":"allow"}"#);
         assert_eq!(
             parse(&format!(r#"{{"type":"control_response","uuid":"u","digest":"d",{bare}}}"#)),

@@ -7,17 +7,20 @@
 //! poses as something else, [`exact`] lays every field of an input out and folds what is long, [`edit`] and [`diff`]
 //! say what a person changed, and [`arming`] says when a click counts.
 
+mod answer;
 pub mod arming;
 mod binding;
 mod decision;
 pub mod diff;
 pub mod edit;
 pub mod exact;
+pub mod form;
 pub mod look_alike;
 pub mod reveal;
 pub mod told;
 
-pub use binding::{BindingError, bind, denial_line};
+pub use answer::{Answer, Kind};
+pub use binding::{BindingError, bind, denial_line, refusal_line};
 pub use decision::{Decision, DecisionError, Verdict};
 
 use sha2::{Digest as _, Sha256};

@@ -2,7 +2,7 @@
 
 use super::input::Choice;
 use super::ledger::Entry;
-use crate::approval::{Decision, Verdict, digest};
+use crate::approval::{Answer, Decision, Kind, Verdict, digest};
 
 const UNREADABLE: &str = "This request cannot be read as a tool's, so it can only be denied.";
 
@@ -17,8 +17,11 @@ pub(super) fn decision(
         return Err("What is shown is not what the server holds, so it can only be denied.");
     }
     let mut updated_input_digest = None;
+    let kind = Kind::of(&entry.raw);
     let verdict = match choice {
-        Choice::Deny { message, interrupt } => Verdict::Deny { message, interrupt },
+        Choice::Deny { message, interrupt } => Verdict::no(kind, message, interrupt),
+        Choice::Accept { content } => Verdict::Answer(Answer::Accept { content }),
+        Choice::Complete { result } => Verdict::Answer(Answer::Completed { result }),
         Choice::Allow => {
             let tool = entry.tool.as_ref().ok_or(UNREADABLE)?;
             Verdict::Allow { updated_input: tool.input.clone(), updated_permissions: vec![] }
@@ -35,6 +38,14 @@ pub(super) fn decision(
         }
         Choice::Answer { input } => Verdict::Allow { updated_input: input, updated_permissions: vec![] },
     };
+    if verdict.kind() != kind {
+        return Err("That is no answer to this kind of request.");
+    }
+    if let Verdict::Answer(answer) = &verdict
+        && answer.check(&entry.raw).is_err()
+    {
+        return Err("The answer does not fit what was asked. Nothing was sent.");
+    }
     Ok(Decision {
         uuid,
         request_id: entry.request_id.clone(),

@@ -79,7 +79,11 @@ pub enum Choice {
     AllowEdited { input: RawJson },
     /// Answer a question: the input with `answers` put in.
     Answer { input: RawJson },
-    /// Do not run it. The message becomes the tool's result.
+    /// Accept an elicitation, with the values of its form.
+    Accept { content: Option<RawJson> },
+    /// Complete a dialog with this.
+    Complete { result: RawJson },
+    /// Do not run it; decline or close what is no tool's. The message becomes the tool's result.
     Deny { message: String, interrupt: bool },
 }
 

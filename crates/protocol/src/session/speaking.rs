@@ -222,7 +222,12 @@ fn words(error: ErrorDetail) -> String {
     match (error.message.is_empty(), error.behavior.as_deref(), error.decided_by) {
         (false, _, _) => error.message,
         (true, Some(behavior), Some(by)) => {
-            let verdict = if behavior == "allow" { "Allowed" } else { "Denied" };
+            let verdict = match behavior {
+                "allow" => "Allowed",
+                "accept" | "completed" => "Answered",
+                "decline" | "cancel" | "cancelled" => "Declined",
+                _ => "Denied",
+            };
             format!("{verdict} already by {by}.")
         }
         (true, _, _) => "The server refused it.".into(),

@@ -15,7 +15,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 /// Where answers are noted, in the directory the agent works in: request id, ns since 1970 and what was
-/// answered.
+/// answered: a permission's word, any other answer whole.
 const NOTES: &str = "answers.txt";
 
 fn main() -> Result<()> {
@@ -38,7 +38,11 @@ fn main() -> Result<()> {
                 let response = &said["response"];
                 let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
                 let behavior = response["response"]["behavior"].as_str();
-                let kind = behavior.map_or_else(|| word(&response["subtype"]), str::to_owned);
+                let kind = match (behavior, response["subtype"].as_str()) {
+                    (Some(word @ ("allow" | "deny")), _) => word.to_owned(),
+                    (_, Some("success")) => response["response"].to_string(),
+                    _ => word(&response["subtype"]),
+                };
                 let mut notes = OpenOptions::new().create(true).append(true).open(NOTES)?;
                 writeln!(notes, "{} {now} {kind}", word(&response["request_id"]))?;
                 // A request of the script's own keeps the turn open: its end would withdraw the others.

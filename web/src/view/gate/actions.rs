@@ -72,7 +72,7 @@ fn Choices(
     let app = App::here();
     let allow = Memo::new(move |_| arming.allow());
     let label = match ask.form {
-        Form::Permission => "Allow once",
+        Form::Permission | Form::Elicitation(_) | Form::Dialog => "Allow once",
         Form::Plan(_) => "Approve the plan",
         Form::Questions(_) => "Answer",
     };
@@ -82,7 +82,7 @@ fn Choices(
             return;
         }
         let choice = match &ask.form {
-            Form::Permission | Form::Plan(_) => Choice::Allow,
+            Form::Permission | Form::Plan(_) | Form::Elicitation(_) | Form::Dialog => Choice::Allow,
             Form::Questions(all) => {
                 Choice::Answer { input: ask.answered(&answers.with(|given| texts(all, given))) }
             }

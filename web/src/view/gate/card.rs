@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use portcullis_protocol::wire::client::Presence;
 
 use super::arming::{ArmingSignal, use_arming};
-use super::{Actions, Answer, ExactView, PlanForm, QuestionForm, Ticks, ToldView};
+use super::{Actions, Answer, DialogForm, ElicitForm, ExactView, PlanForm, QuestionForm, Ticks, ToldView};
 use crate::state::app::App;
 use crate::state::ask::{Ask, Form};
 use crate::state::pulse::Wire;
@@ -45,13 +45,13 @@ pub(crate) fn Card(ask: Arc<Ask>) -> impl IntoView {
 fn Open(ask: Arc<Ask>, arming: ArmingSignal) -> impl IntoView {
     let answers = RwSignal::new(match &ask.form {
         Form::Questions(questions) => vec![Answer::default(); questions.len()],
-        Form::Permission | Form::Plan(_) => Vec::new(),
+        Form::Permission | Form::Plan(_) | Form::Elicitation(_) | Form::Dialog => Vec::new(),
     });
     // Answers are seen in their form, the text behind it only where it is long.
     let required = ask.needs_reading || !matches!(ask.form, Form::Questions(_));
     let exact = view! { <ExactView ask=Arc::clone(&ask) required arming/> };
     let shown = match &ask.form {
-        Form::Permission => exact.into_any(),
+        Form::Permission | Form::Elicitation(_) | Form::Dialog => exact.into_any(),
         Form::Plan(plan) => view! { <PlanForm plan=plan.clone() arming/>{exact} }.into_any(),
         Form::Questions(questions) => view! {
             <QuestionForm questions=questions.clone() answers/>
@@ -64,12 +64,21 @@ fn Open(ask: Arc<Ask>, arming: ArmingSignal) -> impl IntoView {
     let remark = ask.remark.clone().map(|remark| {
         view! { <p class="card-remark"><span>"The agent says: "</span><ToldView told=remark arming/></p> }
     });
+    let actions = match &ask.form {
+        Form::Permission | Form::Plan(_) | Form::Questions(_) => {
+            view! { <Actions ask=Arc::clone(&ask) arming answers/> }.into_any()
+        }
+        Form::Elicitation(form) => {
+            view! { <ElicitForm ask=Arc::clone(&ask) form=Arc::clone(form) arming/> }.into_any()
+        }
+        Form::Dialog => view! { <DialogForm ask=Arc::clone(&ask) arming/> }.into_any(),
+    };
     view! {
         <Away/>
         {shown}
         {remark}
         <ul class="card-hints" hidden=ask.hints.is_empty()>{hints}</ul>
-        <Actions ask=Arc::clone(&ask) arming answers/>
+        {actions}
     }
 }
 

@@ -122,9 +122,9 @@ fn decided(entry: &AskEntry) -> String {
     match (&entry.click, entry.behavior.as_deref(), &entry.decided_by) {
         (Click::Accepted { allow }, _, _) => verdict(entry, *allow).to_owned(),
         (_, Some(behavior), Some(by)) => {
-            format!("{} by {}", verdict(entry, behavior == "allow"), literal(by))
+            format!("{} by {}", verdict(entry, is_yes(behavior)), literal(by))
         }
-        (_, Some(behavior), None) => verdict(entry, behavior == "allow").to_owned(),
+        (_, Some(behavior), None) => verdict(entry, is_yes(behavior)).to_owned(),
         (_, None, _) => "Decided".to_owned(),
     }
 }
@@ -134,6 +134,14 @@ fn verdict(entry: &AskEntry, allow: bool) -> &'static str {
         (true, Form::Permission) => "Allowed",
         (true, Form::Questions(_)) => "Answered",
         (true, Form::Plan(_)) => "Approved",
-        (false, _) => "Denied",
+        (true, Form::Elicitation(_)) => "Accepted",
+        (true, Form::Dialog) => "Completed",
+        (false, Form::Elicitation(_)) => "Declined",
+        (false, Form::Dialog) => "Cancelled",
+        (false, Form::Permission | Form::Questions(_) | Form::Plan(_)) => "Denied",
     }
+}
+
+fn is_yes(behavior: &str) -> bool {
+    matches!(behavior, "allow" | "accept" | "completed")
 }

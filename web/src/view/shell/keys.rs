@@ -17,7 +17,7 @@ use crate::state::route::Route;
 const DOUBLE_MS: f64 = 600.0;
 const GATE: &str = "[data-testid=gate]";
 const CARD: &str = "[data-testid=gate] .card";
-const ALLOW: &str = "[data-testid=gate-allow]";
+const ALLOW: &str = "[data-testid=gate-allow], [data-testid=gate-accept]";
 /// Buttons that allow more or other than was asked: the chord means them where they have the focus.
 const ALLOW_OTHERWISE: &str = "[data-testid=gate-allow-edited]:focus, [data-testid=gate-offer]:focus";
 

@@ -355,8 +355,6 @@ fn a_request_nobody_can_answer_is_answered_at_once() {
         ("hook_callback", json!({"subtype": "error", "error_code": "unsupported_request"})),
         ("mcp_message", json!({"subtype": "error", "error_code": "unsupported_request"})),
         ("from_the_future", json!({"subtype": "error", "error_code": "unsupported_request"})),
-        ("elicitation", json!({"subtype": "success", "response": {"action": "cancel"}})),
-        ("request_user_dialog", json!({"subtype": "success", "response": {"behavior": "cancelled"}})),
     ] {
         let mut machine = Machine::running();
         let shown = machine
@@ -498,4 +496,84 @@ fn a_request_the_ingress_refuses_is_denied() {
     }
     assert_eq!(stdin(&shown)[0]["response"]["response"]["behavior"], "deny");
     assert_eq!(machine.relay.ledger.waiting(), 0);
+}
+
+fn elicitation(request_id: &str) -> Value {
+    json!({"type": "control_request", "request_id": request_id, "request": {
+        "subtype": "elicitation", "mcp_server_name": "s", "message": "Who?", "mode": "form",
+        "requested_schema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+    }})
+}
+
+fn dialog(request_id: &str) -> Value {
+    json!({"type": "control_request", "request_id": request_id, "request": {
+        "subtype": "request_user_dialog", "dialog_kind": "pick", "payload": {"a": [1]}, "tool_use_id": "t1",
+    }})
+}
+
+/// What a person sends who answers `request` with this.
+fn answered(request: &Value, response: Value) -> Value {
+    allow(request, |event| event["response"]["response"] = response)
+}
+
+#[test]
+fn an_elicitation_and_a_dialog_wait_for_a_person_and_the_agent_gets_exactly_the_answer() {
+    for (request, response) in [
+        (elicitation("R1"), json!({"action": "accept", "content": {"name": "a\nb"}})),
+        (elicitation("R1"), json!({"action": "decline"})),
+        (elicitation("R1"), json!({"action": "cancel"})),
+        (dialog("R1"), json!({"behavior": "completed", "result": {"picked": [1]}})),
+        (dialog("R1"), json!({"behavior": "completed", "result": null})),
+        (dialog("R1"), json!({"behavior": "cancelled"})),
+    ] {
+        let mut machine = Machine::running();
+        let shown = machine.line(request.clone());
+        assert!(stdin(&shown).is_empty(), "answered before anybody decided: {shown:?}");
+        let shown = machine.decide("R1", &answered(&request, response.clone()));
+        let line = json!({"type": "control_response", "response": {
+            "subtype": "success", "request_id": "R1", "response": response,
+        }});
+        assert_eq!(stdin(&shown), [line]);
+        let again = machine.decide("R1", &answered(&request, response));
+        assert!(stdin(&again).is_empty(), "answered twice");
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_a_cancel_and_says_so() {
+    let cancel = json!({"action": "cancel"});
+    let cancelled = json!({"behavior": "cancelled"});
+    for (request, response, no) in [
+        (elicitation("R1"), json!({"action": "accept", "content": {"name": 7}}), &cancel),
+        (elicitation("R1"), json!({"action": "accept", "content": {"name": "a", "more": 1}}), &cancel),
+        (elicitation("R1"), json!({"action": "accept"}), &cancel),
+        (elicitation("R1"), json!({"action": "decline", "content": {}}), &cancel),
+        (elicitation("R1"), json!({"behavior": "allow", "updatedInput": {}}), &cancel),
+        (elicitation("R1"), json!({"behavior": "completed", "result": 1}), &cancel),
+        (dialog("R1"), json!({"action": "accept", "content": {}}), &cancelled),
+        (dialog("R1"), json!({"behavior": "deny", "message": "no"}), &cancelled),
+    ] {
+        let mut machine = Machine::running();
+        machine.line(request.clone());
+        machine.settle();
+        let mut shown = machine.decide("R1", &answered(&request, response.clone()));
+        assert_eq!(stdin(&shown)[0]["response"]["response"], *no, "{response}");
+        shown.extend(machine.settle());
+        assert_eq!(steps(&shown), [("R1".into(), "refused".into())], "{response}");
+    }
+}
+
+#[test]
+fn a_question_of_a_server_outlives_the_turn_and_ends_with_its_cancel() {
+    let mut machine = Machine::running();
+    machine.line(elicitation("R1"));
+    machine.line(json!({"type": "result", "subtype": "success"}));
+    let shown = machine.decide("R1", &answered(&elicitation("R1"), json!({"action": "decline"})));
+    assert_eq!(stdin(&shown).len(), 1, "it waits on after the turn");
+
+    let mut machine = Machine::running();
+    machine.line(elicitation("R1"));
+    machine.line(json!({"type": "control_cancel_request", "request_id": "R1"}));
+    let shown = machine.decide("R1", &answered(&elicitation("R1"), json!({"action": "decline"})));
+    assert!(stdin(&shown).is_empty(), "nobody waits for it any more");
 }

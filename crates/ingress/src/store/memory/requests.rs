@@ -231,6 +231,7 @@ impl Session {
         let state = approvals::admission(count, bytes.saturating_add(event.byte_len()));
         let denied = state != PermissionState::Pending;
         let seq = self.append(false, event.clone());
+        let denial = denied.then(|| approvals::overflow_denial(&request_id, &digest, &event));
         let row = RequestRow {
             incarnation: incarnation.clone(),
             state,
@@ -238,8 +239,8 @@ impl Session {
             asked_at_ms: now_ms,
             device_id: None,
             decided_by: denied.then(|| approvals::OVERFLOW_DECIDER.to_owned()),
-            behavior: denied.then(|| "deny".to_owned()),
-            decision: denied.then(|| approvals::overflow_denial(&request_id, &digest)),
+            behavior: denial.as_ref().map(|denial| denial.behavior().to_owned()),
+            decision: denial.as_ref().map(portcullis_protocol::approval::Decision::to_event),
             reason: denied.then(|| approvals::OVERFLOW_REASON.to_owned()),
             request_id,
             digest,

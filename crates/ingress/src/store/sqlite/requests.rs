@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use portcullis_protocol::RawJson;
+use portcullis_protocol::approval::Decision;
 use portcullis_protocol::id::{Incarnation, SessionId};
 use portcullis_protocol::wire::client::PermissionState;
 use portcullis_protocol::wire::worker::{Lane, WorkStatus, WorkerState};
@@ -335,7 +336,7 @@ impl Worker<'_> {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(event.byte_len());
         let state = approvals::admission(usize::try_from(open).unwrap_or(usize::MAX), bytes);
         let denied = state != PermissionState::Pending;
-        let denial = denied.then(|| approvals::overflow_denial(&request_id, &digest));
+        let denial = denied.then(|| approvals::overflow_denial(&request_id, &digest, &event));
         sqlx::query(
             "INSERT INTO requests (session_id, incarnation, request_id, state, digest, event, asked_at_ms, \
              decided_by, behavior, decision, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -348,8 +349,8 @@ impl Worker<'_> {
         .bind(event.as_str())
         .bind(int(self.now_ms))
         .bind(denial.as_ref().map(|_| approvals::OVERFLOW_DECIDER))
-        .bind(denial.as_ref().map(|_| "deny"))
-        .bind(denial.as_ref().map(RawJson::as_str))
+        .bind(denial.as_ref().map(Decision::behavior))
+        .bind(denial.as_ref().map(|denial| denial.to_event().as_str().to_owned()))
         .bind(denial.as_ref().map(|_| approvals::OVERFLOW_REASON))
         .execute(&mut *self.db)
         .await?;
