@@ -1,6 +1,6 @@
 //! The browser client of Portcullis: `link` drives the protocol's session machine with the browser's sockets, timers
-//! and keys, `state` turns its changes into signals, `view` draws them. `text` and the pure half of `state` also
-//! compile natively, where their tests run.
+//! and keys, `state` turns its changes into signals, `view` draws them. `text`, `words` and the pure half of
+//! `state` also compile natively, where their tests run.
 
 #[cfg(target_arch = "wasm32")]
 pub mod link;
@@ -8,3 +8,4 @@ pub mod state;
 pub mod text;
 #[cfg(target_arch = "wasm32")]
 pub mod view;
+pub mod words;
