@@ -168,6 +168,17 @@ impl Transcript {
         self.prompts.contains_key(uuid) || self.queued.contains_key(uuid)
     }
 
+    /// The `seq` of the oldest prompt that no agent has started.
+    #[must_use]
+    pub fn oldest_queued(&self) -> Option<u64> {
+        self.queued.values().min().copied()
+    }
+
+    /// Puts back what is known of the session, after a fold of less than there was.
+    pub fn set_facts(&mut self, facts: Facts) {
+        self.edit_facts(|known| facts::set(known, facts));
+    }
+
     /// A volatile event that belongs before this `seq` comes too late: what it was a piece of is over.
     #[must_use]
     pub fn live_floor(&self) -> u64 {
