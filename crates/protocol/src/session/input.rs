@@ -58,6 +58,14 @@ pub enum Input {
     Whoami(Whoami),
     /// The view is near the top of what was loaded.
     WantHistory,
+    /// The view is near the end of what was loaded, and that is not the end of the log.
+    WantLater,
+    /// A person wants to see that row, wherever it is.
+    Visit { seq: u64 },
+    /// A person wants to see the end of the log again.
+    Return,
+    /// What was kept from before, for as long as the server is not heard.
+    Recall(EventsPage),
     /// The tab was shown, the network came back, or a person said "now".
     Wake,
     /// The tab was hidden.

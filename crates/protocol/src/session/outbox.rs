@@ -269,6 +269,12 @@ fn entry(uuid: &str, text: &str) -> Result<OutboxEntry, OutboxError> {
     if text.trim().is_empty() {
         return Err(OutboxError::Empty);
     }
-    let prompt = Prompt { uuid: uuid.into(), text: text.into(), attachments: 0, state: PromptState::Waiting };
+    let prompt = Prompt {
+        uuid: uuid.into(),
+        text: text.into(),
+        attachments: 0,
+        blocks: None,
+        state: PromptState::Waiting,
+    };
     Ok(OutboxEntry { prompt, event: text_prompt(uuid, text), error: None, lasting: false, slow: false })
 }
