@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::edit::Edit;
 use super::exact::{Exact, literal};
 use super::told::Told;
+use crate::words::gate as words;
 
 /// What an agent asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,13 +110,13 @@ impl Ask {
         };
         let tool = tool.unwrap_or_else(|| unreadable(request));
         let denial_only = if mismatch {
-            Some("What arrived here is not what the server recorded. It can only be denied.")
+            Some(words::other_bytes())
         } else if request.has_duplicate_keys() {
-            Some("A field stands twice in this request. It can only be denied.")
+            Some(words::twice_a_field())
         } else if known {
             None
         } else {
-            Some("This client cannot read this kind of request. It can only be denied.")
+            Some(words::unreadable_kind())
         };
         let exact = Exact::of(&tool.tool_name, &tool.input);
         let asks = match (kind, elicitation) {
@@ -157,6 +158,17 @@ impl Ask {
         (!no_edit && editable).then(|| Edit::of(&self.tool, &self.input))
     }
 
+    /// Whether `other` asks for just the same: everything that is shown of both is alike, and so are the bytes that run.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let same_bytes = self.input.as_str() == other.input.as_str() && self.tool == other.tool;
+        let same_words = self.what == other.what
+            && self.remark == other.remark
+            && self.sub_agent == other.sub_agent
+            && self.hints == other.hints;
+        same_bytes && same_words && self.form == other.form && self.denial_only == other.denial_only
+    }
+
     /// The input with `answers` put in, the rest as it came.
     #[must_use]
     pub fn answered(&self, answers: &[(String, String)]) -> RawJson {
@@ -181,7 +193,7 @@ impl Asks {
     fn elicitation(form: Elicitation) -> Self {
         Self {
             tool: "elicitation".into(),
-            what: format!("A server that the agent calls “{}” asks you", literal(&form.server)),
+            what: words::server_asks(literal(&form.server)),
             form: Form::Elicitation(Arc::new(form)),
         }
     }
@@ -194,7 +206,7 @@ impl Asks {
         let kind = request.read::<Dialog>().map(|dialog| dialog.dialog_kind).unwrap_or_default();
         Self {
             tool: "dialog".into(),
-            what: format!("The agent asks you in a dialog of the kind “{}”", literal(&kind)),
+            what: words::dialog_asks(literal(&kind)),
             form: Form::Dialog,
         }
     }
@@ -229,45 +241,45 @@ fn unreadable(request: &RawJson) -> ToolRequest {
 }
 
 fn what(tool: &str) -> String {
-    match tool {
-        "Bash" => "Run a command".into(),
-        "Write" => "Write a file".into(),
-        "Edit" | "MultiEdit" => "Change a file".into(),
-        "NotebookEdit" => "Change a notebook".into(),
-        "Read" => "Read a file".into(),
-        "Glob" => "List files".into(),
-        "Grep" => "Search in files".into(),
-        "WebFetch" => "Fetch a page".into(),
-        "WebSearch" => "Search the web".into(),
-        "AskUserQuestion" => "A question for you".into(),
-        "ExitPlanMode" => "A plan for you to approve".into(),
-        "" => "A request this client does not know".into(),
-        other => match other.strip_prefix("mcp__").and_then(|rest| rest.split_once("__")) {
-            Some((server, tool)) => format!("Use {} of {}", literal(tool), literal(server)),
-            None => format!("Use the tool {}", literal(other)),
-        },
-    }
+    let plain = match tool {
+        "Bash" => words::run_a_command(),
+        "Write" => words::write_a_file(),
+        "Edit" | "MultiEdit" => words::change_a_file(),
+        "NotebookEdit" => words::change_a_notebook(),
+        "Read" => words::read_a_file(),
+        "Glob" => words::list_files(),
+        "Grep" => words::search_in_files(),
+        "WebFetch" => words::fetch_a_page(),
+        "WebSearch" => words::search_the_web(),
+        "AskUserQuestion" => words::a_question(),
+        "ExitPlanMode" => words::a_plan(),
+        "" => words::an_unknown_request(),
+        other => {
+            return match other.strip_prefix("mcp__").and_then(|rest| rest.split_once("__")) {
+                Some((server, tool)) => words::use_of_server(literal(tool), literal(server)),
+                None => words::use_tool(literal(other)),
+            };
+        }
+    };
+    plain.to_owned()
 }
 
 fn hints(tool: &ToolRequest, exact: &Exact) -> Vec<Told> {
     let mut hints = Vec::new();
     if exact.hidden > 0 {
-        hints.push(format!(
-            "Holds invisible or misleading characters: {} of them, each shown as ⟨U+…⟩.",
-            exact.hidden
-        ));
+        hints.push(words::hides(exact.hidden));
     }
     if exact.mixed_scripts {
-        hints.push("A word holds letters of another script that look like Latin ones.".into());
+        hints.push(words::mixes_scripts().into());
     }
     for host in &exact.hosts {
-        hints.push(format!("The host {} is really {}", literal(&host.shown), host.ascii));
+        hints.push(words::really_is(literal(&host.shown), &host.ascii));
     }
     if let Some(path) = &tool.blocked_path {
-        hints.push(format!("Touches a path outside what is allowed: {}", literal(path)));
+        hints.push(words::touches_outside(literal(path)));
     }
     if let Some(reason) = tool.decision_reason.as_deref().filter(|reason| !reason.trim().is_empty()) {
-        hints.push(format!("Why it asks: {}", literal(reason)));
+        hints.push(words::why_it_asks(literal(reason)));
     }
     hints.into_iter().map(Told::literal).collect()
 }
@@ -303,11 +315,11 @@ fn rule(raw: &RawJson) -> String {
     }
     let Ok(update) = raw.read::<Update>() else { return literal(raw.as_str()) };
     let place = match update.destination.as_str() {
-        "session" => "for this session".to_owned(),
-        "localSettings" => "in this project, on this machine".to_owned(),
-        "projectSettings" => "in the project's settings".to_owned(),
-        "userSettings" => "in all projects".to_owned(),
-        other => format!("in {}", literal(other)),
+        "session" => words::for_this_session().to_owned(),
+        "localSettings" => words::in_this_project().to_owned(),
+        "projectSettings" => words::in_project_settings().to_owned(),
+        "userSettings" => words::in_all_projects().to_owned(),
+        other => words::in_place(literal(other)),
     };
     let rules = || {
         let each = update.rules.iter().map(|rule| match &rule.rule_content {
@@ -317,12 +329,12 @@ fn rule(raw: &RawJson) -> String {
         each.collect::<Vec<_>>().join(", ")
     };
     match update.kind.as_str() {
-        "addRules" if update.behavior == "allow" => format!("always allow {} {place}", rules()),
-        "addRules" => format!("always {} {} {place}", literal(&update.behavior), rules()),
-        "setMode" => format!("switch to the mode {} {place}", literal(&update.mode)),
+        "addRules" if update.behavior == "allow" => words::always_allow(rules(), place),
+        "addRules" => words::always_do(literal(&update.behavior), rules(), place),
+        "setMode" => words::switch_mode(literal(&update.mode), place),
         "addDirectories" => {
             let directories: Vec<String> = update.directories.iter().map(|path| literal(path)).collect();
-            format!("open the directory {} {place}", directories.join(", "))
+            words::open_directory(directories.join(", "), place)
         }
         _ => literal(raw.as_str()),
     }
@@ -423,6 +435,18 @@ mod tests {
             got.answered(&[("Which?".into(), "A, \"B\"".into())]).as_str(),
             r#"{"questions":[{"question":"Which?","header":"H","multiSelect":true,"options":[{"label":"A"},{"label":"B","description":"b"}]}], "n":1.0,"answers":{"Which?":"A, \"B\""}}"#
         );
+    }
+
+    #[test]
+    fn only_what_is_the_same_to_the_last_byte_is_alike() {
+        let bash = |input: &str, more: &str| {
+            ask(&format!(r#"{{"subtype":"can_use_tool","tool_name":"Bash","input":{input}{more}}}"#))
+        };
+        let one = bash(r#"{"command":"ls"}"#, r#","tool_use_id":"a""#);
+        assert!(one.is_like(&bash(r#"{"command":"ls"}"#, r#","tool_use_id":"b""#)));
+        assert!(!one.is_like(&bash(r#"{"command":"ls "}"#, "")));
+        assert!(!one.is_like(&bash(r#"{ "command":"ls"}"#, "")));
+        assert!(!one.is_like(&bash(r#"{"command":"ls"}"#, r#","agent_id":"sub""#)));
     }
 
     #[test]

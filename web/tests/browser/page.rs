@@ -157,7 +157,7 @@ impl Page {
 
     /// A person said something, and storage kept it.
     pub(crate) fn prompted(&self, now: Tick, uuid: &str, text: &str, lasting: bool) {
-        self.feed(now, Input::Prompt { uuid: uuid.into(), text: text.into() });
+        self.feed(now, Input::Prompt { uuid: uuid.into(), said: text.into() });
         self.feed(now, Input::Kept { uuid: uuid.into(), lasting });
     }
 

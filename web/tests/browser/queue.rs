@@ -22,7 +22,7 @@ fn states(page: &Page) -> Vec<String> {
 async fn a_message_is_shown_once_it_is_kept_and_then_at_every_step() {
     let page = Page::with_queue();
     page.app.route.set(Route::parse("/s/s_1"));
-    page.feed(Tick(0), Input::Prompt { uuid: "u1".into(), text: "hello".into() });
+    page.feed(Tick(0), Input::Prompt { uuid: "u1".into(), said: "hello".into() });
     settled().await;
     assert!(states(&page).is_empty(), "shown before it was kept");
     page.feed(Tick(0), Input::Kept { uuid: "u1".into(), lasting: true });

@@ -133,7 +133,7 @@ impl Session {
             Input::Posted { post, outcome } => self.posted(now, post, outcome),
             Input::Kept { uuid, lasting } => self.kept(uuid, lasting),
             Input::Restored(prompts) => self.restore(prompts),
-            Input::Prompt { uuid, text } => self.prompt(now, uuid, text),
+            Input::Prompt { uuid, said } => self.prompt(now, uuid, said),
             Input::Discard { uuid } => self.discard(&uuid),
             Input::Decide { uuid, request_id, digest, choice } => {
                 self.decide(now, uuid, &request_id, &digest, choice);
@@ -235,7 +235,7 @@ impl Session {
     /// What is loaded of the log's beginning.
     #[must_use]
     pub fn history(&self) -> History {
-        let known = self.start == StartAt::Beginning || self.epoch.is_some();
+        let known = self.start != StartAt::Tail || self.epoch.is_some();
         match &self.tail {
             Some(tail) => {
                 History { first_seq: tail.first_seq(), complete: false, loading: self.pages.is_wanted() }
