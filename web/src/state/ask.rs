@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use portcullis_protocol::RawJson;
-use portcullis_protocol::approval::Kind;
+use portcullis_protocol::approval::{Kind, OptionKind};
 use portcullis_protocol::approval::form::Elicitation;
 use portcullis_protocol::wire::control::ToolRequest;
 use serde::Deserialize;
@@ -42,6 +42,8 @@ pub struct Ask {
     pub input: RawJson,
     /// What the agent offers beside a plain "allow".
     pub suggestions: Vec<Suggestion>,
+    /// The agent's own choices; where it has some, they are the only ones.
+    pub options: Vec<AgentOption>,
     /// How it is answered.
     pub form: Form,
     /// Why it can only be denied, if so.
@@ -55,6 +57,17 @@ pub struct Suggestion {
     pub raw: RawJson,
     /// The literal rule, for a person.
     pub literal: Told,
+}
+
+/// One choice of the agent's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentOption {
+    /// What an answer names.
+    pub id: String,
+    /// The agent's words for it.
+    pub name: Told,
+    /// What it means.
+    pub kind: OptionKind,
 }
 
 /// How a request is answered.
@@ -129,8 +142,9 @@ impl Ask {
         let what = Told::literal(asks.what);
         let said = tool.description.as_deref();
         let remark = said.filter(|text| !text.is_empty() && !repeats(&tool, text)).map(Told::of);
-        let (hints, suggestions) = (hints(&tool, &exact), suggestions(&tool));
+        let (hints, suggestions, options) = (hints(&tool, &exact), suggestions(&tool), options(&tool));
         let offered = suggestions.iter().map(|offer| &offer.literal);
+        let offered = offered.chain(options.iter().map(|option| &option.name));
         let folds = hints.iter().chain(&remark).chain(offered).chain([&what]).any(Told::is_folded);
         Self {
             needs_reading: exact.needs_reading || folds,
@@ -142,6 +156,7 @@ impl Ask {
             sub_agent: tool.agent_id.as_deref().map(literal),
             hints,
             suggestions,
+            options,
             form: asks.form,
             denial_only,
             exact,
@@ -153,7 +168,7 @@ impl Ask {
     /// What may be changed before allowing, `None` where an answer is not an edit or nothing may be allowed.
     #[must_use]
     pub fn edit(&self) -> Option<Edit> {
-        let no_edit = self.denial_only.is_some() || self.exact.too_long;
+        let no_edit = self.denial_only.is_some() || self.exact.too_long || !self.options.is_empty();
         let editable = matches!(self.form, Form::Permission | Form::Plan(_));
         (!no_edit && editable).then(|| Edit::of(&self.tool, &self.input))
     }
@@ -166,7 +181,8 @@ impl Ask {
             && self.remark == other.remark
             && self.sub_agent == other.sub_agent
             && self.hints == other.hints;
-        same_bytes && same_words && self.form == other.form && self.denial_only == other.denial_only
+        let same_offers = self.suggestions == other.suggestions && self.options == other.options;
+        same_bytes && same_words && same_offers && self.form == other.form && self.denial_only == other.denial_only
     }
 
     /// The input with `answers` put in, the rest as it came.
@@ -233,6 +249,7 @@ fn unreadable(request: &RawJson) -> ToolRequest {
         tool_use_id: None,
         description: None,
         permission_suggestions: None,
+        permission_options: None,
         blocked_path: None,
         decision_reason: None,
         agent_id: None,
@@ -287,6 +304,16 @@ fn hints(tool: &ToolRequest, exact: &Exact) -> Vec<Told> {
 fn suggestions(tool: &ToolRequest) -> Vec<Suggestion> {
     let offers = tool.permission_suggestions.as_deref().unwrap_or_default();
     offers.iter().map(|raw| Suggestion { literal: Told::literal(rule(raw)), raw: raw.clone() }).collect()
+}
+
+fn options(tool: &ToolRequest) -> Vec<AgentOption> {
+    let options = tool.permission_options.as_deref().unwrap_or_default().iter();
+    let option = options.map(|one| AgentOption {
+        id: one.option_id.clone(),
+        name: Told::of(&one.name),
+        kind: one.kind.clone(),
+    });
+    option.collect()
 }
 
 /// A permission update word for word.
@@ -447,6 +474,16 @@ mod tests {
         assert!(!one.is_like(&bash(r#"{"command":"ls "}"#, "")));
         assert!(!one.is_like(&bash(r#"{ "command":"ls"}"#, "")));
         assert!(!one.is_like(&bash(r#"{"command":"ls"}"#, r#","agent_id":"sub""#)));
+    }
+
+    #[test]
+    fn an_agents_own_options_are_the_only_choices_and_take_no_edit() {
+        let got = ask(
+            r#"{"subtype":"can_use_tool","tool_name":"Edit","input":{},"permission_options":[{"option_id":"a","name":"Yes\u202e","kind":"allow_once"},{"option_id":"y","name":"For a year","kind":"allow_for_a_year"}]}"#,
+        );
+        assert_eq!((got.options[0].name.head.as_str(), &got.options[0].kind), ("Yes⟨U+202E⟩", &OptionKind::AllowOnce));
+        assert_eq!(got.options[1].kind.allows(), None);
+        assert!(got.edit().is_none());
     }
 
     #[test]

@@ -78,10 +78,12 @@ words! {
     plural alike: "Answer the {0} other request that is just the same too", "Answer the {0} other requests that are just the same too" | "同时回答另外 {0} 个完全相同的请求";
 
     // An agent's own choices.
-    option_allow_once: "allows this once" | "仅允许这一次";
-    option_allow_always: "allows this from now on" | "从现在起一直允许";
-    option_reject_once: "denies this once" | "仅拒绝这一次";
-    option_reject_always: "denies this from now on" | "从现在起一直拒绝";
+    option_allow_once: "Allow this once" | "仅允许这一次";
+    option_allow_always: "Allow this from now on" | "从现在起一直允许";
+    option_reject_once: "Deny this once" | "仅拒绝这一次";
+    option_reject_always: "Deny this from now on" | "从现在起一直拒绝";
+    option_other: "Not known here" | "此处未知";
+    owner_alone: "Only an owner may allow from now on." | "只有所有者可以一直允许。";
 
     // Rules.
     for_this_session: "for this session" | "在此会话中";

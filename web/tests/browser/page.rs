@@ -246,8 +246,8 @@ impl Page {
     pub(crate) fn prompts(&self) -> Vec<String> {
         let mut prompts = Vec::new();
         for command in self.commands.borrow().iter() {
-            if let Command::Prompt(text) = command {
-                prompts.push(text.clone());
+            if let Command::Prompt(said) = command {
+                prompts.push(said.text.clone());
             }
         }
         prompts

@@ -79,10 +79,9 @@ async fn a_refusal_gives_its_reason_and_another_try() {
     assert_eq!(page.text(STATE), "The server refused it: this session is archived.");
     page.click("[data-testid=queued] button");
     let again = page.sent(|command| {
-        let Command::Again { uuid, text } = command else { return None };
-        Some((uuid.clone(), text.clone()))
+        if let Command::Again(uuid) = command { Some(uuid.clone()) } else { None }
     });
-    assert_eq!(again, [("u1".to_owned(), "hello".to_owned())]);
+    assert_eq!(again, ["u1"]);
     page.end();
 }
 

@@ -61,6 +61,14 @@ pub enum Input {
     Whoami(Whoami),
     /// The view is near the top of what was loaded.
     WantHistory,
+    /// The view is near the end of what was loaded, and that is not the end of the log.
+    WantLater,
+    /// A person wants to see that row, wherever it is.
+    Visit { seq: u64 },
+    /// A person wants to see the end of the log again.
+    Return,
+    /// What was kept from before, for as long as the server is not heard.
+    Recall(EventsPage),
     /// The tab was shown, the network came back, or a person said "now".
     Wake,
     /// The tab was hidden.
@@ -78,6 +86,8 @@ pub enum Choice {
     Allow,
     /// Run exactly this, and grant the suggestion at this index.
     AllowWith { suggestion: usize },
+    /// Pick the option of this id, which the agent offered; whether it allows is in its kind.
+    Pick { option_id: String },
     /// Run this instead. The text is what the shown difference was made from.
     AllowEdited { input: RawJson },
     /// Answer a question: the input with `answers` put in.

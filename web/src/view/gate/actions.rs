@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
+use portcullis_protocol::role::Role;
 use portcullis_protocol::session::Choice;
 
 use super::arming::{ArmingSignal, why_not};
-use super::{Answer, CHORD_HINT, ChordHint, Denial, Editor, Offers, only_by_chord, texts};
+use super::{Answer, CHORD_HINT, ChordHint, Denial, Editor, Offers, Options, only_by_chord, texts};
 use crate::state::app::App;
 use crate::state::arming::Allow;
 use crate::state::ask::{Ask, Form};
@@ -23,7 +24,7 @@ enum Mode {
 
 /// Answers one request, and with it those that are just the same, if a person wants that.
 #[derive(Clone, Copy)]
-pub(super) struct Hand {
+pub(crate) struct Hand {
     desk: Desk,
     shown: StoredValue<Arc<Ask>>,
     with_alike: RwSignal<bool>,
@@ -41,6 +42,11 @@ impl Hand {
             let others = asks.iter().filter(|entry| entry.waits() && entry.ask.request_id != shown.request_id);
             others.filter(|entry| entry.ask.is_like(&shown)).map(|entry| Arc::clone(&entry.ask)).collect()
         })
+    }
+
+    /// What this device may do, as far as it is known.
+    pub(super) fn role(self) -> Option<Role> {
+        self.desk.role.get_untracked().or(App::here().role.get_untracked())
     }
 
     /// Each decision names the digest of its own request.
@@ -84,6 +90,7 @@ pub(crate) fn Actions(
                     on:change:target=move |event| hand.with_alike.set(event.target().checked())/>
                 <span>{move || words::alike(alike.get())}</span>
             </label>
+            {(!ask.options.is_empty()).then(|| view! { <Options ask=Arc::clone(&ask) hand arming/> })}
             <Choices ask hand arming answers mode editable=edit.with_value(Option::is_some)/>
             <Offers offers=offers.get_value() arming on_grant/>
         }
@@ -122,6 +129,7 @@ fn Choices(
         Form::Plan(_) => words::approve_the_plan(),
         Form::Questions(_) => words::answer(),
     };
+    let has_options = !ask.options.is_empty();
     let complete = move || answers.with(|answers| answers.iter().all(Answer::is_given));
     let once = move |_| {
         if !arming.is_armed() || !complete() {
@@ -144,7 +152,7 @@ fn Choices(
                 on:click=move |_| go(Mode::Denying, "[data-testid=gate-deny-reason]")>{words::deny_more()}</button>
             <button class="button edit" data-testid="gate-edit" hidden=!editable
                 on:click=move |_| go(Mode::Editing, "[data-testid=gate-edit-text]")>{words::edit_more()}</button>
-            <button class="button allow" data-testid="gate-allow" aria-describedby=CHORD_HINT
+            <button class="button allow" data-testid="gate-allow" aria-describedby=CHORD_HINT hidden=has_options
                 on:keydown=move |event| only_by_chord(&event) on:keyup=move |event| only_by_chord(&event)
                 disabled=move || allow.get() != Allow::Armed || !complete() on:click=once>{label}</button>
         </div>

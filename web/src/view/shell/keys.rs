@@ -20,7 +20,7 @@ const DOUBLE_MS: f64 = 600.0;
 const GO_MS: u64 = 1_500;
 const GATE: &str = "[data-testid=gate]";
 const CARD: &str = "[data-testid=gate] .card";
-const ALLOW: &str = "[data-testid=gate-allow], [data-testid=gate-accept]";
+const ALLOW: &str = "[data-testid=gate-allow]:not([hidden]), [data-testid=gate-accept], [data-testid=gate-option][data-kind=allow_once]";
 /// Buttons that allow more or other than was asked: the chord means them where they have the focus.
 const ALLOW_OTHERWISE: &str =
     "[data-testid=gate-allow-edited]:focus, [data-testid=gate-offer]:focus, [data-testid=gate-option]:focus";
