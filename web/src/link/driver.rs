@@ -155,6 +155,11 @@ impl Driver {
         machine.outbox().entries().iter().filter(|entry| entry.prompt.state != PromptState::Stored).count()
     }
 
+    /// How far the log is on the screen.
+    pub(super) fn applied_seq(&self) -> u64 {
+        self.machine.borrow().applied_seq()
+    }
+
     /// Ends it: another session is opened, or none.
     pub(super) fn end(&self) {
         self.feed(Input::Stop);
@@ -341,7 +346,7 @@ impl Driver {
         match change {
             Change::Reply { error: Some(error), .. } => self.app.note.set(Some(error.clone())),
             Change::PromptRejected(error) => {
-                self.app.note.set(Some(format!("Not sent: {error}.")));
+                self.app.note.set(Some(crate::words::page::not_sent(error)));
                 if let Some(text) = self.said.take() {
                     self.app.draft.set(Some((self.id.to_string(), text)));
                 }

@@ -1,15 +1,20 @@
 //! What the page knows: the pure part decides, the signals are what views read.
 
+pub mod alerts;
 pub mod ask;
 pub mod chord;
 pub mod command;
+pub mod deed;
 pub mod delivery;
 pub mod dirty;
 pub mod elicit;
+pub mod grant;
 pub mod groups;
 pub mod lifecycle;
+pub mod prefs;
 pub mod pulse;
 pub mod route;
+pub mod seen;
 pub mod storage;
 pub mod tool;
 pub mod window;

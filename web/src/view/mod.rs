@@ -7,11 +7,14 @@ mod gate;
 mod markdown;
 mod pair;
 mod session;
+mod settings;
 mod shell;
 mod side;
 mod start;
 
 pub use gate::Gate;
 pub use session::{Composer, Queue, Transcript};
+pub use settings::Settings;
 pub use shell::{Bar, Page, PageProps, install_crash_page, install_keys, show_crash_page};
-pub use side::LogOut;
+pub use side::{LogOut, Side};
+pub use start::NewSession;
