@@ -39,6 +39,7 @@ const DIRECTION: [(&str, &[&str]); 12] = [
     ),
     (TESTS, &[PROTOCOL, TESTKIT]),
     (WIRED, &[PROTOCOL, TESTKIT]),
+    ("portcullis-agents-tests", &[PROTOCOL, TESTKIT, WIRED]),
     // The machines themselves, on simulated ground.
     ("portcullis-sim", &[PROTOCOL, "portcullis-bridge", "portcullis-ingress"]),
     ("xtask", &[]),

@@ -151,6 +151,14 @@ pub(crate) fn overflow_denial(request_id: &str, digest: &str, event: &RawJson) -
     }
 }
 
+/// Whether `event`, a decision, grants something beyond the one call.
+pub(crate) fn grants_more(event: &RawJson) -> bool {
+    matches!(
+        Decision::parse(event),
+        Ok(Decision { verdict: Verdict::Allow { updated_permissions, .. }, .. }) if !updated_permissions.is_empty()
+    )
+}
+
 /// Why an answer over the plain dialect is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PlainRefusal {
@@ -247,12 +255,14 @@ mod tests {
 
     fn row(state: PermissionState) -> RequestRow {
         RequestRow {
+            ordinal: 1,
             incarnation: Incarnation::parse("i1").unwrap(),
             request_id: "R".into(),
             state,
             digest: "d".into(),
             event: RawJson::null(),
             asked_at_ms: 0,
+            decided_at_ms: None,
             device_id: None,
             decided_by: None,
             behavior: None,
