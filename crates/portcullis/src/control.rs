@@ -128,7 +128,7 @@ mod tests {
         let answering = async {
             let Question { forgets_devices, answer } = questions.recv().await.unwrap();
             assert!(forgets_devices);
-            answer.send(Ready::new("http://127.0.0.1:1", "code".into())).unwrap();
+            answer.send(Ready::new("http://127.0.0.1:1", "http://127.0.0.1:1", "code".into())).unwrap();
         };
         let (ready, ()) = tokio::join!(question(folder.path(), RESET), answering);
         assert_eq!(ready.unwrap().pair_code, "code");

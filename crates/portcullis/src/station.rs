@@ -132,6 +132,7 @@ pub(crate) async fn run(
         .await
         .map_err(|error| Failure::failed("the ingress does not start", &anyhow!(error)))?;
     let url = format!("http://{}", ingress.local_addr());
+    let public = options.allow_origins.first().filter(|_| options.behind_proxy).unwrap_or(&url).clone();
     let audience = if bridged.is_some() { Audience::new(options.json) } else { Audience::Nobody };
     let (reporter, teller) = Reporter::new(audience, &url);
     let (mut bridge, mut reporting) = (None, None);
@@ -140,13 +141,13 @@ pub(crate) async fn run(
             bridge = start_bridge(&ingress, bridged, &url, &data_dir, teller, &mut orders).await?;
         }
         if *orders.borrow() == Order::Serve {
-            let mut ready = Ready::new(&url, code(&ingress).await?);
+            let mut ready = Ready::new(&url, &public, code(&ingress).await?);
             ready.project = project.map(|project| project.display().to_string());
             announce(&options, &ready, web_root.is_some(), &data_dir)?;
         }
         // Whoever waits for the line that says where it is gets that one first.
         reporting = Some(reporter.start());
-        wait(&ingress, &url, &mut questions, &mut bridge, &mut orders).await
+        wait(&ingress, (&url, &public), &mut questions, &mut bridge, &mut orders).await
     }
     .await;
     if let Some(bridge) = bridge {
@@ -190,7 +191,7 @@ async fn start_bridge(
 /// Answers questions until told to end, or until the bridge fails.
 async fn wait(
     ingress: &Ingress,
-    url: &str,
+    (url, public): (&str, &str),
     questions: &mut tokio::sync::mpsc::Receiver<Question>,
     bridge: &mut Option<Running>,
     orders: &mut watch::Receiver<Order>,
@@ -215,7 +216,7 @@ async fn wait(
                     })?;
                 }
                 // Who asked may have gone.
-                let _ = answer.send(Ready::new(url, code(ingress).await?));
+                let _ = answer.send(Ready::new(url, public, code(ingress).await?));
             }
         }
     }

@@ -44,20 +44,22 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, RoadError> 
 pub(crate) fn explained(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
     loop {
-        if let Some(tls) = tls_error(innermost) {
+        if let Some(tls) = innermost.downcast_ref() {
             return in_words(tls);
         }
-        match innermost.source() {
-            Some(source) => innermost = source,
+        match beneath(innermost) {
+            Some(cause) => innermost = cause,
             None => return innermost.to_string(),
         }
     }
 }
 
 /// An `io::Error` does not name what it wraps as its source.
-fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    error.downcast_ref().or_else(|| wrapped.and_then(|inner| inner.downcast_ref()))
+fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
 }
 
 fn in_words(error: &rustls::Error) -> String {
@@ -71,7 +73,8 @@ fn in_words(error: &rustls::Error) -> String {
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library names new faults as it learns of them")]
 fn of_certificate(error: &CertificateError) -> String {
     match error {
-        CertificateError::UnknownIssuer => {
+        // The second: an authority of the same name, with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "the server's certificate comes from nobody this machine knows; if the authority is your own, name its \
              file with --ca"
                 .into()
@@ -108,7 +111,8 @@ mod tests {
     fn a_certificate_that_is_not_believed_is_named_with_what_can_be_done() {
         let wrapped = |fault| {
             let error = rustls::Error::InvalidCertificate(fault);
-            explained(&std::io::Error::new(std::io::ErrorKind::InvalidData, error))
+            let inner = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+            explained(&std::io::Error::other(inner))
         };
         assert!(wrapped(CertificateError::UnknownIssuer).contains("--ca"));
         assert!(wrapped(CertificateError::Expired).contains("expired"));

@@ -90,7 +90,8 @@ impl Worktree {
         std::fs::create_dir_all(&folder)?;
         let root = folder.canonicalize()?.join(session.as_str());
         let fresh = Self {
-            directory: root.join(inside),
+            // Joined with nothing, a path would end in a slash.
+            directory: root.join(inside).components().collect(),
             repository,
             root,
             branch: format!("{BRANCHES}/{session}"),
