@@ -225,6 +225,7 @@ fn unreadable(request: &RawJson) -> ToolRequest {
         decision_reason: None,
         agent_id: None,
         requires_user_interaction: false,
+        permission_options: None,
     }
 }
 

@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "what the component macro generates is public whatever the component is")]
 
 mod gate;
+mod later;
 mod markdown;
 mod pair;
 mod session;

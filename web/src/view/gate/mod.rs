@@ -27,6 +27,7 @@ pub(crate) use elicit::{DialogForm, ElicitForm};
 pub(crate) use exact::ExactView;
 pub(crate) use offers::Offers;
 pub use panel::Gate;
+pub(crate) use panel::gate_later;
 pub(crate) use plan::PlanForm;
 pub(crate) use questions::{Answer, QuestionForm, texts};
 pub(crate) use reading::Reading;

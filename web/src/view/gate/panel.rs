@@ -3,6 +3,12 @@ use leptos::prelude::*;
 use super::{Card, Strip};
 use crate::state::app::App;
 use crate::state::session::AskEntry;
+use crate::view::later::later;
+
+later! {
+    /// The gate with everything that belongs to it.
+    gate: fn gate_later() { view! { <Gate/> }.into_any() }
+}
 
 /// All requests of the open session: a strip to reach each, and the chosen one.
 #[component]

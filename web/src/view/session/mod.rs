@@ -22,4 +22,5 @@ pub(crate) use place::SessionPlace;
 pub(crate) use prompt_field::PromptField;
 pub use queue::Queue;
 pub(crate) use scroll::Scroll;
+pub(crate) use tool::detail_later;
 pub use transcript::Transcript;

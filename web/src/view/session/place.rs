@@ -3,7 +3,7 @@ use portcullis_protocol::id::SessionId;
 
 use super::{Composer, Facts, Head, Queue, Transcript};
 use crate::state::app::App;
-use crate::view::gate::Gate;
+use crate::view::gate::gate_later;
 
 /// Everything about one session.
 #[component]
@@ -15,7 +15,7 @@ pub(crate) fn SessionPlace(id: SessionId) -> impl IntoView {
             <Head/>
             <Transcript/>
             <aside class="rail" aria-label="What waits for you" data-waits=move || if asks.get() { "yes" } else { "no" }>
-                {move || if asks.get() { view! { <Gate/> }.into_any() } else { view! { <Facts/> }.into_any() }}
+                {move || if asks.get() { gate_later::view_or_word() } else { view! { <Facts/> }.into_any() }}
             </aside>
             <footer class="foot">
                 <Queue/>

@@ -7,7 +7,7 @@ use crate::state::route::Route;
 use crate::state::session::SessionSignals;
 use crate::view::session::SessionPlace;
 use crate::view::side::Side;
-use crate::view::start::{Home, NewSession};
+use crate::view::start::{Home, new_later};
 
 /// Sessions at the side, and the place the address names.
 #[component]
@@ -23,7 +23,7 @@ pub(crate) fn Frame() -> impl IntoView {
             <Bar/>
             {move || match (place.get(), session.get()) {
                 ("session", Some(id)) => view! { <SessionPlace id/> }.into_any(),
-                ("new", _) => view! { <NewSession/> }.into_any(),
+                ("new", _) => new_later::view_or_word(),
                 _ => view! { <Home/> }.into_any(),
             }}
             <Announcer/>

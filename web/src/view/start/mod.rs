@@ -4,4 +4,4 @@ mod home;
 mod new_session;
 
 pub(crate) use home::Home;
-pub(crate) use new_session::NewSession;
+pub(crate) use new_session::new_later;

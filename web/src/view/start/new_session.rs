@@ -6,12 +6,18 @@ use crate::state::app::{App, Starting};
 use crate::state::command::Command;
 use crate::state::exact::literal;
 use crate::state::route::Route;
+use crate::view::later::later;
 use crate::view::session::{PromptField, use_draft};
 use crate::view::shell::focus;
 
+later! {
+    /// The form that starts a session.
+    rest: fn new_later() { view! { <NewSession/> }.into_any() }
+}
+
 /// A new session: the first prompt, and only if wanted where it runs and what it is called.
 #[component]
-pub(crate) fn NewSession() -> impl IntoView {
+fn NewSession() -> impl IntoView {
     let app = App::here();
     let (title, prompt) = (RwSignal::new(String::new()), use_draft(app, Route::New.name().to_owned()));
     let chosen = RwSignal::new(None::<EnvironmentId>);
