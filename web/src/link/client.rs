@@ -8,18 +8,21 @@ use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::role::Role;
 use portcullis_protocol::session::Input;
 use portcullis_protocol::wire::control;
+use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::{CreateSession, SessionInfo};
 use wasm_bindgen_futures::spawn_local;
 
 use super::api::{self, Failure};
 use super::channel::{Channel, Word};
 use super::drafts::Drafts;
-use super::driver::{Driver, Shared};
+use super::drive::{self, Drive};
+use super::driver::{Shared, Surface};
 use super::lists::Lister;
 use super::pairing::{self, PairError, Paired};
 use super::sweeper::Sweeper;
 use super::tokens::Tokens;
 use super::vault::{Identity, Vault};
+use super::watches::Watches;
 use super::{browser, history, tab};
 use crate::state::app::{App, Leaving, Phase, Starting};
 use crate::state::command::Command;
@@ -56,6 +59,8 @@ pub fn start(app: App) {
             attempt: Cell::new(0),
             online: RefCell::new(None),
             driver: RefCell::new(None),
+            wanted: RefCell::default(),
+            watches: Watches::default(),
         });
         me.replace(Rc::downgrade(&client));
         let (acting, moving) = (Rc::clone(&client), Rc::clone(&client));
@@ -66,6 +71,10 @@ pub fn start(app: App) {
         });
         let carrier = Rc::clone(&client);
         app.on_command(move |command| carrier.carry_out(command));
+        if !drive::is_here() {
+            let client = Rc::clone(&client);
+            spawn_local(async move { client.when_drivers_can_be_started().await });
+        }
         // The client lives as long as the page; what hears of it holds it weakly.
         client.begin().await;
     });
@@ -101,7 +110,10 @@ struct Client {
     /// Number of the try to get in, so that an older one gives up.
     attempt: Cell<u32>,
     online: RefCell<Option<Online>>,
-    driver: RefCell<Option<Rc<Driver>>>,
+    driver: RefCell<Option<Rc<dyn Drive>>>,
+    /// What the inbox asked to watch before drivers could be started.
+    wanted: RefCell<Vec<portcullis_protocol::id::SessionId>>,
+    watches: Watches,
 }
 
 impl Client {
@@ -222,6 +234,7 @@ impl Client {
     fn leave(&self) {
         self.online.replace(None);
         self.attempt.set(self.attempt.get() + 1);
+        self.watches.follow(self.app, &[], None, || {});
         if let Some(driver) = self.driver.replace(None) {
             driver.feed(Input::LoggedOut);
             driver.end();
@@ -282,8 +295,8 @@ impl Client {
                 let client = Rc::clone(self);
                 spawn_local(async move { client.look_at_identity().await });
             }
-            (Word::Outbox(session), Some(driver)) if driver.id == session => driver.reread(),
-            (Word::Discarded(session, uuid), Some(driver)) if driver.id == session => {
+            (Word::Outbox(session), Some(driver)) if *driver.id() == session => driver.reread(),
+            (Word::Discarded(session, uuid), Some(driver)) if *driver.id() == session => {
                 driver.discard(uuid, false)
             }
             (Word::Outbox(_) | Word::Discarded(..), _) => {}
@@ -315,7 +328,7 @@ impl Client {
     /// Opens the session the address names, and ends the one it does not.
     fn follow(self: &Rc<Self>) {
         let route = self.app.route.get_untracked();
-        let open = self.driver.borrow().as_ref().map(|driver| driver.id.clone());
+        let open = self.driver.borrow().as_ref().map(|driver| driver.id().clone());
         if open.as_ref() == route.session() {
             return;
         }
@@ -323,20 +336,52 @@ impl Client {
             driver.end();
         }
         let Some(id) = route.session() else { return };
-        let (tokens, lister) = match &*self.online.borrow() {
-            Some(online) => (Rc::clone(&online.tokens), Rc::clone(&online.lister)),
-            None => return,
-        };
+        let Some((shared, stirred)) = self.shared() else { return };
+        // Before drivers can be started there is none; `when_drivers_can_be_started` comes back to it.
+        self.driver.replace(drive::start(id.clone(), Surface::Open, shared, stirred));
+        self.sweep();
+    }
+
+    /// What drivers share, and whom they tell that lists may have changed.
+    fn shared(&self) -> Option<(Shared, impl Fn() + Clone + use<>)> {
+        let online = self.online.borrow();
+        let online = online.as_ref()?;
         let shared = Shared {
             app: self.app,
-            tokens,
+            tokens: Rc::clone(&online.tokens),
             vault: Rc::clone(&self.vault),
             channel: Rc::clone(&self.channel),
             drafts: Rc::clone(&self.drafts),
         };
-        let driver = Driver::start(id.clone(), shared, move || lister.stir());
-        self.driver.replace(Some(driver));
-        self.sweep();
+        let lister = Rc::clone(&online.lister);
+        Some((shared, move || lister.stir()))
+    }
+
+    /// The open session and those the inbox listens to.
+    fn drivers(&self) -> Vec<Rc<dyn Drive>> {
+        let mut drivers = self.watches.drivers();
+        drivers.extend(self.driver.borrow().clone());
+        drivers
+    }
+
+    /// Opens and watches what was asked for too early.
+    async fn when_drivers_can_be_started(self: &Rc<Self>) {
+        drive::arrival().await;
+        self.follow();
+        let wanted = self.wanted.take();
+        if !wanted.is_empty() {
+            self.watch(&wanted);
+        }
+    }
+
+    fn watch(&self, wanted: &[portcullis_protocol::id::SessionId]) {
+        if !drive::is_here() {
+            self.wanted.replace(wanted.to_vec());
+            return;
+        }
+        if let Some((shared, stirred)) = self.shared() {
+            self.watches.follow(self.app, wanted, Some(&shared), stirred);
+        }
     }
 
     fn go(self: &Rc<Self>, route: Route) {
@@ -355,11 +400,8 @@ impl Client {
             Command::Retry => self.begin_again(),
             Command::Reconnect => self.feed(Input::Wake),
             Command::Start(create) => self.create(*create),
-            Command::Prompt(text) => self.say(text),
-            Command::Again { uuid, text } => {
-                self.discard(uuid);
-                self.say(text);
-            }
+            Command::Prompt(said) => self.say(said),
+            Command::Again(uuid) => self.driver.borrow().iter().for_each(|driver| driver.say_again(&uuid)),
             Command::Discard(uuid) => self.discard(uuid),
             Command::Earlier => self.feed(Input::WantHistory),
             Command::Typed { place, text } => self.drafts.typed(&place, text),
@@ -375,8 +417,19 @@ impl Client {
             }
             Command::TakeBack(uuid) => self.control(control::cancel_async_message(&uuid)),
             Command::Interrupt => self.control(control::interrupt()),
-            Command::Decide { request_id, digest, choice } => {
-                self.feed(Input::Decide { uuid: browser::uuid(), request_id, digest, choice });
+            Command::SetModel(model) => self.control(control::set_model(&model)),
+            Command::SetMode(mode) => self.control(control::set_permission_mode(&mode)),
+            Command::FindFiles(query) => {
+                self.driver.borrow().iter().for_each(|driver| driver.find_files(query.clone()));
+            }
+            Command::Watch(wanted) => self.watch(&wanted),
+            Command::Decide { session, request_id, digest, choice } => {
+                let input = Input::Decide { uuid: browser::uuid(), request_id, digest, choice };
+                let asks = |driver: &&Rc<dyn Drive>| session.as_ref() == Some(driver.id());
+                match self.drivers().iter().find(asks) {
+                    Some(driver) => driver.feed(input),
+                    None => self.feed(input),
+                }
             }
             Command::Admit { device_id, admit } => {
                 if let Some(lister) = self.online.borrow().as_ref().map(|online| Rc::clone(&online.lister)) {
@@ -396,10 +449,10 @@ impl Client {
     }
 
     /// What cannot be taken goes back into the composer.
-    fn say(&self, text: String) {
+    fn say(&self, said: Said) {
         let driver = self.driver.borrow().clone();
         match driver {
-            Some(driver) => driver.say(text),
+            Some(driver) => driver.say(said),
             None => self.app.note.set(Some("Nothing was sent: no session is open.".into())),
         }
     }
@@ -434,7 +487,7 @@ impl Client {
     }
 
     fn sweep(&self) {
-        let open = self.driver.borrow().as_ref().map(|driver| driver.id.clone());
+        let open = self.driver.borrow().as_ref().map(|driver| driver.id().clone());
         if let Some(online) = &*self.online.borrow() {
             online.sweeper.sweep(open);
         }
@@ -442,7 +495,7 @@ impl Client {
 
     /// What the life of the tab asks for.
     fn act(self: &Rc<Self>, act: Act) {
-        let driver = self.driver.borrow().clone();
+        let driver = self.drivers();
         match act {
             Act::Hide => {
                 self.drafts.flush();

@@ -5,6 +5,7 @@ mod api;
 mod browser;
 mod client;
 pub mod courier;
+mod drive;
 mod driver;
 mod history;
 pub mod lists;
@@ -19,5 +20,6 @@ pub mod drafts;
 pub mod keys;
 pub mod locks;
 pub mod vault;
+mod watches;
 
 pub use client::start;

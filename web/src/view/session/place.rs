@@ -4,10 +4,16 @@ use portcullis_protocol::id::SessionId;
 use super::{Composer, Facts, Head, Queue, Transcript};
 use crate::state::app::App;
 use crate::view::gate::gate_later;
+use crate::view::later::later;
+
+later! {
+    /// Everything about one session.
+    session: fn session_later(id: SessionId) { view! { <SessionPlace id/> }.into_any() }
+}
 
 /// Everything about one session.
 #[component]
-pub(crate) fn SessionPlace(id: SessionId) -> impl IntoView {
+fn SessionPlace(id: SessionId) -> impl IntoView {
     let app = App::here();
     let asks = Memo::new(move |_| app.session.asks.with(|asks| !asks.is_empty()));
     view! {

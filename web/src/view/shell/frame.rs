@@ -1,11 +1,12 @@
 use leptos::prelude::*;
 
-use super::{Announcer, Bar, install_keys};
+use super::{Announcer, Bar, install_keys, overlays_later};
 use crate::state::app::App;
 use crate::state::exact::literal;
 use crate::state::route::Route;
 use crate::state::session::SessionSignals;
-use crate::view::session::SessionPlace;
+use crate::view::inbox::inbox_later;
+use crate::view::session::session_later;
 use crate::view::side::Side;
 use crate::view::start::{Home, new_later};
 
@@ -22,11 +23,13 @@ pub(crate) fn Frame() -> impl IntoView {
             <Side/>
             <Bar/>
             {move || match (place.get(), session.get()) {
-                ("session", Some(id)) => view! { <SessionPlace id/> }.into_any(),
+                ("session", Some(id)) => session_later::view_or_word(id),
                 ("new", _) => new_later::view_or_word(),
+                ("inbox", _) => inbox_later::view_or_word(),
                 _ => view! { <Home/> }.into_any(),
             }}
             <Announcer/>
+            {overlays_later::view(|_| ().into_any())}
         </div>
     }
 }

@@ -1,11 +1,12 @@
 use leptos::prelude::*;
 
-use super::Frame;
+use super::{Frame, overlays_later};
 use crate::state::app::{App, Phase};
 use crate::view::gate::gate_later;
+use crate::view::inbox::inbox_later;
 use crate::view::markdown::said_later;
 use crate::view::pair::PairPage;
-use crate::view::session::detail_later;
+use crate::view::session::{detail_later, session_later};
 use crate::view::start::new_later;
 
 /// The whole page. `app` is known everywhere below it.
@@ -19,8 +20,11 @@ pub fn Page(app: App) -> impl IntoView {
 
 /// What the page starts without, in the order in which it is likely to be missed.
 async fn fetch_parts() {
+    session_later::fetch().await;
     said_later::fetch().await;
     detail_later::fetch().await;
     gate_later::fetch().await;
+    inbox_later::fetch().await;
+    overlays_later::fetch().await;
     new_later::fetch().await;
 }
