@@ -153,8 +153,10 @@ impl Relay {
                 }
             }
             Some(Asker::Device(device)) => {
-                if device.subtype == "set_model" {
-                    self.note_model(answer, device.model.clone());
+                match device.subtype.as_str() {
+                    "set_model" => self.note_model(answer, device.chosen.clone()),
+                    "set_permission_mode" => self.note_mode(answer, device.chosen.clone()),
+                    _ => {}
                 }
                 let reply = readdressed(answer, &device.request_id);
                 self.reply(&device, reply);
@@ -177,6 +179,16 @@ impl Relay {
         self.chosen_model = chosen.filter(|model| is_name(model));
         if let Some(Model { model }) = payload(answer).and_then(|payload| payload.read().ok()) {
             self.report.set_model(model);
+        }
+    }
+
+    /// Older agents say nothing about their mode before the next turn.
+    fn note_mode(&mut self, answer: &RawJson, chosen: Option<String>) {
+        if payload(answer).is_some()
+            && let Some(mode) = chosen
+        {
+            self.report.set_permission_mode(mode);
+            self.hold_to_policy();
         }
     }
 

@@ -170,3 +170,15 @@ fn a_model_that_was_changed_shows_in_the_state() {
     shown.extend(machine.settle());
     assert!(posted(&shown).iter().any(|item| item["state"]["state"]["model"] == "big-1"), "{shown:?}");
 }
+
+#[test]
+fn a_mode_is_reported_once_it_was_taken_even_by_an_agent_that_says_nothing_of_it() {
+    let mut machine = Machine::running();
+    for (mode, subtype, reported) in [("plan", "success", "plan"), ("acceptEdits", "error", "plan")] {
+        let asked = machine.control(json!({"subtype": "set_permission_mode", "mode": mode}));
+        let id = stdin(&asked)[0]["request_id"].clone();
+        let answer = json!({"subtype": subtype, "request_id": id, "error": "no"});
+        machine.line(json!({"type": "control_response", "response": answer}));
+        assert_eq!(machine.relay.report.permission_mode(), Some(reported), "{mode} {subtype}");
+    }
+}
