@@ -30,7 +30,7 @@ pub(crate) struct DeviceAsks {
     pub(crate) device_id: DeviceId,
     pub(crate) request_id: String,
     pub(crate) subtype: String,
-    /// The model or the mode it chooses, unless that is the agent's own.
+    /// The model or the mode it chooses, unless that is the agent's own, or the message it takes back.
     pub(crate) chosen: Option<String>,
 }
 

@@ -274,11 +274,12 @@ fn readable(event: &RawJson) -> Option<(String, Map<String, Value>)> {
     Some((request.subtype, fields))
 }
 
-/// The model or the mode a request chooses.
+/// The model, the mode or the message a request chooses.
 fn chosen(subtype: &str, request: &Map<String, Value>) -> Option<String> {
     let value = match subtype {
         "set_model" => request.get("model")?.as_str().filter(|model| *model != DEFAULT_MODEL),
         "set_permission_mode" => request.get("mode")?.as_str(),
+        "cancel_async_message" => request.get("message_uuid")?.as_str(),
         _ => None,
     };
     value.map(str::to_owned)
