@@ -27,6 +27,7 @@ mod road;
 mod room;
 mod serving;
 mod spool;
+mod standstill;
 mod sweep;
 mod wake;
 mod work;
@@ -50,5 +51,6 @@ pub use road::{Road, RoadError};
 #[cfg(feature = "machine")]
 pub mod machine {
     pub use crate::core::earlier::{Earlier, EarlierAgent, EarlierPrompt, Entry, Fact, Rest};
-    pub use crate::core::{AgentExit, End, Input, Output, PostOutcome, Receipt, Relay, RelaySpec};
+    pub use crate::core::legacy::{Legacy, Spent};
+    pub use crate::core::{AgentExit, End, Input, Output, PostOutcome, Reading, Receipt, Relay, RelaySpec};
 }

@@ -9,18 +9,19 @@ use portcullis_protocol::id::SessionId;
 use portcullis_protocol::wire::worker::{Lane, WorkerPost, WorkerUp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::agent::{AgentCommand, AgentEvent, AgentProcess, Kill};
 use crate::api::Api;
 use crate::config::{BridgeConfig, Order};
-use crate::core::{End, Input, Output, PostOutcome, Receipt, Relay};
+use crate::core::{End, Entry, Input, Output, PostOutcome, Receipt, Relay};
 use crate::event::BridgeEvent;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::lease::Credential;
 use crate::link::{SocketEvent, run_lane, run_socket};
 use crate::room::Activity;
 use crate::serving::Desk;
+use crate::standstill::Standstill;
 use crate::sweep;
 use crate::wake::Wakes;
 use crate::worktree::Worktree;
@@ -31,6 +32,8 @@ const EVENTS_MAX: usize = 64;
 const FLUSH_TIME: Duration = Duration::from_secs(5);
 /// Time for a killed process to be collected.
 const BURIAL_TIME: Duration = Duration::from_secs(5);
+/// Between two tries to write to a full disk.
+pub(crate) const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// When nothing is due.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 
@@ -49,6 +52,7 @@ pub(crate) struct Worker {
     /// Absent when it works in the directory itself.
     pub(crate) worktree: Option<Worktree>,
     pub(crate) config: Arc<BridgeConfig>,
+    pub(crate) standstill: Standstill,
 }
 
 /// What ties a worker to the rest of its bridge.
@@ -101,7 +105,8 @@ impl Worker {
         let (content, control) = (lane(&outcomes_in), lane(&outcomes_in));
         let mut ways = Ways { agent: None, link: None, content, control, receipts: receipts_in };
         let start = Instant::now();
-        let (mut deadline, mut is_gone) = (None, false);
+        let mut deadline = None;
+        let (mut is_dead, mut is_gone) = (false, false);
         if self.desk.is_put_off {
             self.relay.handle(tick(start), Input::PutOff);
             deadline = Some(start + FLUSH_TIME);
@@ -110,9 +115,32 @@ impl Worker {
             if let Some(end) = self.perform_all(&mut ways) {
                 break end;
             }
+            if let Some(said) = self.standstill.over() {
+                self.config.teller.tell(BridgeEvent::DiskFree { session_id: self.session.clone() });
+                self.relay.handle(tick(start), Input::Notice(said));
+                continue;
+            }
             let due =
                 self.relay.poll_timeout().map_or(start.max(Instant::now()) + NEVER, |tick| at(start, tick));
             let give_up = deadline.unwrap_or_else(|| Instant::now() + NEVER);
+            let stands_still = self.standstill.is_on();
+            let is_congested = stands_still || self.relay.is_congested();
+            let nothing_goes_first = outcomes.is_empty()
+                && receipts.is_empty()
+                && socket.is_empty()
+                && orders.has_changed().is_ok_and(|changed| !changed);
+            if !is_congested
+                && nothing_goes_first
+                && let Some(line) = ways.agent.as_mut().and_then(AgentProcess::ready_line)
+            {
+                self.relay.handle(tick(start), Input::Read(line));
+                continue;
+            }
+            let wanted = match (is_congested, deadline) {
+                (false, _) => Wanted::Lines,
+                (true, Some(_)) if !is_dead => Wanted::End,
+                (true, _) => Wanted::Nothing,
+            };
             let input = tokio::select! {
                 biased;
                 changed = orders.changed() => {
@@ -141,16 +169,23 @@ impl Worker {
                         break End::Lost("the ingress says that the session is gone".into());
                     }
                 },
-                event = next_of(&mut ways.agent), if !self.relay.is_congested() => match event {
-                    AgentEvent::Line(line) => Input::Line(line),
-                    AgentEvent::Exited(exit) => {
+                event = next_of(&mut ways.agent, wanted) => match event {
+                    Some(AgentEvent::Line(reading)) => Input::Read(reading),
+                    Some(AgentEvent::Exited(exit)) => {
                         ways.agent = None;
                         if *orders.borrow() == Order::Drain {
                             self.leave_worktree(tick(start)).await;
                         }
                         Input::AgentExited(exit)
                     }
+                    // Its last lines have the time that last words have, and no more.
+                    None => {
+                        is_dead = true;
+                        deadline = deadline.map(|deadline| deadline.min(Instant::now() + FLUSH_TIME));
+                        continue;
+                    }
                 },
+                () = sleep(DISK_PAUSE), if stands_still => continue,
                 () = self.desk.room_wanted.notified() => Input::MakeRoom,
                 () = sleep_until(due) => Input::Tick,
             };
@@ -201,16 +236,22 @@ impl Worker {
 
     /// Does everything the machine ordered.
     fn perform_all(&mut self, ways: &mut Ways) -> Option<End> {
-        while let Some(output) = self.relay.poll_output() {
+        // What could not be written comes first: everything after it relies on it.
+        while let Some(output) = self.standstill.take().or_else(|| self.relay.poll_output()) {
             match output {
                 Output::Finish(end) => return Some(end),
-                Output::Journal(entry) => {
-                    if let Err(error) = self.journal.append(&entry) {
+                Output::Journal(entry) => match self.journal.append(&entry) {
+                    Ok(()) => {}
+                    Err(error) if error.is_for_want_of_room() => {
+                        self.stand_still(entry, &error);
+                        return None;
+                    }
+                    Err(error) => {
                         tracing::error!(session = %self.session, %error, "the session is given up");
                         return Some(End::Lost(error.to_string()));
                     }
-                }
-                Output::Spawn => self.spawn(ways),
+                },
+                Output::Spawn { resume } => self.spawn(ways, resume.as_deref()),
                 Output::Send(_) | Output::Post(_) | Output::Stdin { .. } | Output::Terminate => {
                     self.perform(output, ways);
                 }
@@ -219,16 +260,26 @@ impl Worker {
         None
     }
 
-    fn spawn(&mut self, ways: &mut Ways) {
+    /// Nothing is read and nothing said until `entry` can be written.
+    fn stand_still(&mut self, entry: Entry, error: &JournalError) {
+        if self.standstill.begin(entry) {
+            tracing::error!(session = %self.session, %error, "the disk is full; the session stands still until there is room");
+            let (session_id, reason) = (self.session.clone(), error.to_string());
+            self.config.teller.tell(BridgeEvent::DiskFull { session_id, reason });
+        }
+    }
+
+    fn spawn(&mut self, ways: &mut Ways, resume: Option<&str>) {
         let spawned = match &self.command {
             Some(command) => {
-                AgentProcess::spawn(command, ways.receipts.clone()).map_err(|error| error.to_string())
+                let command = command.taking_up(resume);
+                AgentProcess::spawn(&command, ways.receipts.clone()).map_err(|error| error.to_string())
             }
             None => Err("this session has no agent".to_owned()),
         };
         match spawned {
             Ok(agent) => {
-                tracing::info!(session = %self.session, "the agent started");
+                tracing::info!(session = %self.session, resume, "the agent started");
                 ways.agent = Some(agent);
             }
             // The machine reads no time from this input.
@@ -263,15 +314,29 @@ impl Worker {
                     agent.kill(Kill::Within(self.config.agent_grace));
                 }
             }
-            Output::Spawn | Output::Journal(_) | Output::Finish(_) => {}
+            Output::Spawn { .. } | Output::Journal(_) | Output::Finish(_) => {}
         }
     }
 }
 
-async fn next_of(agent: &mut Option<AgentProcess>) -> AgentEvent {
-    match agent {
-        Some(agent) => agent.next().await,
-        None => std::future::pending().await,
+/// What is of interest about the agent.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    Lines,
+    /// Nobody can take its lines at present.
+    End,
+    Nothing,
+}
+
+/// What the agent does, or nothing when it ended and nobody can take its lines.
+async fn next_of(agent: &mut Option<AgentProcess>, wanted: Wanted) -> Option<AgentEvent> {
+    match (agent, wanted) {
+        (Some(agent), Wanted::Lines) => Some(agent.next().await),
+        (Some(agent), Wanted::End) => {
+            agent.exit().await;
+            None
+        }
+        (None, _) | (Some(_), Wanted::Nothing) => std::future::pending().await,
     }
 }
 

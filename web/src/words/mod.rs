@@ -3,6 +3,11 @@
 //!
 //! The language is set once, before the first thing is drawn; another one needs a new page.
 
+pub mod composer;
+pub mod devices;
+pub mod gate;
+pub mod inbox;
+pub mod keys;
 mod language;
 pub mod page;
 

@@ -1,9 +1,11 @@
 use leptos::prelude::*;
+use portcullis_protocol::role::Role;
 use portcullis_protocol::wire::rest::Device;
 
 use crate::state::app::App;
 use crate::state::command::Command;
 use crate::view::shell::told;
+use crate::words::devices as words;
 
 /// Devices that want in. Only an owner sees them.
 #[component]
@@ -19,18 +21,23 @@ pub(crate) fn WaitingDevices() -> impl IntoView {
 #[component]
 fn WaitingDevice(device: Device) -> impl IntoView {
     let app = App::here();
-    let Device { id, name, confirm_code, .. } = device;
+    let Device { id, name, role, confirm_code, .. } = device;
+    let (title, question, yes) = if role == Role::Bridge {
+        (words::machine_title(), words::machine_does_it_show(), words::admit_machine())
+    } else {
+        (words::title(), words::does_it_show(), words::admit())
+    };
     let answer = move |admit: bool| {
         let device_id = id.clone();
         move |_| app.send(Command::Admit { device_id: device_id.clone(), admit })
     };
     view! {
-        <section class="newcomer" aria-label="A device wants in">
-            <p>{told(&name)} " wants in. Does it show this code?"</p>
+        <section class="newcomer" aria-label=title>
+            <p>{told(&name)} {question}</p>
             <output class="confirm-code">{confirm_code}</output>
             <div class="buttons">
-                <button class="button" on:click=answer(false)>"No, turn away"</button>
-                <button class="button" on:click=answer(true)>"Yes, admit"</button>
+                <button class="button" on:click=answer(false)>{words::turn_away()}</button>
+                <button class="button" on:click=answer(true)>{yes}</button>
             </div>
         </section>
     }
