@@ -27,6 +27,7 @@ mod road;
 mod room;
 mod serving;
 mod spool;
+mod standstill;
 mod sweep;
 mod wake;
 mod work;
