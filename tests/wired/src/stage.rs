@@ -202,6 +202,15 @@ impl Stage {
         Ok(())
     }
 
+    /// As [`Self::end_bridge`]: how long after `began` it was gone.
+    ///
+    /// # Errors
+    /// When it does not end well.
+    pub async fn end_bridge_timed(&mut self, began: tokio::time::Instant) -> Result<std::time::Duration> {
+        self.end_bridge().await?;
+        Ok(began.elapsed())
+    }
+
     /// Stops the bridge where it is, or lets it go on.
     ///
     /// # Errors
@@ -255,6 +264,14 @@ impl Stage {
     /// When there is no server.
     pub fn server_peak_kib(&self) -> Result<u64> {
         self.ingress.as_ref().context("there is no server")?.peak_kib()
+    }
+
+    /// Largest resident size of the bridge, in KiB.
+    ///
+    /// # Errors
+    /// When there is no bridge.
+    pub fn bridge_peak_kib(&self) -> Result<u64> {
+        self.bridge.as_ref().context("there is no bridge")?.peak_kib()
     }
 
     /// The server's own address, without any proxy between.
