@@ -85,7 +85,9 @@ impl Journal {
             Entry::Told | Entry::Ended { .. } => spool.sync().and_then(|()| self.write(entry)),
             // An agent that was told no does nothing that a later life would have to speak of.
             Entry::Answered { behavior, .. } if behavior != "allow" => self.note(entry),
-            Entry::Prompt { .. } | Entry::Answered { .. } | Entry::Started { .. } => self.write(entry),
+            Entry::Prompt { .. } | Entry::Answered { .. } | Entry::Started { .. } | Entry::Left(_) => {
+                self.write(entry)
+            }
         };
         appended.map_err(|source| JournalError { path: self.path.clone(), source })
     }
@@ -131,6 +133,27 @@ pub(crate) fn unfinished(state_dir: &Path) -> Vec<SessionId> {
         Earlier::from_entries(entries).is_unfinished().then_some(session)
     });
     unfinished.take(UNFINISHED_MAX).collect()
+}
+
+/// Sessions that have a journal below `state_dir`.
+pub(crate) fn sessions(state_dir: &Path) -> Vec<SessionId> {
+    let Ok(files) = std::fs::read_dir(folder(state_dir)) else { return Vec::new() };
+    files
+        .filter_map(|file| SessionId::parse(file.ok()?.file_name().to_str()?.strip_suffix(".ndjson")?).ok())
+        .collect()
+}
+
+/// Removes the journal of `session`, which is over.
+pub(crate) fn remove(state_dir: &Path, session: &SessionId) {
+    let path = folder(state_dir).join(format!("{session}.ndjson"));
+    let spool = spool::files(&path.with_extension("spool"));
+    for path in spool.into_iter().chain([path.with_extension("new"), path]) {
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => tracing::debug!(path = %path.display(), %error, "a journal of old stays"),
+        }
+    }
 }
 
 fn folder(state_dir: &Path) -> PathBuf {
@@ -247,6 +270,24 @@ mod tests {
         assert!(known.knows(&last) && !known.knows("u0"));
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), UUID_RING_MAX + 2);
         assert_eq!(reopened(folder.path()).take_earlier(), known);
+    }
+
+    #[test]
+    fn nothing_stays_of_a_session_that_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = reopened(folder.path());
+        let text = "x".repeat(5 * 1024 * 1024);
+        let event = RawJson::parse(&format!(r#"{{"type":"x","text":"{text}"}}"#)).unwrap();
+        for n in 0..5 {
+            let settles = Vec::new();
+            let said = Entry::Said { incarnation: incarnation("i"), n, event: event.clone(), settles };
+            journal.append(&said).unwrap();
+        }
+        drop(journal);
+        let files = || std::fs::read_dir(folder.path().join("journals")).unwrap().count();
+        assert!(files() > 3, "a spool of several files");
+        remove(folder.path(), &SessionId::parse("s1").unwrap());
+        assert_eq!(files(), 0);
     }
 
     #[test]

@@ -158,7 +158,8 @@ impl Segment {
             | Entry::Answered { .. }
             | Entry::Started { .. }
             | Entry::Told
-            | Entry::Ended { .. } => {}
+            | Entry::Ended { .. }
+            | Entry::Left(_) => {}
         }
     }
 
@@ -199,6 +200,12 @@ fn numbered(path: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
+/// The files of the spool at `path`, which may not be there.
+pub(crate) fn files(path: &Path) -> Vec<PathBuf> {
+    let full = numbered(path).unwrap_or_default();
+    full.into_iter().map(|(_, path)| path).chain([path.to_owned()]).collect()
+}
+
 /// The entries of the whole spool at `path`, in their order.
 pub(crate) fn read_all(path: &Path) -> std::io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
@@ -236,7 +243,8 @@ pub(crate) fn write_line(file: &mut impl Write, entry: &Entry) -> std::io::Resul
         | Entry::Started { .. }
         | Entry::Told
         | Entry::Ended { .. }
-        | Entry::Taken { .. } => None,
+        | Entry::Taken { .. }
+        | Entry::Left(_) => None,
     };
     if let Some(bytes) = long {
         let mut buffer = BufWriter::new(file);

@@ -8,24 +8,28 @@ use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::role::Role;
 use portcullis_protocol::session::Input;
 use portcullis_protocol::wire::control;
+use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::{CreateSession, SessionInfo};
 use wasm_bindgen_futures::spawn_local;
 
 use super::api::{self, Failure};
 use super::channel::{Channel, Word};
 use super::drafts::Drafts;
-use super::driver::{Driver, Shared};
+use super::drive::{self, Drive};
+use super::driver::{Shared, Surface};
 use super::lists::Lister;
 use super::pairing::{self, PairError, Paired};
 use super::sweeper::Sweeper;
 use super::tokens::Tokens;
 use super::vault::{Identity, Vault};
-use super::{browser, history, tab};
+use super::watches::Watches;
+use super::{browser, caller, history, tab};
 use crate::state::app::{App, Leaving, Phase, Starting};
 use crate::state::command::Command;
 use crate::state::lifecycle::Act;
 use crate::state::route::Route;
 use crate::state::storage::StorageTrouble;
+use crate::words::page as words;
 
 /// Between two questions whether an owner has confirmed this device, in ms.
 const CONFIRM_PERIOD_MS: u64 = 2_000;
@@ -56,6 +60,8 @@ pub fn start(app: App) {
             attempt: Cell::new(0),
             online: RefCell::new(None),
             driver: RefCell::new(None),
+            wanted: RefCell::default(),
+            watches: Watches::default(),
         });
         me.replace(Rc::downgrade(&client));
         let (acting, moving) = (Rc::clone(&client), Rc::clone(&client));
@@ -66,6 +72,10 @@ pub fn start(app: App) {
         });
         let carrier = Rc::clone(&client);
         app.on_command(move |command| carrier.carry_out(command));
+        if !drive::is_here() {
+            let client = Rc::clone(&client);
+            spawn_local(async move { client.when_drivers_can_be_started().await });
+        }
         // The client lives as long as the page; what hears of it holds it weakly.
         client.begin().await;
     });
@@ -77,7 +87,7 @@ fn storage_listener(app: App, me: Rc<RefCell<Weak<Client>>>) -> impl Fn(StorageT
         if trouble == StorageTrouble::Blocked {
             return app.phase.set(Phase::Blocked);
         }
-        app.note.set(Some(trouble.to_string()));
+        app.note.set(Some(trouble.words().to_owned()));
         if let (StorageTrouble::Lost, Some(client)) = (trouble, me.borrow().upgrade()) {
             spawn_local(async move { client.keep_again().await });
         }
@@ -101,7 +111,10 @@ struct Client {
     /// Number of the try to get in, so that an older one gives up.
     attempt: Cell<u32>,
     online: RefCell<Option<Online>>,
-    driver: RefCell<Option<Rc<Driver>>>,
+    driver: RefCell<Option<Rc<dyn Drive>>>,
+    /// What the inbox asked to watch before drivers could be started.
+    wanted: RefCell<Vec<portcullis_protocol::id::SessionId>>,
+    watches: Watches,
 }
 
 impl Client {
@@ -192,6 +205,8 @@ impl Client {
 
     async fn ready(self: &Rc<Self>, tokens: Rc<Tokens>) {
         self.code.replace(None);
+        self.app.device.set(Some(tokens.device().clone()));
+        self.app.notifying.set(caller::permission());
         if let Ok(token) = tokens.get().await {
             self.app.role.set(Some(token.role));
         }
@@ -214,14 +229,14 @@ impl Client {
             vault.forget().await;
             channel.say(&Word::Identity);
         });
-        let text = "The server does not know this browser, or not any more. Pair it again with a fresh link.";
-        self.app.phase.set(Phase::Unpaired(Some(text.into())));
+        self.app.phase.set(Phase::Unpaired(Some(crate::words::pair::disowned().into())));
     }
 
     /// Ends what is open. Nothing of it is shown any more.
     fn leave(&self) {
         self.online.replace(None);
         self.attempt.set(self.attempt.get() + 1);
+        self.watches.follow(self.app, &[], None, || {});
         if let Some(driver) = self.driver.replace(None) {
             driver.feed(Input::LoggedOut);
             driver.end();
@@ -282,8 +297,8 @@ impl Client {
                 let client = Rc::clone(self);
                 spawn_local(async move { client.look_at_identity().await });
             }
-            (Word::Outbox(session), Some(driver)) if driver.id == session => driver.reread(),
-            (Word::Discarded(session, uuid), Some(driver)) if driver.id == session => {
+            (Word::Outbox(session), Some(driver)) if *driver.id() == session => driver.reread(),
+            (Word::Discarded(session, uuid), Some(driver)) if *driver.id() == session => {
                 driver.discard(uuid, false)
             }
             (Word::Outbox(_) | Word::Discarded(..), _) => {}
@@ -315,28 +330,61 @@ impl Client {
     /// Opens the session the address names, and ends the one it does not.
     fn follow(self: &Rc<Self>) {
         let route = self.app.route.get_untracked();
-        let open = self.driver.borrow().as_ref().map(|driver| driver.id.clone());
+        let open = self.driver.borrow().as_ref().map(|driver| driver.id().clone());
         if open.as_ref() == route.session() {
             return;
         }
         if let Some(driver) = self.driver.replace(None) {
+            self.app.saw(driver.id(), driver.applied_seq());
             driver.end();
         }
         let Some(id) = route.session() else { return };
-        let (tokens, lister) = match &*self.online.borrow() {
-            Some(online) => (Rc::clone(&online.tokens), Rc::clone(&online.lister)),
-            None => return,
-        };
+        let Some((shared, stirred)) = self.shared() else { return };
+        // Before drivers can be started there is none; `when_drivers_can_be_started` comes back to it.
+        self.driver.replace(drive::start(id.clone(), Surface::Open, shared, stirred));
+        self.sweep();
+    }
+
+    /// What drivers share, and whom they tell that lists may have changed.
+    fn shared(&self) -> Option<(Shared, impl Fn() + Clone + use<>)> {
+        let online = self.online.borrow();
+        let online = online.as_ref()?;
         let shared = Shared {
             app: self.app,
-            tokens,
+            tokens: Rc::clone(&online.tokens),
             vault: Rc::clone(&self.vault),
             channel: Rc::clone(&self.channel),
             drafts: Rc::clone(&self.drafts),
         };
-        let driver = Driver::start(id.clone(), shared, move || lister.stir());
-        self.driver.replace(Some(driver));
-        self.sweep();
+        let lister = Rc::clone(&online.lister);
+        Some((shared, move || lister.stir()))
+    }
+
+    /// The open session and those the inbox listens to.
+    fn drivers(&self) -> Vec<Rc<dyn Drive>> {
+        let mut drivers = self.watches.drivers();
+        drivers.extend(self.driver.borrow().clone());
+        drivers
+    }
+
+    /// Opens and watches what was asked for too early.
+    async fn when_drivers_can_be_started(self: &Rc<Self>) {
+        drive::arrival().await;
+        self.follow();
+        let wanted = self.wanted.take();
+        if !wanted.is_empty() {
+            self.watch(&wanted);
+        }
+    }
+
+    fn watch(&self, wanted: &[portcullis_protocol::id::SessionId]) {
+        if !drive::is_here() {
+            self.wanted.replace(wanted.to_vec());
+            return;
+        }
+        if let Some((shared, stirred)) = self.shared() {
+            self.watches.follow(self.app, wanted, Some(&shared), stirred);
+        }
     }
 
     fn go(self: &Rc<Self>, route: Route) {
@@ -355,11 +403,8 @@ impl Client {
             Command::Retry => self.begin_again(),
             Command::Reconnect => self.feed(Input::Wake),
             Command::Start(create) => self.create(*create),
-            Command::Prompt(text) => self.say(text),
-            Command::Again { uuid, text } => {
-                self.discard(uuid);
-                self.say(text);
-            }
+            Command::Prompt(said) => self.say(said),
+            Command::Again(uuid) => self.driver.borrow().iter().for_each(|driver| driver.say_again(&uuid)),
             Command::Discard(uuid) => self.discard(uuid),
             Command::Earlier => self.feed(Input::WantHistory),
             Command::Typed { place, text } => self.drafts.typed(&place, text),
@@ -375,14 +420,36 @@ impl Client {
             }
             Command::TakeBack(uuid) => self.control(control::cancel_async_message(&uuid)),
             Command::Interrupt => self.control(control::interrupt()),
-            Command::Decide { request_id, digest, choice } => {
-                self.feed(Input::Decide { uuid: browser::uuid(), request_id, digest, choice });
+            Command::SetModel(model) => self.control(control::set_model(&model)),
+            Command::SetMode(mode) => self.control(control::set_permission_mode(&mode)),
+            Command::FindFiles(query) => {
+                self.driver.borrow().iter().for_each(|driver| driver.find_files(query.clone()));
             }
-            Command::Admit { device_id, admit } => {
-                if let Some(lister) = self.online.borrow().as_ref().map(|online| Rc::clone(&online.lister)) {
-                    spawn_local(async move { lister.admit(device_id.as_str(), admit).await });
+            Command::Watch(wanted) => self.watch(&wanted),
+            Command::Decide { session, request_id, digest, choice } => {
+                let input = Input::Decide { uuid: browser::uuid(), request_id, digest, choice };
+                let asks = |driver: &&Rc<dyn Drive>| session.as_ref() == Some(driver.id());
+                match self.drivers().iter().find(asks) {
+                    Some(driver) => driver.feed(input),
+                    None => self.feed(input),
                 }
             }
+            Command::Do(deed) => self.with_lister(async move |lister| lister.do_it(&deed).await),
+            Command::Archived { more } => self.with_lister(async move |lister| lister.archived(more).await),
+            Command::Decisions { granted, more } => {
+                self.with_lister(async move |lister| lister.decisions(granted, more).await);
+            }
+            Command::AskToNotify => spawn_local(caller::ask(self.app)),
+            Command::Reload => {
+                self.drafts.flush();
+                history::reload_now();
+            }
+        }
+    }
+
+    fn with_lister(&self, then: impl AsyncFnOnce(Rc<Lister>) + 'static) {
+        if let Some(lister) = self.online.borrow().as_ref().map(|online| Rc::clone(&online.lister)) {
+            spawn_local(async move { then(lister).await });
         }
     }
 
@@ -396,11 +463,11 @@ impl Client {
     }
 
     /// What cannot be taken goes back into the composer.
-    fn say(&self, text: String) {
+    fn say(&self, said: Said) {
         let driver = self.driver.borrow().clone();
         match driver {
-            Some(driver) => driver.say(text),
-            None => self.app.note.set(Some("Nothing was sent: no session is open.".into())),
+            Some(driver) => driver.say(said),
+            None => self.app.note.set(Some(words::no_session_open().into())),
         }
     }
 
@@ -434,7 +501,7 @@ impl Client {
     }
 
     fn sweep(&self) {
-        let open = self.driver.borrow().as_ref().map(|driver| driver.id.clone());
+        let open = self.driver.borrow().as_ref().map(|driver| driver.id().clone());
         if let Some(online) = &*self.online.borrow() {
             online.sweeper.sweep(open);
         }
@@ -442,7 +509,7 @@ impl Client {
 
     /// What the life of the tab asks for.
     fn act(self: &Rc<Self>, act: Act) {
-        let driver = self.driver.borrow().clone();
+        let driver = self.drivers();
         match act {
             Act::Hide => {
                 self.drafts.flush();

@@ -3,8 +3,10 @@
 
 mod api;
 mod browser;
+mod caller;
 mod client;
 pub mod courier;
+mod drive;
 mod driver;
 mod history;
 pub mod lists;
@@ -19,5 +21,6 @@ pub mod drafts;
 pub mod keys;
 pub mod locks;
 pub mod vault;
+mod watches;
 
 pub use client::start;

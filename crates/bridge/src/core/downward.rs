@@ -14,6 +14,9 @@ use super::deliveries::Arrival;
 use super::posting::Turn;
 use super::{DEFERRED_MAX, End, Entry, Initialized, Output, Phase, Receipt, Relay};
 
+/// What stands for the agent's own model in a `set_model`.
+const DEFAULT_MODEL: &str = "default";
+
 impl Relay {
     pub(super) fn handle_frame(&mut self, now: Tick, frame: WorkerDown) {
         match frame {
@@ -83,6 +86,9 @@ impl Relay {
         match self.admit_prompt(&deliver) {
             Ok((uuid, line)) => {
                 self.ensure_agent(now);
+                if self.must_wait() {
+                    return self.defer(WorkerDown::Deliver(deliver));
+                }
                 self.delivered.insert(uuid.clone());
                 self.deliveries.begin(seq, uuid.clone());
                 self.outputs.push_back(Output::Journal(Entry::Prompt { seq, uuid: uuid.clone() }));
@@ -126,11 +132,12 @@ impl Relay {
             device_id: down.device_id.clone(),
             request_id: down.request_id.clone(),
             subtype: subtype.to_owned(),
+            chosen: None,
         };
         let Some((subtype, mut request)) = readable(&down.event) else {
             return self.refuse(&device(""), "the request cannot be read", "invalid_request");
         };
-        let device = device(&subtype);
+        let device = DeviceAsks { chosen: chosen(&subtype, &request), ..device(&subtype) };
         if self.stopping {
             return self.refuse(&device, "the bridge is shutting down", "unavailable");
         }
@@ -148,7 +155,7 @@ impl Relay {
             let reply = self.initialize_reply(&device.request_id, payload);
             return self.reply(&device, reply);
         }
-        if self.phase != Phase::Running && needs_no_agent(&subtype) {
+        if !matches!(self.phase, Phase::TakingUp | Phase::Running) && needs_no_agent(&subtype) {
             let reply = control::success_response(&device.request_id, Some(&RawJson::from_value(&json!({}))));
             return self.reply(&device, reply);
         }
@@ -163,12 +170,15 @@ impl Relay {
             self.initialize_waiters.push(device);
             return self.ask_initialize(now);
         }
+        if self.must_wait() {
+            return self.defer(WorkerDown::Control(down));
+        }
         request.insert("subtype".into(), json!(subtype));
         self.ask(now, Asker::Device(device), &Value::Object(request));
     }
 
     /// Asks the agent under an id of our own.
-    fn ask(&mut self, now: Tick, asker: Asker, request: &Value) {
+    pub(super) fn ask(&mut self, now: Tick, asker: Asker, request: &Value) {
         let Some(id) = self.asked.mint(now, asker.clone()) else {
             return self.fail_asker(asker, "the agent has too many unanswered requests");
         };
@@ -207,7 +217,7 @@ impl Relay {
     fn must_wait(&self) -> bool {
         match self.phase {
             Phase::Unborn | Phase::Running | Phase::Finished => false,
-            Phase::Resuming | Phase::Ending(_) | Phase::Ended | Phase::Over => true,
+            Phase::Resuming | Phase::TakingUp | Phase::Ending(_) | Phase::Ended | Phase::Over => true,
         }
     }
 
@@ -225,9 +235,12 @@ impl Relay {
         if self.phase != Phase::Unborn || self.stopping {
             return;
         }
-        (self.phase, self.has_agent) = (Phase::Running, true);
+        self.has_agent = true;
         self.outputs.push_back(Output::Journal(Entry::Started { incarnation: self.incarnation.clone() }));
-        self.outputs.push_back(Output::Spawn);
+        self.start_process(now);
+    }
+
+    pub(super) fn ask_first(&mut self, now: Tick) {
         if matches!(self.initialized, Initialized::Known(_)) {
             // Another process may know other commands; until it says so, the last one's word stands.
             self.ask(now, Asker::Initialize, &json!({"subtype": "initialize"}));
@@ -262,6 +275,17 @@ fn readable(event: &RawJson) -> Option<(String, Map<String, Value>)> {
     let request = control::Request::parse(event).ok().filter(|_| !event.has_duplicate_keys())?;
     let fields = event.read::<Envelope>().ok()?.request;
     Some((request.subtype, fields))
+}
+
+/// The model, the mode or the message a request chooses.
+fn chosen(subtype: &str, request: &Map<String, Value>) -> Option<String> {
+    let value = match subtype {
+        "set_model" => request.get("model")?.as_str().filter(|model| *model != DEFAULT_MODEL),
+        "set_permission_mode" => request.get("mode")?.as_str(),
+        "cancel_async_message" => request.get("message_uuid")?.as_str(),
+        _ => None,
+    };
+    value.map(str::to_owned)
 }
 
 /// Requests that are true of an agent that does not run.

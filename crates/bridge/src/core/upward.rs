@@ -13,6 +13,7 @@ use super::earlier::Fact;
 use super::ledger::Progress;
 use super::notice::{self, OWN_SUBTYPES, TooLarge};
 use super::reading::{Found, Reading};
+use super::report::is_name;
 use super::{Initialized, Output, Phase, Relay};
 
 /// Complaints about lines of one turn that are shown: a broken agent prints thousands.
@@ -56,10 +57,15 @@ impl Relay {
         {
             return self.complain("The agent printed a line that only the bridge writes. It was dropped.");
         }
+        // It says that the conversation cannot be taken up, in zeros, and is followed by the process's end.
+        if self.phase == Phase::TakingUp && header.kind == "result" {
+            return;
+        }
         // This very event was posted before.
         if fingerprint.is_some_and(|fingerprint| !self.posted.insert(fingerprint)) {
             return;
         }
+        self.note_conversation(header);
         if let Some(session_id) = header.session_id.as_ref().filter(|id| id.len() <= FOREIGN_ID_BYTES_MAX) {
             self.agent_session_id.clone_from(session_id);
         }
@@ -121,6 +127,7 @@ impl Relay {
     fn handle_answer(&mut self, request_id: &str, answer: &RawJson) {
         match self.asked.take(request_id) {
             Some(Asker::Initialize) => {
+                self.be_taken_up();
                 let payload = payload(answer).unwrap_or_else(|| RawJson::from_value(&serde_json::json!({})));
                 self.initialized = Initialized::Known(payload.clone());
                 for device in std::mem::take(&mut self.initialize_waiters) {
@@ -129,24 +136,58 @@ impl Relay {
                 }
             }
             Some(Asker::Device(device)) => {
-                if device.subtype == "set_model" {
-                    self.note_model(answer);
+                match device.subtype.as_str() {
+                    "set_model" => self.note_model(answer, device.chosen.clone()),
+                    "set_permission_mode" => self.note_mode(answer, device.chosen.clone()),
+                    "cancel_async_message" => self.note_cancelled(answer, device.chosen.clone()),
+                    _ => {}
                 }
                 let reply = readdressed(answer, &device.request_id);
                 self.reply(&device, reply);
             }
+            Some(Asker::Choice(subtype)) => self.note_choice(&subtype, answer),
             None => self
                 .close_requests(|held| held.request_id == request_id && held.progress != Progress::Waiting),
         }
     }
 
-    fn note_model(&mut self, answer: &RawJson) {
+    /// `chosen` is what was asked for; the answer may name what that stands for.
+    fn note_model(&mut self, answer: &RawJson, chosen: Option<String>) {
         #[derive(Deserialize)]
         struct Model {
             model: String,
         }
+        if payload(answer).is_none() {
+            return;
+        }
+        self.chosen_model = chosen.filter(|model| is_name(model));
         if let Some(Model { model }) = payload(answer).and_then(|payload| payload.read().ok()) {
             self.report.set_model(model);
+        }
+    }
+
+    /// Older agents say nothing about their mode before the next turn.
+    fn note_mode(&mut self, answer: &RawJson, chosen: Option<String>) {
+        if payload(answer).is_some()
+            && let Some(mode) = chosen
+        {
+            self.report.set_permission_mode(mode);
+            self.hold_to_policy();
+        }
+    }
+
+    /// Older agents answer that a prompt is cancelled and say nothing of it beside; then the log is told here.
+    fn note_cancelled(&mut self, answer: &RawJson, message: Option<String>) {
+        #[derive(Deserialize)]
+        struct Cancelled {
+            cancelled: bool,
+        }
+        let answered = payload(answer).and_then(|payload| payload.read().ok());
+        let (Some(Cancelled { cancelled: true }), Some(message)) = (answered, message) else { return };
+        for message in self.deliveries.hear(&message, Heard::Read) {
+            let uuid = (self.uuids)();
+            let event = notice::prompt_cancelled(&message, &uuid, &self.agent_session_id);
+            self.push_settling(event, vec![Fact::Prompt(message)]);
         }
     }
 
