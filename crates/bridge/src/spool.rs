@@ -200,6 +200,12 @@ fn numbered(path: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
+/// The files of the spool at `path`, which may not be there.
+pub(crate) fn files(path: &Path) -> Vec<PathBuf> {
+    let full = numbered(path).unwrap_or_default();
+    full.into_iter().map(|(_, path)| path).chain([path.to_owned()]).collect()
+}
+
 /// The entries of the whole spool at `path`, in their order.
 pub(crate) fn read_all(path: &Path) -> std::io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
@@ -248,14 +254,6 @@ fn cut_half_a_line(file: &mut std::fs::File) -> std::io::Result<()> {
         end = from;
     }
     file.set_len(0)
-}
-
-/// Removes the whole spool at `path`.
-pub(crate) fn remove(path: &Path) -> std::io::Result<()> {
-    for (_, full) in numbered(path)? {
-        std::fs::remove_file(full)?;
-    }
-    std::fs::remove_file(path)
 }
 
 /// Writes `entry` as a line and says how long it is. A killed process leaves at most half of the last one.

@@ -28,8 +28,12 @@ use crate::worktree::Worktree;
 
 /// Events of one kind that wait for the machine.
 const EVENTS_MAX: usize = 64;
-/// Time for the last words to reach the ingress after the agent ended.
+/// Frames of the ingress that wait for it: each may be as large as an event.
+const FRAMES_MAX: usize = 4;
+/// Time for the last words to reach the ingress after the agent ended, as long as it takes none of them.
 const FLUSH_TIME: Duration = Duration::from_secs(5);
+/// The same while it takes them. What it has not taken by then stands in the spool for the next life.
+const FLUSH_TIME_MAX: Duration = Duration::from_secs(15);
 /// Time for a killed process to be collected.
 const BURIAL_TIME: Duration = Duration::from_secs(5);
 /// Between two tries to write to a full disk.
@@ -76,7 +80,7 @@ impl Worker {
     /// Serves the session until it is over or `orders` end it.
     pub(crate) async fn run(mut self, links: Links) -> End {
         let Links { api, credential, mut orders, wakes } = links;
-        let (socket_in, mut socket) = mpsc::channel(EVENTS_MAX);
+        let (socket_in, mut socket) = mpsc::channel(FRAMES_MAX);
         let (outcomes_in, mut outcomes) = mpsc::channel(EVENTS_MAX);
         let (receipts_in, mut receipts) = mpsc::channel(EVENTS_MAX);
         let mut tasks = JoinSet::new();
@@ -105,10 +109,11 @@ impl Worker {
         let (content, control) = (lane(&outcomes_in), lane(&outcomes_in));
         let mut ways = Ways { agent: None, link: None, content, control, receipts: receipts_in };
         let start = Instant::now();
-        let (mut deadline, mut is_gone, mut is_dead) = (None, false, false);
+        let mut is_gone = false;
+        let mut farewell = Farewell::default();
         if self.desk.is_put_off {
             self.relay.handle(tick(start), Input::PutOff);
-            deadline = Some(start + FLUSH_TIME);
+            farewell.agent_is_gone();
         }
         let end = loop {
             if let Some(end) = self.perform_all(&mut ways) {
@@ -121,7 +126,7 @@ impl Worker {
             }
             let due =
                 self.relay.poll_timeout().map_or(start.max(Instant::now()) + NEVER, |tick| at(start, tick));
-            let give_up = deadline.unwrap_or_else(|| Instant::now() + NEVER);
+            let give_up = farewell.give_up.unwrap_or_else(|| Instant::now() + NEVER);
             let stands_still = self.standstill.is_on();
             let is_congested = stands_still || self.relay.is_congested();
             let nothing_goes_first = outcomes.is_empty()
@@ -133,12 +138,13 @@ impl Worker {
                 && let Some(line) = ways.agent.as_mut().and_then(AgentProcess::ready_line)
             {
                 self.relay.handle(tick(start), Input::Read(line));
+                self.stand();
                 continue;
             }
-            let wanted = match (is_congested, deadline) {
-                (false, _) => Wanted::Lines,
-                (true, Some(_)) if !is_dead => Wanted::End,
-                (true, _) => Wanted::Nothing,
+            let wanted = match (is_congested, farewell.give_up, farewell.last) {
+                (false, ..) => Wanted::Lines,
+                (true, Some(_), None) => Wanted::End,
+                (true, ..) => Wanted::Nothing,
             };
             let input = tokio::select! {
                 biased;
@@ -179,8 +185,7 @@ impl Worker {
                     }
                     // Its last lines have the time that last words have, and no more.
                     None => {
-                        is_dead = true;
-                        deadline = deadline.map(|deadline| deadline.min(Instant::now() + FLUSH_TIME));
+                        farewell.agent_is_gone();
                         continue;
                     }
                 },
@@ -188,9 +193,15 @@ impl Worker {
                 () = self.desk.room_wanted.notified() => Input::MakeRoom,
                 () = sleep_until(due) => Input::Tick,
             };
+            if let Input::Posted(_, PostOutcome::Accepted { .. }) = &input {
+                farewell.words_were_taken();
+            }
             self.relay.handle(tick(start), input);
-            if self.stand() == Activity::Leaving && deadline.is_none() {
-                deadline = Some(Instant::now() + self.config.agent_grace + FLUSH_TIME);
+            if self.stand() == Activity::Leaving {
+                match &ways.agent {
+                    Some(_) => farewell.begin(self.config.agent_grace),
+                    None => farewell.agent_is_gone(),
+                }
             }
         };
         bury(ways.agent).await;
@@ -314,6 +325,37 @@ impl Worker {
                 }
             }
             Output::Spawn { .. } | Output::Journal(_) | Output::Finish(_) => {}
+        }
+    }
+}
+
+/// How long is waited for the end, once it was ordered.
+#[derive(Debug, Default)]
+struct Farewell {
+    give_up: Option<Instant>,
+    /// Until when the ingress may take last words, set when the agent is gone.
+    last: Option<Instant>,
+}
+
+impl Farewell {
+    /// The agent was asked to end.
+    fn begin(&mut self, grace: Duration) {
+        self.give_up.get_or_insert_with(|| Instant::now() + grace + FLUSH_TIME);
+    }
+
+    /// Nothing follows but what is here.
+    fn agent_is_gone(&mut self) {
+        if self.last.is_none() {
+            let now = Instant::now();
+            self.last = Some(now + FLUSH_TIME_MAX);
+            self.give_up = Some(self.give_up.map_or(now + FLUSH_TIME, |at| at.min(now + FLUSH_TIME)));
+        }
+    }
+
+    /// The ingress is there and takes them.
+    fn words_were_taken(&mut self) {
+        if let Some(last) = self.last {
+            self.give_up = Some(last.min(Instant::now() + FLUSH_TIME));
         }
     }
 }
