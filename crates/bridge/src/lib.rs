@@ -31,7 +31,7 @@ pub use config::{AGENT_GRACE, BridgeConfig, CAPACITY_DEFAULT, Device, Order};
 pub use device::{DeviceKey, DeviceKeyError};
 pub use dispatcher::{BridgeError, run};
 pub use login::{LoginError, Paired, pair, wait_until_confirmed};
-pub use policy::{Policy, PolicyError};
+pub use policy::{AcpAgent, Policy, PolicyError};
 
 /// The machine of one session without its shell, for simulations that drive it under a clock of their own.
 ///

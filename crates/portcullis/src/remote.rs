@@ -18,9 +18,10 @@ pub(crate) async fn run(options: RemoteOptions) -> Result<(), Failure> {
             &anyhow!(error),
         )
     })?;
+    let policy = station::policy(&options.bridge, &directory)?;
     let bridged = Bridged {
-        agents: station::found_agents()?,
-        policy: station::policy(&options.bridge, &directory)?,
+        agents: station::found_agents(&policy)?,
+        policy,
         capacity: options.bridge.capacity.into(),
         directory,
     };
