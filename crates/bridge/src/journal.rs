@@ -167,9 +167,9 @@ pub(crate) fn remove(state_dir: &Path, session: &SessionId) {
 /// How long nothing was written to the journal of `session` or to its spool.
 pub(crate) fn untouched_for(state_dir: &Path, session: &SessionId) -> Duration {
     let path = folder(state_dir).join(format!("{session}.ndjson"));
-    let written = [path.with_extension("spool"), path].into_iter().filter_map(|path| {
-        path.metadata().and_then(|metadata| metadata.modified()).ok()
-    });
+    let written = [path.with_extension("spool"), path]
+        .into_iter()
+        .filter_map(|path| path.metadata().and_then(|metadata| metadata.modified()).ok());
     written.max().and_then(|last| last.elapsed().ok()).unwrap_or_default()
 }
 

@@ -78,7 +78,8 @@ pub(crate) fn forget_locks(state_dir: &Path) {
     let Ok(files) = std::fs::read_dir(locks(state_dir)) else { return };
     for path in files.flatten().map(|file| file.path()) {
         let Ok(file) = File::options().append(true).open(&path) else { continue };
-        let age = file.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+        let age =
+            file.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
         if age.is_some_and(|age| age > LOCK_KEPT) && file.try_lock().is_ok() && is_still(&file, &path) {
             let _ = std::fs::remove_file(&path);
         }
@@ -96,6 +97,31 @@ fn is_still(file: &File, path: &Path) -> bool {
 
 fn locks(state_dir: &Path) -> PathBuf {
     state_dir.join("locks")
+}
+
+/// A directory that cannot be exchanged for another between the look at it and the use of it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// Leads to this very directory, whatever becomes of its name.
+    pub(crate) path: PathBuf,
+    _open: File,
+}
+
+/// Opens `directory`, which was found without links before, and makes sure that it still is.
+pub(crate) fn hold(directory: &Path) -> std::io::Result<Held> {
+    use std::os::fd::AsRawFd as _;
+    let open = File::open(directory)?;
+    let by_number = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
+    // Without /proc there is only the name.
+    let is_linux = cfg!(target_os = "linux");
+    let real = if is_linux { std::fs::read_link(&by_number)? } else { directory.canonicalize()? };
+    if real != directory || !open.metadata()?.is_dir() {
+        let shown = directory.display();
+        return Err(std::io::Error::other(format!(
+            "the directory {shown} was moved or exchanged for a link"
+        )));
+    }
+    Ok(Held { path: if is_linux { by_number } else { real }, _open: open })
 }
 
 /// The git branch that is checked out in `directory`.
@@ -158,6 +184,26 @@ mod tests {
         forget_locks(state.path());
         assert_eq!(std::fs::read_dir(locks(state.path())).unwrap().count(), 2);
         assert!(super::lock(state.path(), Path::new("/held")).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_directory_that_was_exchanged_for_a_link_after_it_was_checked_is_not_entered_b2() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let (project, outside) = (folder.join("project"), folder.join("outside"));
+        for directory in [&project, &outside] {
+            std::fs::create_dir(directory).unwrap();
+        }
+        let held = hold(&project).unwrap();
+        std::fs::rename(&project, folder.join("moved")).unwrap();
+        std::os::unix::fs::symlink(&outside, &project).unwrap();
+        let error = hold(&project).unwrap_err().to_string();
+        assert!(error.contains("exchanged for a link"), "{error}");
+        let entered =
+            std::process::Command::new("pwd").current_dir(&held.path).env_remove("PWD").output().unwrap();
+        assert_eq!(String::from_utf8(entered.stdout).unwrap().trim(), folder.join("moved").to_str().unwrap());
+        std::fs::write(folder.join("file"), "").unwrap();
+        assert!(hold(&folder.join("file")).is_err() && hold(&folder.join("gone")).is_err());
     }
 
     #[test]

@@ -434,7 +434,9 @@ mod tests {
         let disk = Disk::new();
         let mut file = appending(&disk.path()).unwrap();
         let long = "x".repeat(10_000);
-        for (text, left) in [(format!("one\n{long}"), 4), (long.clone(), 0), (format!("{long}\ntwo\n"), 10_005)] {
+        for (text, left) in
+            [(format!("one\n{long}"), 4), (long.clone(), 0), (format!("{long}\ntwo\n"), 10_005)]
+        {
             file.set_len(0).unwrap();
             file.write_all(text.as_bytes()).unwrap();
             cut_half_a_line(&mut file).unwrap();

@@ -19,6 +19,7 @@ use crate::event::BridgeEvent;
 use crate::journal::{Journal, JournalError};
 use crate::lease::Credential;
 use crate::link::{SocketEvent, run_lane, run_socket};
+use crate::place;
 use crate::room::Activity;
 use crate::serving::Desk;
 use crate::standstill::Standstill;
@@ -282,8 +283,12 @@ impl Worker {
     fn spawn(&mut self, ways: &mut Ways, resume: Option<&str>) {
         let spawned = match &self.command {
             Some(command) => {
-                let command = command.taking_up(resume);
-                AgentProcess::spawn(&command, ways.receipts.clone()).map_err(|error| error.to_string())
+                let mut command = command.taking_up(resume);
+                let spawned = place::hold(&command.directory).and_then(|held| {
+                    command.directory.clone_from(&held.path);
+                    AgentProcess::spawn(&command, ways.receipts.clone())
+                });
+                spawned.map_err(|error| error.to_string())
             }
             None => Err("this session has no agent".to_owned()),
         };

@@ -79,7 +79,7 @@ async fn a_machine_says_what_it_is_and_a_confirmation_grants_exactly_that() {
         let body = json!({ "code": code, "device_name": "m", "public_key": key.public(), "role": role });
         server.anonymous().post("/v1/auth/pair", &body).await
     };
-    let (machine, person) = (Key::ed25519(1), Key::p256(2));
+    let (machine, person) = (Key::ed25519(31), Key::p256(32));
     let (status, waits) = pair("bridge", &machine).await;
     assert_eq!(status, StatusCode::ACCEPTED, "a machine is no owner, not even the first: {waits}");
     let owner = server.owner().await;

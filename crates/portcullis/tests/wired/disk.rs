@@ -8,7 +8,8 @@ use serde_json::json;
 use crate::support::{Machines, PROGRAM, Process, data_dir_of};
 
 /// Puts the bridge's data on a disk of 2 MiB that only it sees.
-const SMALL_DISK: &str = "mount -t tmpfs -o size=2m none \"$1\" && cp -a \"$2\"/. \"$1\" && shift 2 && exec \"$@\"";
+const SMALL_DISK: &str =
+    "mount -t tmpfs -o size=2m none \"$1\" && cp -a \"$2\"/. \"$1\" && shift 2 && exec \"$@\"";
 
 /// Not everywhere may a test mount a disk of its own.
 fn may_mount() -> bool {
@@ -30,7 +31,8 @@ async fn a_full_disk_ends_nothing_and_loses_nothing() {
     let small = machines.laptop().join("small");
     std::fs::create_dir(&small).unwrap();
     let policy = machines.laptop().join("policy.json");
-    std::fs::write(&policy, json!({"directories": [machines.project()], "agents": ["builtin"]}).to_string()).unwrap();
+    std::fs::write(&policy, json!({"directories": [machines.project()], "agents": ["builtin"]}).to_string())
+        .unwrap();
     let words = [
         "-rm".to_owned(),
         "sh".into(),
@@ -54,7 +56,7 @@ async fn a_full_disk_ends_nothing_and_loses_nothing() {
     let filler = bridge.root().join(small.strip_prefix("/").unwrap()).join("filler");
     let mut file = std::fs::File::create(&filler).unwrap();
     while file.write_all(&[0; 512]).is_ok() {}
-    session.prompt("@say meanwhile").await;
+    session.prompt("@say in between").await;
     let full = bridge.fact("disk_full").await;
     assert_eq!(full["session_id"], session.id);
     assert!(bridge.log().contains("the disk is full") && bridge.is_running());
@@ -64,9 +66,9 @@ async fn a_full_disk_ends_nothing_and_loses_nothing() {
     session.prompt("@say at last").await;
     session.event(|event| event["type"] == "assistant" && event.to_string().contains("at last")).await;
     let log = session.log().await;
-    let said = |words: &str| {
-        log.iter().filter(|event| event["type"] != "user" && event.to_string().contains(words)).count()
+    let said = |kind: &str, words: &str| {
+        log.iter().filter(|event| event["type"] == kind && event.to_string().contains(words)).count()
     };
-    assert_eq!((said("was full for"), said("meanwhile")), (1, 1), "{log:?}");
+    assert_eq!((said("system", "was full for"), said("assistant", "in between")), (1, 1), "{log:?}");
     assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
 }

@@ -239,7 +239,8 @@ async fn what_sessions_left_goes_some_time_after_they_are_over_and_not_before() 
         sessions.push(session.id);
     }
     assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
-    let [old, fresh, alive] = [0, 1, 2].map(|at| machines.laptop().join(format!("data/remote/journals/{}", sessions[at])));
+    let [old, fresh, alive] =
+        [0, 1, 2].map(|at| machines.laptop().join(format!("data/remote/journals/{}", sessions[at])));
     for at in [0, 1] {
         machines.owner.post(&format!("/v1/sessions/{}/archive", sessions[at]), &json!({})).await;
     }

@@ -38,7 +38,12 @@ impl Process {
     }
 
     /// Another program, which becomes the one under test.
-    pub(crate) fn start_program<W: AsRef<OsStr>>(program: &str, words: &[W], folder: &Path, name: &str) -> Self {
+    pub(crate) fn start_program<W: AsRef<OsStr>>(
+        program: &str,
+        words: &[W],
+        folder: &Path,
+        name: &str,
+    ) -> Self {
         Self::spawn(program, words, folder, name, &[])
     }
 
