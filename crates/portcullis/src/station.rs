@@ -50,15 +50,15 @@ pub(crate) async fn serve(options: StationOptions) -> Result<(), Failure> {
 /// names, and the built-in one.
 pub(crate) fn found_agents(policy: &Policy) -> Result<Vec<AgentSpec>, Failure> {
     let mut agents: Vec<AgentSpec> = folders::on_path("claude").map(AgentSpec::claude).into_iter().collect();
-    // In the user's own project it may ask the user's own model; in the demo there is only the script.
-    let model = vec!["ANTHROPIC_*".to_owned()];
-    agents.push(AgentSpec { environment: model, ..AgentSpec::builtin(folders::own_program()?) });
     agents.extend(acp_agents::on_path()?);
     // What the policy names takes the place of what was found under that name.
     for named in acp_agents::named(policy)? {
         agents.retain(|found| found.name != named.name);
         agents.push(named);
     }
+    // In the user's own project it may ask the user's own model; in the demo there is only the script.
+    let model = vec!["ANTHROPIC_*".to_owned()];
+    agents.push(AgentSpec { environment: model, ..AgentSpec::builtin(folders::own_program()?) });
     Ok(agents)
 }
 
