@@ -106,8 +106,7 @@ impl Worker {
         let (content, control) = (lane(&outcomes_in), lane(&outcomes_in));
         let mut ways = Ways { agent: None, link: None, content, control, receipts: receipts_in };
         let start = Instant::now();
-        let mut deadline = None;
-        let (mut is_dead, mut is_gone) = (false, false);
+        let (mut deadline, mut is_gone, mut is_dead) = (None, false, false);
         if self.desk.is_put_off {
             self.relay.handle(tick(start), Input::PutOff);
             deadline = Some(start + FLUSH_TIME);

@@ -7,6 +7,7 @@ mod kinds;
 mod lifecycle;
 mod network;
 mod panel;
+mod place;
 mod storage;
 mod strangers;
 

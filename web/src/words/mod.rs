@@ -4,12 +4,15 @@
 //! The language is set once, before the first thing is drawn; another one needs a new page.
 
 pub mod composer;
-pub mod devices;
 pub mod gate;
 pub mod inbox;
 pub mod keys;
 mod language;
 pub mod page;
+pub mod pair;
+pub mod settings;
+pub mod side;
+pub mod start;
 
 pub use language::Language;
 
@@ -66,6 +69,7 @@ fn fill(pattern: &str, values: &[&dyn std::fmt::Display]) -> String {
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "what the macro defines is public wherever it is used")]
 mod tests {
     use super::*;
 
