@@ -18,6 +18,11 @@ pub const UNACKED_EVENTS_MAX: usize = 512;
 pub const UNACKED_BYTES_MAX: usize = 1024 * 1024;
 /// Events in one page of history.
 pub const PAGE_EVENTS_MAX: usize = 1_000;
+/// Events of one part of a log that a client holds to read in; twice as many at its end. Enough for an hour of work, and
+/// folded in an instant.
+pub const LOADED_EVENTS_MAX: usize = 2_000;
+/// Bytes of the same: with many images it is fewer events.
+pub const LOADED_BYTES_MAX: usize = 2 * EVENT_BYTES_MAX;
 /// Events in the page a session opens with: more than a screen, and loaded in an instant.
 pub const TAIL_EVENTS: usize = 200;
 /// Events of that page on a line that takes too long for more.

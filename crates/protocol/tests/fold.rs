@@ -80,3 +80,32 @@ fn a_page_that_follows_the_changes_shows_the_same_order() {
         }
     }
 }
+
+#[test]
+fn says_how_long_a_call_took_what_a_turn_cost_and_keeps_images() {
+    use portcullis_protocol::RawJson;
+    use portcullis_protocol::session::transcript::{ItemBody, Transcript};
+    let mut transcript = Transcript::new();
+    let lines = [
+        r#"{"type":"assistant","uuid":"a","timestamp":"2026-11-21T09:11:20.000Z","message":{"id":"m","content":[{"type":"tool_use","id":"t","name":"Read","input":{}}]}}"#,
+        r#"{"type":"user","uuid":"b","timestamp":"2026-11-21T09:11:23.500Z","message":{"content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"aGk="}}]}]}}"#,
+        r#"{"type":"result","uuid":"c","subtype":"success","total_cost_usd":0.25,"usage":{"input_tokens":7,"output_tokens":3}}"#,
+        r#"{"type":"result","uuid":"d","subtype":"success","total_cost_usd":0.26,"usage":{"input_tokens":7,"output_tokens":3}}"#,
+    ];
+    for (seq, line) in (1..).zip(lines) {
+        transcript.apply(seq, &RawJson::parse(line).unwrap());
+    }
+    let items: Vec<_> = transcript.items().collect();
+    assert_eq!((items[0].took_ms, items[0].at_ms), (Some(3_500), Some(1_795_252_280_000)));
+    let ItemBody::Tool(call) = &items[0].body else { panic!("no call") };
+    let output = call.output.as_ref().unwrap();
+    assert!(output.images == 1 && output.blocks.as_ref().unwrap().as_str().contains("aGk="));
+    let costs: Vec<_> = items[1..]
+        .iter()
+        .map(|item| match &item.body {
+            ItemBody::TurnEnd(end) => (end.cost_micros, end.input_tokens, end.output_tokens),
+            _ => panic!("no end"),
+        })
+        .collect();
+    assert_eq!(costs, [(Some(250_000), Some(7), Some(3)), (Some(10_000), Some(7), Some(3))]);
+}

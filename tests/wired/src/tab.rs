@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use portcullis_protocol::Tick;
 use portcullis_protocol::session::transcript::Activity;
 use portcullis_protocol::session::{
-    Choice, Click, Input, LinkView, Output, PageQuery, PostOutcome, Session, SessionConfig, StartAt, Whoami,
+    Change, Choice, Click, Input, LinkView, Output, PageQuery, PostOutcome, Session, SessionConfig, StartAt,
+    Whoami,
 };
 use portcullis_protocol::wire::client::PermissionState;
+use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::{ErrorBody, EventsPage, PostedEvents};
+use portcullis_protocol::{RawJson, Tick};
 use reqwest::Method;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
@@ -51,7 +53,7 @@ pub struct Driver {
     socket_number: u64,
     errands: JoinSet<Errand>,
     /// What a browser would keep in its storage.
-    pub kept: Vec<(String, String)>,
+    pub kept: Vec<(String, Said)>,
     /// Prompts the server said it has.
     pub stored: Vec<String>,
     /// Decisions the server took, by request.
@@ -64,6 +66,8 @@ pub struct Driver {
     pub asked: BTreeMap<String, u32>,
     /// The last state in which each request was shown.
     pub states: BTreeMap<String, PermissionState>,
+    /// Answers to requests of its own: the event, or why there is none.
+    pub replies: BTreeMap<String, Result<RawJson, String>>,
     /// Who wants to know when it is back on a later socket with a position applied.
     milestone: Option<(u64, u64, oneshot::Sender<std::time::Instant>)>,
     /// Sockets that were opened.
@@ -108,7 +112,7 @@ impl Tab {
 
     /// The same with prompts an earlier tab kept.
     #[must_use]
-    pub fn reopen(device: Device, session: &str, config: SessionConfig, kept: Vec<(String, String)>) -> Self {
+    pub fn reopen(device: Device, session: &str, config: SessionConfig, kept: Vec<(String, Said)>) -> Self {
         let (orders, waiting) = mpsc::channel(ORDERS_MAX);
         let now = Instant::now();
         let driver = Driver {
@@ -126,6 +130,7 @@ impl Tab {
             delivered: BTreeMap::new(),
             asked: BTreeMap::new(),
             states: BTreeMap::new(),
+            replies: BTreeMap::new(),
             milestone: None,
             opened: 0,
             approving: false,
@@ -177,7 +182,7 @@ impl Tab {
     pub async fn prompt(&self, text: impl Into<String>) -> Result<String> {
         let (uuid, text) = (fresh_uuid(), text.into());
         let said = uuid.clone();
-        self.with(move |driver| driver.feed(Input::Prompt { uuid: said, text })).await?;
+        self.with(move |driver| driver.feed(Input::Prompt { uuid: said, said: text.into() })).await?;
         Ok(uuid)
     }
 
@@ -188,6 +193,19 @@ impl Tab {
     pub async fn decide(&self, request: &str, choice: Choice) -> Result<()> {
         let request_id = request.to_owned();
         self.with(move |driver| driver.decide(request_id, choice)).await
+    }
+
+    /// Sends a control request and waits for its answer.
+    ///
+    /// # Errors
+    /// When none comes, or none can come.
+    pub async fn ask(&self, request: &serde_json::Value) -> Result<serde_json::Value> {
+        let (uuid, request) = (fresh_uuid(), RawJson::from_value(request));
+        let asked = uuid.clone();
+        self.with(move |driver| driver.feed(Input::Control { uuid: asked, request })).await?;
+        let reply = self.until("an answer", move |driver| driver.replies.remove(&uuid)).await?;
+        let event = reply.map_err(|why| anyhow::anyhow!("no answer: {why}"))?;
+        event.read().context("an answer")
     }
 
     /// Approves whatever waits from now on, or no longer.
@@ -306,7 +324,7 @@ impl Driver {
         self.feed(Input::Decide { uuid: fresh_uuid(), request_id, digest, choice });
     }
 
-    async fn run(mut self, mut orders: mpsc::Receiver<Order>, kept: Vec<(String, String)>) {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>, kept: Vec<(String, Said)>) {
         self.feed(Input::Start);
         if !kept.is_empty() {
             self.feed(Input::Restored(kept));
@@ -392,11 +410,14 @@ impl Driver {
             Output::Post { post, body } => self.post(post, body),
             Output::Fetch { fetch, query } => self.fetch(fetch, query),
             Output::AskWhoami => self.ask_whoami(),
-            Output::Keep { uuid, text } => {
-                self.kept.push((uuid.clone(), text));
+            Output::Keep { uuid, said } => {
+                self.kept.push((uuid.clone(), said));
                 self.feed(Input::Kept { uuid, lasting: true });
             }
             Output::Forget { uuid } => self.kept.retain(|(kept, _)| *kept != uuid),
+            Output::Change(Change::Reply { request_id, event, error }) => {
+                self.replies.insert(request_id, event.ok_or_else(|| error.unwrap_or_default()));
+            }
             Output::Reload | Output::Change(_) => {}
         }
     }

@@ -13,6 +13,8 @@ use portcullis_protocol::wire::rest::{Device, Environment, SessionInfo, SessionS
 use portcullis_protocol::wire::worker::WorkStatus;
 
 use super::command::Command;
+use super::desk::Watched;
+use super::offers::Offers;
 use super::prefs;
 use super::route::Route;
 use super::seen::Seen;
@@ -138,6 +140,10 @@ pub struct App {
     /// Whether the server has another version of this page.
     pub outdated: RwSignal<bool>,
     pub session: SessionSignals,
+    /// The places of the inbox.
+    pub watched: StoredValue<Vec<Watched>>,
+    /// What the agent of the open session says can be said to it.
+    pub offers: RwSignal<Offers>,
     pub starting: RwSignal<Starting>,
     pub leaving: RwSignal<Leaving>,
     /// Whether this computer says that it has a network.
@@ -183,6 +189,8 @@ impl App {
                 error: RwSignal::new(None),
             },
             session: SessionSignals::new(),
+            watched: StoredValue::new(Watched::places()),
+            offers: RwSignal::new(Offers::default()),
             starting: RwSignal::new(Starting::No),
             leaving: RwSignal::new(Leaving::No),
             network: RwSignal::new(true),
@@ -229,6 +237,7 @@ impl App {
         self.draft.set(None);
         self.note.set(None);
         self.session.forget();
+        self.offers.set(Offers::default());
     }
 
     /// The open session as the lists know it.

@@ -9,6 +9,8 @@ pub enum Route {
     Home,
     /// A new session.
     New,
+    /// What waits, over all sessions.
+    Inbox,
     /// Devices, rules, decisions, and how this page looks.
     Settings,
     /// One session.
@@ -24,6 +26,7 @@ impl Route {
             Some(_) => Self::Home,
             None => match path.trim_matches('/') {
                 "new" => Self::New,
+                "inbox" => Self::Inbox,
                 "settings" => Self::Settings,
                 _ => Self::Home,
             },
@@ -36,6 +39,7 @@ impl Route {
         match self {
             Self::Home => "/".into(),
             Self::New => "/new".into(),
+            Self::Inbox => "/inbox".into(),
             Self::Settings => "/settings".into(),
             Self::Session(id) => format!("/s/{id}"),
         }
@@ -46,7 +50,7 @@ impl Route {
     pub fn session(&self) -> Option<&SessionId> {
         match self {
             Self::Session(id) => Some(id),
-            Self::Home | Self::New | Self::Settings => None,
+            Self::Home | Self::New | Self::Inbox | Self::Settings => None,
         }
     }
 
@@ -56,6 +60,7 @@ impl Route {
         match self {
             Self::Home => "home",
             Self::New => "new",
+            Self::Inbox => "inbox",
             Self::Settings => "settings",
             Self::Session(_) => "session",
         }
@@ -77,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_path_and_its_place_are_each_others_inverse() {
-        for path in ["/", "/new", "/settings", "/s/session_01-a"] {
+        for path in ["/", "/new", "/inbox", "/settings", "/s/session_01-a"] {
             assert_eq!(Route::parse(path).path(), path);
         }
     }

@@ -236,6 +236,7 @@ mod tests {
             output: output.map(|(text, result)| ToolOutput {
                 text: text.into(),
                 images: 0,
+                blocks: None,
                 result: result.map(|text| RawJson::parse(text).unwrap()),
             }),
             task: None,

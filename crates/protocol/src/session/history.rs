@@ -1,8 +1,10 @@
-//! History above a session that began at the tail of its log. Pages come in from the newest to the oldest; what they hold
-//! can change what stands below (a result finds its call, a replay its prompt), so the log is folded again from what was
-//! kept. That happens only when as much came in as was folded before, or when the log is whole: its cost stays in
-//! proportion to the log, however small the pages.
+//! The part of a log that a session holds: rows without a hole, bounded on whichever side nobody looks. What is above
+//! can change what stands below (a result finds its call, a replay its prompt), so whenever rows come in on one side the
+//! part is folded again; its bound keeps that cheap, however long the log is.
 
+use std::collections::VecDeque;
+
+use crate::limits::{LOADED_BYTES_MAX, LOADED_EVENTS_MAX};
 use crate::wire::client::SeqEvent;
 
 /// What is loaded of a log's beginning.
@@ -16,67 +18,95 @@ pub struct History {
     pub loading: bool,
 }
 
-/// The rows of a log whose beginning is missing.
-#[derive(Debug)]
-pub(super) struct Tail {
-    /// Rows that are folded, oldest first.
-    folded: Vec<SeqEvent>,
-    /// Pages above them, newest first, that are not.
-    above: Vec<Vec<SeqEvent>>,
-    above_rows: usize,
+/// Rows of a log, oldest first, without holes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rows {
+    rows: VecDeque<SeqEvent>,
+    bytes: usize,
 }
 
-/// What a page did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Added {
-    /// It does not end where the history begins.
-    Nothing,
-    /// It was kept.
-    Kept,
-    /// It is time to fold again.
-    Refold,
-}
-
-impl Tail {
-    /// A log known from these rows on, unless they have holes, or are none.
+impl Rows {
+    /// These rows, unless they have holes, or are none.
     pub(super) fn new(rows: Vec<SeqEvent>) -> Option<Self> {
-        is_dense(&rows).then(|| Self { folded: rows, above: Vec::new(), above_rows: 0 })
+        let bytes = rows.iter().map(weight).sum();
+        is_dense(&rows).then(|| Self { rows: rows.into(), bytes })
     }
 
-    /// The oldest `seq` that was loaded.
+    /// The oldest `seq`; 1 when there is none yet.
     pub(super) fn first_seq(&self) -> u64 {
-        let oldest = self.above.last().unwrap_or(&self.folded);
-        oldest.first().map_or(1, |row| row.seq)
+        self.rows.front().map_or(1, |row| row.seq)
     }
 
-    /// Rows to fold, oldest first.
-    pub(super) fn rows(&self) -> &[SeqEvent] {
-        &self.folded
+    /// The newest `seq`; 0 when there is none yet.
+    pub(super) fn last_seq(&self) -> u64 {
+        self.rows.back().map_or(0, |row| row.seq)
+    }
+
+    pub(super) fn contains(&self, seq: u64) -> bool {
+        !self.rows.is_empty() && (self.first_seq()..=self.last_seq()).contains(&seq)
+    }
+
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &SeqEvent> {
+        self.rows.iter()
     }
 
     /// Takes a row at the end.
     pub(super) fn append(&mut self, row: SeqEvent) {
-        self.folded.push(row);
+        self.bytes += weight(&row);
+        self.rows.push_back(row);
     }
 
-    /// Takes a page from right above what was loaded.
-    pub(super) fn prepend(&mut self, page: Vec<SeqEvent>) -> Added {
+    /// Takes a page from right above. `false` when it is not that.
+    pub(super) fn prepend(&mut self, page: Vec<SeqEvent>) -> bool {
         let fits = page.last().is_some_and(|row| row.seq.checked_add(1) == Some(self.first_seq()));
         if !fits || !is_dense(&page) {
-            return Added::Nothing;
+            return false;
         }
-        self.above_rows += page.len();
-        self.above.push(page);
-        if self.above_rows < self.folded.len() && self.first_seq() > 1 {
-            return Added::Kept;
+        for row in page.into_iter().rev() {
+            self.bytes += weight(&row);
+            self.rows.push_front(row);
         }
-        let mut rows: Vec<SeqEvent> = Vec::with_capacity(self.above_rows + self.folded.len());
-        rows.extend(std::mem::take(&mut self.above).into_iter().rev().flatten());
-        rows.append(&mut self.folded);
-        self.folded = rows;
-        self.above_rows = 0;
-        Added::Refold
+        true
     }
+
+    /// Takes a page from right below. `false` when it is not that.
+    pub(super) fn extend(&mut self, page: Vec<SeqEvent>) -> bool {
+        let fits = page.first().is_some_and(|row| self.last_seq().checked_add(1) == Some(row.seq));
+        if !fits || !is_dense(&page) {
+            return false;
+        }
+        page.into_iter().for_each(|row| self.append(row));
+        true
+    }
+
+    /// Takes the rows above its own from a part that reaches down to them.
+    pub(super) fn join(&mut self, above: Self) -> bool {
+        let first = self.first_seq();
+        self.prepend(above.rows.into_iter().take_while(|row| row.seq < first).collect())
+    }
+
+    /// Whether these are more than `times` as many as a part should hold.
+    pub(super) fn exceeds(&self, times: usize) -> bool {
+        self.rows.len() > LOADED_EVENTS_MAX * times || self.bytes > LOADED_BYTES_MAX * times
+    }
+
+    /// Lets the oldest go until the rest fits; those from `keep` on stay.
+    pub(super) fn cut_start(&mut self, keep: u64) {
+        while self.exceeds(1) && self.first_seq() < keep.min(self.last_seq()) {
+            self.bytes -= self.rows.pop_front().as_ref().map_or(0, weight);
+        }
+    }
+
+    /// Lets the newest go until the rest fits.
+    pub(super) fn cut_end(&mut self) {
+        while self.exceeds(1) && self.rows.len() > 1 {
+            self.bytes -= self.rows.pop_back().as_ref().map_or(0, weight);
+        }
+    }
+}
+
+fn weight(row: &SeqEvent) -> usize {
+    row.event.as_str().len()
 }
 
 fn is_dense(rows: &[SeqEvent]) -> bool {

@@ -1,6 +1,7 @@
 //! What a driver tells the machine.
 
 use crate::json::RawJson;
+use crate::wire::prompt::Said;
 use crate::wire::rest::{ErrorDetail, EventsPage};
 
 /// What a session machine is given once.
@@ -20,6 +21,8 @@ pub enum StartAt {
     Beginning,
     /// The newest page; what stands above it comes by [`Input::WantHistory`].
     Tail,
+    /// None of it, now or later: what waits for a person is all that is wanted. The transcript stays empty.
+    Head,
 }
 
 /// What a driver tells the machine.
@@ -44,10 +47,10 @@ pub enum Input {
     Posted { post: u64, outcome: PostOutcome },
     /// Storage has the prompt (`lasting`), or was denied, full or gone.
     Kept { uuid: String, lasting: bool },
-    /// Prompts that were kept from before, uuid and text, oldest first.
-    Restored(Vec<(String, String)>),
+    /// Prompts that were kept from before, each with its uuid, oldest first.
+    Restored(Vec<(String, Said)>),
     /// A person said something. `uuid` is fresh and random.
-    Prompt { uuid: String, text: String },
+    Prompt { uuid: String, said: Said },
     /// A person threw a prompt away that waits or was refused.
     Discard { uuid: String },
     /// A person decided about the request whose bytes have this `digest`. `uuid` is fresh and random.
@@ -58,6 +61,14 @@ pub enum Input {
     Whoami(Whoami),
     /// The view is near the top of what was loaded.
     WantHistory,
+    /// The view is near the end of what was loaded, and that is not the end of the log.
+    WantLater,
+    /// A person wants to see that row, wherever it is.
+    Visit { seq: u64 },
+    /// A person wants to see the end of the log again.
+    Return,
+    /// What was kept from before, for as long as the server is not heard.
+    Recall(EventsPage),
     /// The tab was shown, the network came back, or a person said "now".
     Wake,
     /// The tab was hidden.
@@ -75,6 +86,8 @@ pub enum Choice {
     Allow,
     /// Run exactly this, and grant the suggestion at this index.
     AllowWith { suggestion: usize },
+    /// Pick the option of this id, which the agent offered; whether it allows is in its kind.
+    Pick { option_id: String },
     /// Run this instead. The text is what the shown difference was made from.
     AllowEdited { input: RawJson },
     /// Answer a question: the input with `answers` put in.

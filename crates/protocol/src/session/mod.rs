@@ -26,6 +26,7 @@ mod reading;
 mod recent;
 mod speaking;
 pub mod transcript;
+mod visit;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -35,19 +36,21 @@ pub use ledger::{Click, Entry, Ledger};
 pub use link::{LinkView, StopReason};
 pub use outbox::{Outbox, OutboxEntry, OutboxError};
 pub use output::{Change, Output, PageQuery, ResetReason};
+pub use visit::Part;
 
 use crate::role::Role;
 use crate::tick::Tick;
 use crate::wire::client::{ClientFrame, WorkerStatus};
 use crate::wire::close;
 use clock::Clock;
-use history::Tail;
+use history::Rows;
 use link::Link;
 use live::Live;
-use pages::Pages;
+use pages::{Pages, Want};
 use recent::Recent;
 use speaking::Post;
 use transcript::{Activity, Transcript};
+use visit::Visit;
 
 /// Events that are missing in the middle, and are being asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +73,10 @@ pub struct Session {
     live: Live,
     pages: Pages,
     recent: Recent,
-    /// Set while the beginning of the log was not loaded.
-    tail: Option<Tail>,
+    /// The end of the log, of a session that opens there.
+    loaded: Option<Rows>,
+    /// Another part of it, while somebody reads that.
+    visit: Option<Visit>,
     gap: Option<Gap>,
     worker: WorkerStatus,
     role: Option<Role>,
@@ -102,7 +107,8 @@ impl Session {
             live: Live::default(),
             pages: Pages::new(config.seed.rotate_left(34)),
             recent: Recent::default(),
-            tail: None,
+            loaded: None,
+            visit: None,
             gap: None,
             worker: WorkerStatus::default(),
             role: None,
@@ -133,14 +139,18 @@ impl Session {
             Input::Posted { post, outcome } => self.posted(now, post, outcome),
             Input::Kept { uuid, lasting } => self.kept(uuid, lasting),
             Input::Restored(prompts) => self.restore(prompts),
-            Input::Prompt { uuid, text } => self.prompt(now, uuid, text),
+            Input::Prompt { uuid, said } => self.prompt(now, uuid, said),
             Input::Discard { uuid } => self.discard(&uuid),
             Input::Decide { uuid, request_id, digest, choice } => {
                 self.decide(now, uuid, &request_id, &digest, choice);
             }
             Input::Control { uuid, request } => self.control(now, uuid, &request),
             Input::Whoami(whoami) => self.recognised(whoami),
-            Input::WantHistory => self.pages.want(),
+            Input::WantHistory => self.pages.want(Want::Above),
+            Input::WantLater => self.pages.want(Want::Below),
+            Input::Visit { seq } => self.visit(seq),
+            Input::Return => self.go_back(),
+            Input::Recall(page) => self.recall(page),
             Input::Wake => self.wake(now),
             Input::Hidden => self.link.hide(),
             Input::LoggedOut => {
@@ -235,12 +245,14 @@ impl Session {
     /// What is loaded of the log's beginning.
     #[must_use]
     pub fn history(&self) -> History {
-        let known = self.start == StartAt::Beginning || self.epoch.is_some();
-        match &self.tail {
-            Some(tail) => {
-                History { first_seq: tail.first_seq(), complete: false, loading: self.pages.is_wanted() }
+        let known = self.start != StartAt::Tail || self.epoch.is_some();
+        let rows = self.visit.as_ref().map(|visit| &visit.rows).or(self.loaded.as_ref());
+        let loading = self.pages.wanted().is_some();
+        match rows {
+            Some(rows) if rows.first_seq() > 1 => {
+                History { first_seq: rows.first_seq(), complete: false, loading }
             }
-            None => History { first_seq: self.applied.min(1), complete: known, loading: !known },
+            Some(_) | None => History { first_seq: self.applied.min(1), complete: known, loading: !known },
         }
     }
 
@@ -294,7 +306,11 @@ impl Session {
 
     fn publish_transcript(&mut self) {
         for change in self.transcript.take_changes() {
-            self.change(Change::Transcript(change));
+            // Somebody who reads elsewhere sees none of the items.
+            if self.visit.is_none() || matches!(change, transcript::Change::Queue | transcript::Change::Facts)
+            {
+                self.change(Change::Transcript(change));
+            }
         }
     }
 

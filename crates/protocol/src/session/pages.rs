@@ -3,7 +3,7 @@
 
 use super::backoff::Backoff;
 use super::output::PageQuery;
-use crate::limits::{FETCH_LOST_MS, PAGE_EVENTS_MAX, TAIL_EVENTS, TAIL_EVENTS_MIN};
+use crate::limits::{FETCH_LOST_MS, TAIL_EVENTS, TAIL_EVENTS_MIN};
 use crate::tick::Tick;
 
 /// What a page is for.
@@ -11,8 +11,19 @@ use crate::tick::Tick;
 pub(super) enum Page {
     /// The session begins with it.
     Tail,
-    /// It stands above what is loaded.
+    /// Somebody wants to see it.
+    Wanted(Want),
+}
+
+/// What somebody wants to see that is not loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// What stands above what is shown.
     Above,
+    /// What stands below it.
+    Below,
+    /// That row, and what is around it.
+    Around(u64),
 }
 
 #[derive(Debug)]
@@ -25,8 +36,8 @@ struct UnderWay {
 #[derive(Debug)]
 pub(super) struct Pages {
     under_way: Option<UnderWay>,
-    /// Somebody looks for what is above, and it is not drawn yet.
-    wanted: bool,
+    /// Somebody looks for it, and it is not drawn yet.
+    wanted: Option<Want>,
     next_number: u64,
     backoff: Backoff,
     not_before: Option<Tick>,
@@ -38,7 +49,7 @@ impl Pages {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             under_way: None,
-            wanted: false,
+            wanted: None,
             next_number: 0,
             backoff: Backoff::new(seed),
             not_before: None,
@@ -52,14 +63,11 @@ impl Pages {
         (self.ask(now, Page::Tail), PageQuery { after_seq: None, before_seq: None, limit })
     }
 
-    /// Asks for the page above `before_seq` if it is wanted now.
-    pub(super) fn ask_above(&mut self, now: Tick, before_seq: u64) -> Option<(u64, PageQuery)> {
+    /// Asks for what is wanted, if it may be asked for now.
+    pub(super) fn ask_wanted(&mut self, now: Tick) -> Option<(u64, Want)> {
         let due = self.not_before.is_none_or(|at| at <= now);
-        if !self.wanted || !due || self.under_way.is_some() {
-            return None;
-        }
-        let query = PageQuery { after_seq: None, before_seq: Some(before_seq), limit: PAGE_EVENTS_MAX };
-        Some((self.ask(now, Page::Above), query))
+        let want = self.wanted.filter(|_| due && self.under_way.is_none())?;
+        Some((self.ask(now, Page::Wanted(want)), want))
     }
 
     fn ask(&mut self, now: Tick, page: Page) -> u64 {
@@ -97,22 +105,27 @@ impl Pages {
 
     /// History that takes too long is asked for again.
     pub(super) fn expire(&mut self, now: Tick) {
-        let lost = |under_way: &mut UnderWay| under_way.page == Page::Above && under_way.lost_at <= now;
+        let lost = |under_way: &mut UnderWay| under_way.page != Page::Tail && under_way.lost_at <= now;
         if self.under_way.take_if(lost).is_some() {
             self.failed(now);
         }
     }
 
-    pub(super) fn want(&mut self) {
-        self.wanted = true;
+    /// Somebody wants to see that; who wanted something else does not any more.
+    pub(super) fn want(&mut self, want: Want) {
+        if self.wanted != Some(want) {
+            self.under_way.take_if(|under_way| under_way.page != Page::Tail);
+            self.wanted = Some(want);
+        }
     }
 
     /// It is drawn.
     pub(super) fn drawn(&mut self) {
-        self.wanted = false;
+        self.wanted = None;
+        self.under_way.take_if(|under_way| under_way.page != Page::Tail);
     }
 
-    pub(super) fn is_wanted(&self) -> bool {
+    pub(super) fn wanted(&self) -> Option<Want> {
         self.wanted
     }
 
@@ -124,15 +137,15 @@ impl Pages {
     /// The log is another one, or nobody looks at it any more.
     pub(super) fn forget(&mut self) {
         self.under_way = None;
-        self.wanted = false;
+        self.wanted = None;
         self.not_before = None;
     }
 
     pub(super) fn deadline(&self) -> Option<Tick> {
         match &self.under_way {
-            Some(UnderWay { page: Page::Above, lost_at, .. }) => Some(*lost_at),
+            Some(UnderWay { page: Page::Wanted(_), lost_at, .. }) => Some(*lost_at),
             Some(UnderWay { page: Page::Tail, .. }) => None,
-            None => self.not_before.filter(|_| self.wanted),
+            None => self.not_before.filter(|_| self.wanted.is_some()),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What comes down: frames of the socket and pages of the log, folded in the order of `seq` and never across a hole.
 
-use super::history::{Added, Tail};
-use super::link::{Link, LinkView, Step, StopReason};
+use super::history::Rows;
+use super::link::{Link, Step};
 use super::output::{Change, Output, ResetReason};
-use super::pages::Page;
+use super::pages::{Page, Want};
 use super::recent::Seen;
 use super::{Gap, Session, StartAt};
 use crate::limits::{GOAWAY_PAUSE_MAX_MS, RESUME_GAP_EVENTS_MAX, STALLED_BEATS};
@@ -20,7 +20,7 @@ const GAP: &str = "gap";
 impl Session {
     /// Opens a socket, or first asks for the page the session begins with.
     pub(super) fn open(&mut self, now: Tick) {
-        if self.start == StartAt::Beginning || self.epoch.is_some() {
+        if self.start != StartAt::Tail || self.epoch.is_some() {
             return self.outputs.push_back(Output::Open);
         }
         self.link.prepare(now);
@@ -32,8 +32,13 @@ impl Session {
         if !self.link.opened(now) {
             return;
         }
-        let max_gap = (self.start == StartAt::Tail).then_some(RESUME_GAP_EVENTS_MAX);
-        let resume = self.epoch.clone().map(|epoch| Resume { epoch, after_seq: self.applied, max_gap });
+        let resume = |epoch: String, max_gap| Resume { epoch, after_seq: self.applied, max_gap };
+        let resume = match self.start {
+            StartAt::Beginning => self.epoch.clone().map(|epoch| resume(epoch, None)),
+            StartAt::Tail => self.epoch.clone().map(|epoch| resume(epoch, Some(RESUME_GAP_EVENTS_MAX))),
+            // No gap at all is followed by nothing of the log, in whatever epoch.
+            StartAt::Head => Some(resume(self.epoch.clone().unwrap_or_default(), Some(0))),
+        };
         self.send(ClientFrame::Auth(Auth { credential: oauth(token), resume }));
     }
 
@@ -54,10 +59,10 @@ impl Session {
             Ok(_) if !self.link.is_online() => {}
             Ok(ServerFrame::Events(events)) => self.events(now, events),
             Ok(ServerFrame::Live(live)) => {
-                for event in live.events {
-                    self.live.push(event);
+                if self.start != StartAt::Head {
+                    live.events.into_iter().for_each(|event| self.live.push(event));
+                    self.draw_live();
                 }
-                self.draw_live();
             }
             Ok(ServerFrame::Permission(permission)) => {
                 if let Some((call, waits)) = self.ledger.step(now, *permission) {
@@ -96,6 +101,9 @@ impl Session {
         self.link.welcomed(now);
         self.live.reset();
         self.behind = (0, 0);
+        if self.start == StartAt::Head && !welcome.resumed {
+            (self.epoch, self.applied, self.gap) = (None, welcome.head_seq, None);
+        }
         let reset = self.reset_by(&welcome);
         if let Some(reason) = reset {
             self.begin_anew(reason);
@@ -108,6 +116,9 @@ impl Session {
         let follows = !welcome.resumed && !repeated && welcome.reset_reason.as_deref() != Some(GAP);
         if reset.is_none() || follows {
             self.epoch = Some(welcome.epoch.as_str().to_owned());
+            if self.start == StartAt::Tail {
+                self.loaded.get_or_insert_default();
+            }
         } else {
             self.step(now, Link::reopen);
         }
@@ -132,10 +143,11 @@ impl Session {
     }
 
     /// Forgets the log that was shown, for another one, or for another part of it.
-    fn begin_anew(&mut self, reason: ResetReason) {
+    pub(super) fn begin_anew(&mut self, reason: ResetReason) {
         self.epoch = None;
         self.applied = 0;
-        self.tail = None;
+        self.loaded = None;
+        self.visit = None;
         self.gap = None;
         self.worker.delivered_seq = None;
         self.generation += 1;
@@ -165,6 +177,10 @@ impl Session {
     fn events(&mut self, now: Tick, frame: Events) {
         let before = self.applied;
         for row in frame.events {
+            if self.start == StartAt::Head {
+                self.applied = self.applied.max(row.seq);
+                continue;
+            }
             if row.seq <= self.applied {
                 if self.recent.compare(row.seq, &row.event) == Seen::Other {
                     self.begin_anew(ResetReason::Contradiction);
@@ -184,11 +200,12 @@ impl Session {
             {
                 self.arrived(&uuid);
             }
-            if let Some(tail) = &mut self.tail {
-                tail.append(row);
+            if let Some(loaded) = &mut self.loaded {
+                loaded.append(row);
             }
             self.draw_live();
         }
+        self.let_go();
         self.gap.take_if(|gap| gap.before_seq <= self.applied.saturating_add(1));
         self.mark_waiting();
         self.mark_delivered();
@@ -212,8 +229,8 @@ impl Session {
                     self.step(now, |link, now| link.closed(now, close::ABNORMAL));
                 }
             }
-            Some(Page::Above) => match page {
-                Some(page) => self.prepend(now, page),
+            Some(Page::Wanted(want)) => match page {
+                Some(page) => self.arrived_page(now, want, page),
                 None => self.pages.failed(now),
             },
             None => {}
@@ -223,62 +240,56 @@ impl Session {
     /// Begins with the newest page. `false` when it has holes, or is none.
     fn begin(&mut self, now: Tick, page: EventsPage) -> bool {
         let empty = page.data.is_empty() && page.head_seq == 0;
-        let tail = Tail::new(page.data);
-        if tail.is_none() && !empty || !self.link.prepared(now) {
-            return false;
-        }
+        let loaded = if empty { Some(Rows::default()) } else { Rows::new(page.data) };
+        let Some(loaded) = loaded.filter(|_| self.link.prepared(now)) else { return false };
         self.epoch = Some(page.epoch.as_str().to_owned());
-        self.applied = 0;
-        if let Some(tail) = tail {
-            for row in tail.rows() {
-                self.applied = row.seq;
-                self.recent.note(row.seq, &row.event);
-            }
-            self.tail = Some(tail);
-            self.refold();
+        self.applied = loaded.last_seq();
+        for row in loaded.iter() {
+            self.recent.note(row.seq, &row.event);
         }
+        self.visit = None;
+        self.loaded = Some(loaded);
+        self.refold();
         self.outputs.push_back(Output::Open);
         true
     }
 
-    fn prepend(&mut self, now: Tick, page: EventsPage) {
-        if self.epoch.as_deref() != Some(page.epoch.as_str()) {
-            self.begin_anew(ResetReason::Epoch);
-            return match self.link.view() {
-                LinkView::Connecting | LinkView::Online => self.step(now, Link::reopen),
-                LinkView::Stopped(StopReason::Archived) => self.step(now, Link::start),
-                LinkView::Waiting { .. } | LinkView::Stopped(_) => {}
-            };
-        }
-        match self.tail.as_mut().map(|tail| tail.prepend(page.data)) {
-            Some(Added::Nothing) => self.pages.failed(now),
-            Some(Added::Kept) => self.pages.came(now),
-            Some(Added::Refold) => {
-                self.pages.came(now);
-                self.pages.drawn();
-                self.refold();
-            }
-            None => {}
-        }
-    }
-
-    /// Asks for the page above what is loaded, if somebody wants it.
+    /// Asks for the page that is wanted, if it can be had.
     pub(super) fn ask_history(&mut self, now: Tick) {
-        let Some(first_seq) = self.tail.as_ref().map(Tail::first_seq) else { return self.pages.drawn() };
+        let Some(want) = self.pages.wanted() else { return };
+        let Some(query) = self.query_for(want).filter(|_| self.epoch.is_some()) else {
+            // A row that somebody wants to see is waited for until the log is known.
+            return if self.epoch.is_some() || !matches!(want, Want::Around(_)) {
+                self.pages.drawn()
+            };
+        };
         if !self.link.is_wanted() {
             return;
         }
-        if let Some((fetch, query)) = self.pages.ask_above(now, first_seq) {
+        if let Some((fetch, _)) = self.pages.ask_wanted(now) {
             self.outputs.push_back(Output::Fetch { fetch, query });
         }
     }
 
+    /// The start of what is loaded goes when it became too much: it is in the log. What is known of the session stays.
+    fn let_go(&mut self) {
+        let oldest = self.transcript.oldest_queued();
+        let Some(loaded) = self.loaded.as_mut().filter(|loaded| loaded.exceeds(2)) else { return };
+        let first = loaded.first_seq();
+        loaded.cut_start(oldest.unwrap_or(u64::MAX));
+        if loaded.first_seq() > first {
+            let facts = self.transcript.facts().clone();
+            self.refold();
+            self.transcript.set_facts(facts);
+        }
+    }
+
     /// Folds the loaded part of the log anew. Previews stay; prompts it shows leave the outbox.
-    fn refold(&mut self) {
-        let Some(tail) = self.tail.take() else { return };
+    pub(super) fn refold(&mut self) {
+        let Some(loaded) = self.loaded.take() else { return };
         let previews = self.transcript.carry_previews();
         self.transcript.reset();
-        for row in tail.rows() {
+        for row in loaded.iter() {
             self.transcript.apply(row.seq, &row.event);
         }
         self.transcript.restore_previews(previews);
@@ -289,7 +300,7 @@ impl Session {
                 self.arrived(&uuid);
             }
         }
-        self.tail = Some(tail).filter(|tail| tail.first_seq() > 1);
+        self.loaded = Some(loaded);
     }
 
     fn draw_live(&mut self) {

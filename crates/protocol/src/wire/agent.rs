@@ -122,6 +122,8 @@ view! {
         is_virtual as "isVirtual": bool,
         /// Who said it, when it was not a person.
         origin: Option<Origin>,
+        /// When it was written.
+        timestamp: Option<Cow<'a, str>>,
     }
 }
 
@@ -182,6 +184,10 @@ view! {
         supersedes: Vec<String>,
         /// An inner call of a wrapping tool: never shown.
         is_virtual as "isVirtual": bool,
+        /// When it was written.
+        timestamp: Option<Cow<'a, str>>,
+        /// How long the thought in it took, in ms.
+        thinking_duration_ms: Option<f64>,
     }
 }
 

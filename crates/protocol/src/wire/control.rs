@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::approval::PermissionOption;
 use crate::json::{JsonError, RawJson, lenient_bool, lenient_string};
 use crate::limits::FOREIGN_ID_BYTES_MAX;
 
@@ -58,6 +59,9 @@ pub struct ToolRequest {
     /// Choices the agent offers beside a plain "allow": a menu, not a bundle.
     #[serde(default)]
     pub permission_suggestions: Option<Vec<RawJson>>,
+    /// An agent's own choices, which then are the only ones: an answer names one by its id.
+    #[serde(default)]
+    pub permission_options: Option<Vec<PermissionOption>>,
     /// Path that made it ask.
     #[serde(default, deserialize_with = "lenient_string")]
     pub blocked_path: Option<String>,
@@ -138,6 +142,24 @@ pub fn interrupt() -> RawJson {
 #[must_use]
 pub fn cancel_async_message(message_uuid: &str) -> RawJson {
     RawJson::from_value(&serde_json::json!({"subtype": "cancel_async_message", "message_uuid": message_uuid}))
+}
+
+/// The `request` object that asks what the agent told when it began: its commands and models.
+#[must_use]
+pub fn initialize() -> RawJson {
+    RawJson::from_value(&serde_json::json!({"subtype": "initialize"}))
+}
+
+/// The `request` object that asks for files whose names fit what was typed.
+#[must_use]
+pub fn file_suggestions(query: &str) -> RawJson {
+    RawJson::from_value(&serde_json::json!({"subtype": "file_suggestions", "query": query}))
+}
+
+/// The `request` object that changes the model.
+#[must_use]
+pub fn set_model(model: &str) -> RawJson {
+    RawJson::from_value(&serde_json::json!({"subtype": "set_model", "model": model}))
 }
 
 /// The `request` object that changes the permission mode.

@@ -149,7 +149,8 @@ fn history_comes_page_by_page_when_it_is_wanted() {
     assert_eq!(bench.fetches().iter().map(|(_, query)| *query).collect::<Vec<_>>(), [query], "one at a time");
     assert!(bench.session.history().loading && bench.outputs.contains(&Output::Change(Change::History)));
     answer(&mut bench, page("e1", 86..=90, 100));
-    assert!(bench.session.history().loading, "too little to draw: more is asked for");
+    assert_eq!((bench.session.history().loading, bench.texts().len()), (false, 15), "drawn at once");
+    bench.feed(Input::WantHistory);
     answer(&mut bench, page("e1", 81..=85, 100));
     assert_eq!(bench.session.history(), History { first_seq: 81, complete: false, loading: false });
     assert_eq!(bench.texts().len(), 20);
@@ -217,4 +218,188 @@ fn events_while_history_is_on_its_way_stay_in_their_place() {
         (Some("80"), Some("101"))
     );
     assert_eq!(texts.len(), 22);
+}
+
+#[test]
+fn who_wants_what_waits_alone_reads_nothing_of_the_log_now_or_after_a_cut() {
+    let mut bench = Bench::starting(StartAt::Head);
+    bench.feed(Input::Start);
+    assert_eq!((bench.asked_to_open(), bench.fetches().len()), (1, 0));
+    bench.feed(Input::Opened { token: "t".into() });
+    assert!(bench.sent()[0].contains(r#""resume":{"epoch":"","after_seq":0,"max_gap":0}"#));
+    bench.frame(&welcome_of("e1", 500, false, "[]"));
+    bench.ask();
+    assert_eq!((bench.session.link(), bench.session.ledger().waiting()), (LinkView::Online, 1));
+    bench.event(501, &text_event("m501", "501"));
+    assert_eq!((bench.texts().len(), bench.session.applied_seq()), (0, 501));
+    assert!(bench.sent().iter().any(|frame| frame.contains(r#""ack","seq":501"#)));
+    // Much happened meanwhile: none of it is read, and no transcript begins anew.
+    bench.reconnect(&welcome_of("e2", 9_000, false, "[]"));
+    assert_eq!((bench.session.applied_seq(), bench.session.epoch()), (9_000, Some("e2")));
+    assert_eq!((bench.session.link(), bench.fetches().len()), (LinkView::Online, 0));
+    let anew = |output: &Output| matches!(output, Output::Change(Change::LogReset(_)));
+    assert!(!bench.outputs.iter().any(anew));
+}
+
+/// A log of ten thousand rows, opened at its end.
+fn of_10_000() -> Bench {
+    let mut bench = Bench::starting(StartAt::Tail);
+    bench.feed(Input::Start);
+    answer(&mut bench, page("e1", 9_801..=10_000, 10_000));
+    bench.feed(Input::Opened { token: "t".into() });
+    bench.frame(&welcome(10_000, true, "[]"));
+    bench.outputs.clear();
+    bench
+}
+
+/// Answers the newest GET out of a log that ends at `head`.
+fn serve(bench: &mut Bench, head: u64) {
+    let (_, query) = *bench.fetches().last().expect("a page was asked for");
+    let limit = query.limit as u64;
+    let rows = match (query.before_seq, query.after_seq) {
+        (Some(before), _) => before.saturating_sub(limit).max(1)..=before - 1,
+        (None, Some(after)) => after + 1..=(after + limit).min(head),
+        (None, None) => head.saturating_sub(limit)..=head,
+    };
+    answer(bench, page("e1", rows, head));
+}
+
+/// What is on the screen: the first and the last text, and how many.
+fn shown(bench: &Bench) -> (u64, u64, usize) {
+    let texts: Vec<u64> = bench
+        .session
+        .shown()
+        .items()
+        .filter_map(|item| match &item.body {
+            portcullis_protocol::session::transcript::ItemBody::Text { text, .. } => text.parse().ok(),
+            _ => None,
+        })
+        .collect();
+    (texts.first().copied().unwrap_or(0), texts.last().copied().unwrap_or(0), texts.len())
+}
+
+#[test]
+fn a_row_far_up_is_shown_with_what_is_around_it_and_the_end_goes_on_unseen() {
+    let mut bench = of_10_000();
+    bench.feed(Input::Visit { seq: 5_000 });
+    serve(&mut bench, 10_000);
+    assert_eq!(shown(&bench), (4_750, 5_249, 500));
+    let part = bench.session.part();
+    assert_eq!((part.first_seq, part.last_seq, part.head_seq, part.away), (4_750, 5_249, 10_000, true));
+    bench.outputs.clear();
+    bench.event(10_001, &text_event("m10001", "10001"));
+    let moved = |output: &Output| matches!(output, Output::Change(Change::Transcript(_)));
+    assert!(!bench.outputs.iter().any(moved), "nothing moves what is read");
+    assert_eq!((shown(&bench).1, bench.session.part().head_seq), (5_249, 10_001));
+    bench.feed(Input::Return);
+    assert_eq!(shown(&bench), (9_801, 10_001, 201));
+    assert!(!bench.session.part().away);
+}
+
+#[test]
+fn a_log_of_any_length_is_read_from_its_end_to_its_start_and_back_in_bounded_space() {
+    const MOST: usize = portcullis_protocol::limits::LOADED_EVENTS_MAX;
+    let mut bench = of_10_000();
+    let mut most = 0;
+    while !bench.session.history().complete {
+        bench.feed(Input::WantHistory);
+        serve(&mut bench, 10_000);
+        most = most.max(shown(&bench).2);
+    }
+    assert_eq!((shown(&bench).0, bench.session.part().away), (1, true));
+    assert!(most <= MOST, "{most}");
+    let mut last = shown(&bench).1;
+    while bench.session.part().away {
+        bench.feed(Input::WantLater);
+        serve(&mut bench, 10_000);
+        let now = shown(&bench);
+        assert!(now.0 <= last && now.1 > last, "what was read is still there: {now:?}");
+        (last, most) = (now.1, most.max(now.2));
+    }
+    assert_eq!(last, 10_000);
+    assert!(most <= 2 * MOST, "{most}");
+}
+
+#[test]
+fn one_page_is_drawn_as_soon_as_it_is_there_however_much_was_loaded() {
+    let mut bench = of_10_000();
+    for seq in 10_001..=13_000 {
+        bench.event(seq, &text_event(&format!("m{seq}"), &seq.to_string()));
+    }
+    let before = bench.fetches().len();
+    bench.feed(Input::WantHistory);
+    serve(&mut bench, 13_000);
+    assert_eq!((bench.fetches().len() - before, shown(&bench).0), (1, 8_801));
+    assert!(!bench.session.history().loading);
+}
+
+#[test]
+fn a_session_that_runs_for_days_holds_only_its_newest_part_and_what_is_known_of_it() {
+    const MOST: u64 = 2 * portcullis_protocol::limits::LOADED_EVENTS_MAX as u64;
+    let mut bench = of_10_000();
+    bench.event(10_001, r#"{"type":"system","subtype":"init","model":"a-model","uuid":"i"}"#);
+    bench.event(10_002, r#"{"type":"user","uuid":"waits","message":{"role":"user","content":"later"}}"#);
+    for seq in 10_003..=10_003 + 2 * MOST {
+        bench.event(
+            seq,
+            &format!(r#"{{"type":"system","subtype":"notification","uuid":"n{seq}","text":"{seq}"}}"#),
+        );
+    }
+    assert_eq!(bench.session.transcript().facts().model.as_deref(), Some("a-model"));
+    assert_eq!(bench.session.transcript().queue().len(), 1, "what waits is not let go");
+    let mut bench = of_10_000();
+    bench.event(10_001, r#"{"type":"system","subtype":"init","model":"a-model","uuid":"i"}"#);
+    for seq in 10_002..=10_002 + 2 * MOST {
+        bench.event(seq, &text_event(&format!("m{seq}"), &seq.to_string()));
+        let held = bench.session.part().last_seq - bench.session.part().first_seq;
+        assert!(held < MOST && bench.session.shown().order().len() as u64 <= MOST);
+    }
+    assert_eq!(bench.session.transcript().facts().model.as_deref(), Some("a-model"));
+    assert!(!bench.session.history().complete && bench.session.history().first_seq > 10_002);
+}
+
+#[test]
+fn what_was_kept_is_shown_until_the_server_is_heard() {
+    let mut bench = Bench::starting(StartAt::Tail);
+    bench.feed(Input::Start);
+    let kept = page("e1", 51..=60, 60).unwrap();
+    bench.feed(Input::Recall(kept.clone()));
+    assert_eq!((shown(&bench), bench.session.part().kept), ((51, 60, 10), true));
+    bench.feed(Input::WantHistory);
+    bench.feed(Input::Return);
+    assert_eq!((shown(&bench).2, bench.fetches().len()), (10, 1), "there is nobody to ask");
+    answer(&mut bench, page("e1", 91..=100, 100));
+    assert_eq!((shown(&bench), bench.session.part().kept), ((91, 100, 10), false));
+    bench.feed(Input::Recall(kept));
+    assert_eq!(shown(&bench).0, 91);
+}
+
+#[test]
+fn a_link_to_a_row_is_followed_once_the_log_is_known() {
+    let mut bench = Bench::starting(StartAt::Tail);
+    bench.feed(Input::Start);
+    bench.feed(Input::Visit { seq: 3 });
+    answer(&mut bench, page("e1", 991..=1_000, 1_000));
+    serve(&mut bench, 1_000);
+    assert_eq!(shown(&bench), (1, 252, 252));
+    bench.feed(Input::Visit { seq: 995 });
+    assert_eq!(shown(&bench).0, 991, "that is loaded");
+    bench.feed(Input::Visit { seq: 900 });
+    serve(&mut bench, 1_000);
+    assert_eq!((shown(&bench), bench.session.part().away), ((501, 1_000, 500), false), "one with the end");
+}
+
+#[test]
+fn another_wish_takes_the_place_of_the_one_under_way() {
+    let mut bench = of_10_000();
+    bench.feed(Input::Visit { seq: 5_000 });
+    let (first, _) = *bench.fetches().last().unwrap();
+    bench.feed(Input::Visit { seq: 100 });
+    serve(&mut bench, 10_000);
+    assert_eq!(shown(&bench).0, 1);
+    bench.feed(Input::Fetched { fetch: first, page: page("e1", 4_750..=5_249, 10_000) });
+    assert_eq!(shown(&bench).0, 1, "too late");
+    bench.feed(Input::Visit { seq: 9_000 });
+    bench.feed(Input::Return);
+    assert!(!bench.session.part().away && !bench.session.history().loading);
 }

@@ -1,11 +1,14 @@
 //! The open session: its head, its transcript, what is on its way to it, and the composer.
 
+mod completion;
 mod composer;
 mod draft;
 mod facts;
 mod head;
 mod item;
 mod items;
+mod menus;
+mod pictures;
 mod place;
 mod prompt_field;
 mod queue;

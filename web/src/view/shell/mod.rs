@@ -8,6 +8,7 @@ mod element;
 mod frame;
 mod keys;
 mod link_state;
+mod overlays;
 mod page;
 mod place_link;
 
@@ -19,5 +20,6 @@ pub(crate) use element::{focus, moment, told, watch_size};
 pub(crate) use frame::Frame;
 pub use keys::install_keys;
 pub(crate) use link_state::{LinkMark, wire};
+pub use overlays::Overlays;
 pub use page::{Page, PageProps};
 pub(crate) use place_link::PlaceLink;

@@ -36,7 +36,11 @@ impl Transcript {
                 place += 1;
                 continue;
             }
+            let thought = matches!(block, Block::Thinking { .. } | Block::RedactedThinking);
             let id = self.commit(seq, line, block);
+            if let Some(id) = id.filter(|_| thought) {
+                self.took(id, line.thinking_duration_ms.map(super::turn::whole));
+            }
             made.push(id);
             place = made.len();
             if let (Some(uuid), Some(id)) = (&line.uuid, id) {

@@ -8,6 +8,9 @@ use crate::wire::agent::{Aside, Message};
 impl Transcript {
     /// Applies one event of the log.
     pub fn apply(&mut self, seq: u64, event: &RawJson) {
+        if self.first_seq == 0 {
+            self.first_seq = seq;
+        }
         match Message::parse(event) {
             Ok(message) => self.message(seq, message),
             Err(error) => {
@@ -31,10 +34,12 @@ impl Transcript {
         match message {
             Message::User(user) => {
                 self.alive();
+                self.at(user.timestamp.as_deref());
                 self.user(seq, *user);
             }
             Message::Assistant(line) => {
                 self.alive();
+                self.at(line.timestamp.as_deref());
                 self.assistant(seq, &line);
             }
             Message::Result(result) => self.turn_end(seq, &result),
@@ -44,6 +49,10 @@ impl Transcript {
             Message::Aside(aside) => self.aside(seq, *aside),
             Message::Stream(_) | Message::ToolProgress(_) | Message::Other(_) => {}
         }
+    }
+
+    fn at(&mut self, timestamp: Option<&str>) {
+        self.at_ms = timestamp.and_then(epoch_ms).or(self.at_ms);
     }
 
     /// The agent says something, so it did not go.
@@ -122,6 +131,44 @@ pub(super) fn notice(level: NoticeLevel, text: &str) -> ItemBody {
     ItemBody::Notice(Notice { level, text: text.to_owned() })
 }
 
+/// A time in UTC as agents write it, `2026-11-21T09:11:20.933Z`, in ms since the Unix epoch.
+pub(super) fn epoch_ms(text: &str) -> Option<u64> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let fits = (1970..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    if !fits || hour > 23 || minute > 59 || second > 60 || !text.ends_with('Z') {
+        return None;
+    }
+    // Days from the civil date, with years that begin in March.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1;
+    let days = days.checked_sub(719_468)?;
+    let millis = text.get(20..23).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + millis)
+}
+
 pub(super) fn first_line(text: &str) -> &str {
     text.trim().lines().next().unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::epoch_ms;
+
+    #[test]
+    fn reads_the_times_of_agents_and_nothing_else() {
+        assert_eq!(epoch_ms("1970-01-01T00:00:00.000Z"), Some(0));
+        assert_eq!(epoch_ms("2000-02-29T12:34:56.789Z"), Some(951_827_696_789));
+        assert_eq!(epoch_ms("2026-11-21T09:11:20.933Z"), Some(1_795_252_280_933));
+        assert_eq!(epoch_ms("2026-11-21T09:11:20Z"), Some(1_795_252_280_000));
+        for odd in
+            ["", "Z", "now", "2026-13-01T00:00:00Z", "2026-11-21T09:11:20+02:00", "é026-11-21T09:11:20Z"]
+        {
+            assert_eq!(epoch_ms(odd), None, "{odd}");
+        }
+    }
 }

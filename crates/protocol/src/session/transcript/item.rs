@@ -14,6 +14,10 @@ pub struct Item {
     pub id: ItemId,
     /// The `seq` it was made at, 0 for a preview.
     pub seq: u64,
+    /// When its line was written, by the agent's clock, in ms since the Unix epoch.
+    pub at_ms: Option<u64>,
+    /// How long it took, in ms: a thought, or a tool call with its result.
+    pub took_ms: Option<u64>,
     /// The tool call of the sub-agent it belongs to.
     pub parent: Option<String>,
     /// What it is.
@@ -46,6 +50,8 @@ pub struct Prompt {
     pub text: String,
     /// Images and documents in it.
     pub attachments: usize,
+    /// Its content blocks, where they are more than text.
+    pub blocks: Option<RawJson>,
     /// Where it stands.
     pub state: PromptState,
 }
@@ -260,6 +266,8 @@ pub struct ToolOutput {
     pub text: String,
     /// Images among it.
     pub images: usize,
+    /// Its content blocks, where they are more than text.
+    pub blocks: Option<RawJson>,
     /// The structured result, if the agent gave one.
     pub result: Option<RawJson>,
 }
@@ -303,6 +311,12 @@ pub struct TurnEnd {
     pub outcome: TurnOutcome,
     /// How long it took, in ms.
     pub duration_ms: Option<u64>,
+    /// Tokens that went in, from anywhere.
+    pub input_tokens: Option<u64>,
+    /// Tokens that came out.
+    pub output_tokens: Option<u64>,
+    /// What it cost, in millionths of a US dollar, where the total before it is known.
+    pub cost_micros: Option<u64>,
     /// What went wrong, for a person.
     pub error: Option<String>,
     /// What began the turn, when it was no prompt: `task-notification`, ….

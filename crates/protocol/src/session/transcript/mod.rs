@@ -74,6 +74,10 @@ pub struct Transcript {
     live_floor: u64,
     facts: Facts,
     asked: Asked,
+    /// When the newest line was written, by the agent's clock.
+    at_ms: Option<u64>,
+    /// The first `seq` that was applied.
+    first_seq: u64,
     /// Whether a turn runs.
     working: bool,
     /// Tool calls without a result yet.
@@ -168,6 +172,17 @@ impl Transcript {
         self.prompts.contains_key(uuid) || self.queued.contains_key(uuid)
     }
 
+    /// The `seq` of the oldest prompt that no agent has started.
+    #[must_use]
+    pub fn oldest_queued(&self) -> Option<u64> {
+        self.queued.values().min().copied()
+    }
+
+    /// Puts back what is known of the session, after a fold of less than there was.
+    pub fn set_facts(&mut self, facts: Facts) {
+        self.edit_facts(|known| facts::set(known, facts));
+    }
+
     /// A volatile event that belongs before this `seq` comes too late: what it was a piece of is over.
     #[must_use]
     pub fn live_floor(&self) -> u64 {
@@ -207,7 +222,8 @@ impl Transcript {
     fn insert(&mut self, index: usize, seq: u64, parent: Option<&str>, body: ItemBody) -> ItemId {
         let id = ItemId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
-        let item = Item { id, seq, parent: parent.map(str::to_owned), body };
+        let parent = parent.map(str::to_owned);
+        let item = Item { id, seq, at_ms: self.at_ms, took_ms: None, parent, body };
         let place = self.next_place();
         self.items.insert(id, Slot { item, place });
         self.order.insert(index, id);
@@ -234,6 +250,7 @@ impl Transcript {
         if let Some(slot) = self.items.get_mut(&id) {
             slot.place = place;
             slot.item.seq = seq;
+            slot.item.at_ms = self.at_ms;
             slot.item.parent = parent.map(str::to_owned);
             slot.item.body = body;
         }
@@ -279,6 +296,13 @@ impl Transcript {
             | ItemBody::Notice(_)
             | ItemBody::TurnEnd(_) => false,
         });
+    }
+
+    /// The item took so long, if that is known.
+    fn took(&mut self, id: ItemId, ms: Option<u64>) {
+        if let Some(slot) = self.items.get_mut(&id) {
+            slot.item.took_ms = ms.or(slot.item.took_ms);
+        }
     }
 
     fn tool(&self, id: ItemId) -> Option<&ToolCall> {

@@ -38,8 +38,8 @@ impl Transcript {
             self.replay(seq, &user, &blocks, text);
         } else {
             let uuid = user.uuid.unwrap_or_else(|| unnamed(seq));
-            let attachments = attachments(&blocks);
-            self.enqueue(seq, Prompt { uuid, text, attachments, state: PromptState::Stored });
+            let (attachments, blocks) = (attachments(&blocks), user.message.content.beyond_text());
+            self.enqueue(seq, Prompt { uuid, text, attachments, blocks, state: PromptState::Stored });
         }
     }
 
@@ -78,7 +78,9 @@ impl Transcript {
             self.receipts = true;
             let text = self.own_text(blocks).unwrap_or(text);
             let attachments = attachments(blocks);
-            let prompt = Prompt { uuid: uuid.clone(), text, attachments, state: PromptState::Running };
+            let blocks = user.message.content.beyond_text();
+            let prompt =
+                Prompt { uuid: uuid.clone(), text, attachments, blocks, state: PromptState::Running };
             let id = self.push(seq, None, ItemBody::Prompt(prompt));
             self.prompts.insert(uuid, id);
             self.running.insert(id);

@@ -12,6 +12,7 @@ impl Transcript {
     pub(super) fn tool_results(&mut self, seq: u64, blocks: Vec<Block<'_>>, user: User<'_>) {
         let metas: HashMap<&str, &ToolResultMeta<'_>> =
             user.tool_result_meta.iter().filter_map(|meta| Some((meta.id.as_deref()?, meta))).collect();
+        let ended = user.timestamp.as_deref().and_then(super::fold::epoch_ms);
         let results = blocks.iter().filter(|block| matches!(block, Block::ToolResult { .. })).count();
         let mut structured = if results == 1 { user.tool_use_result.to_raw() } else { None };
         for block in blocks {
@@ -19,7 +20,8 @@ impl Transcript {
             self.asked.ran(&tool_use_id);
             let state = result_state(is_error, metas.get(tool_use_id.as_str()).copied());
             let (text, images) = content.text_and_images();
-            let output = ToolOutput { text, images, result: structured.take() };
+            let blocks = content.beyond_text();
+            let output = ToolOutput { text, images, blocks, result: structured.take() };
             let Some(id) = self.tools.get(&tool_use_id).copied() else {
                 // Its call lies before the part of the log that was loaded.
                 let text =
@@ -28,6 +30,8 @@ impl Transcript {
                 continue;
             };
             self.finish_tool(id, state, Some(output));
+            let began = self.get(id).and_then(|item| item.at_ms);
+            self.took(id, began.zip(ended).and_then(|(began, ended)| ended.checked_sub(began)));
             if state == ToolState::Done {
                 self.note_todo(id);
             }
@@ -38,7 +42,8 @@ impl Transcript {
         if let Some(id) = self.tools.get(call).copied() {
             let (text, images) = content.text_and_images();
             let state = if is_error { ToolState::Failed } else { ToolState::Done };
-            self.finish_tool(id, state, Some(ToolOutput { text, images, result: None }));
+            let blocks = content.beyond_text();
+            self.finish_tool(id, state, Some(ToolOutput { text, images, blocks, result: None }));
         }
     }
 

@@ -25,10 +25,21 @@ impl Transcript {
             TurnOutcome::Completed | TurnOutcome::Interrupted => None,
         };
         let duration_ms = result.duration_ms.map(whole);
-        self.push(seq, None, ItemBody::TurnEnd(TurnEnd { outcome, duration_ms, error, origin }));
+        let input_tokens = result.input_tokens().filter(|count| *count > 0);
+        let (output_tokens, cost_micros) = (result.usage.output_tokens, self.cost_of(result));
+        let end = TurnEnd { outcome, duration_ms, input_tokens, output_tokens, cost_micros, error, origin };
+        self.push(seq, None, ItemBody::TurnEnd(end));
         self.asked.clear();
         self.working = result.queued_turn_count.is_some_and(|count| count > 0.0);
         self.note_totals(result);
+    }
+
+    /// Agents tell their running total: what a turn cost is the difference, where the total before it is known.
+    fn cost_of(&self, result: &TurnResult<'_>) -> Option<u64> {
+        let whole_log = (self.first_seq == 1).then_some(0.0);
+        let before = self.facts.total_cost_usd.or(whole_log)?;
+        let cost = (result.total_cost_usd? - before) * 1e6;
+        (cost >= 0.5).then(|| whole(cost.round()))
     }
 
     /// Totals are the agent's running totals: the newest counts. A process that could not start has none.

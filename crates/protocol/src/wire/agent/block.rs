@@ -1,7 +1,7 @@
 //! Content blocks: what a message holds, read one at a time and only when asked for.
 
 use super::view::{Seen, view};
-use crate::json::JsonRef;
+use crate::json::{JsonRef, RawJson};
 
 /// A string, or blocks, unread.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +16,13 @@ impl<'a> Seen<'a> for Content<'a> {
 impl<'a> Content<'a> {
     pub(super) fn is_absent(self) -> bool {
         self.0.is_absent()
+    }
+
+    /// The blocks as they are, where they are more than text.
+    #[must_use]
+    pub fn beyond_text(self) -> Option<RawJson> {
+        let more = |block: JsonRef<'_>| block.get("type").text().is_some_and(|kind| kind != "text");
+        self.0.items().any(more).then(|| self.0.to_raw()).flatten()
     }
 
     /// The blocks, a plain string as one text block. Blocks that cannot be read are kept as [`Block::Other`].
