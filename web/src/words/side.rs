@@ -9,8 +9,10 @@ words! {
     running: "Running" | "运行中";
     idle: "Idle" | "空闲";
     archived: "Archived" | "已归档";
+    inbox: "All that waits" | "全部待处理";
     search: "Search sessions" | "搜索会话";
     nothing_found: "No session fits." | "没有匹配的会话。";
+    only_latest: "Only the latest sessions are listed. Archive what is done." | "只列出最近的会话。请归档已完成的会话。";
     untitled: "Untitled" | "未命名";
     no_session: "No session yet. Start one and say what is to be done." | "还没有会话。新建一个,说明要做什么。";
     waits_here: "waiting for you" | "项等你处理";
