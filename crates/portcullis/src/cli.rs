@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 /// The hidden command that ties an agent's life to its bridge.
 pub(crate) const SHIM: &str = "agent-shim";
+/// The hidden command that lets an agent of the Agent Client Protocol pass for one of this wire.
+pub(crate) const ACP_FRONT: &str = "acp-front";
 
 /// Watch, steer and approve coding agents from a browser tab.
 #[derive(Debug, Parser)]

@@ -8,6 +8,7 @@ mod kinds;
 mod lifecycle;
 mod network;
 mod panel;
+mod place;
 mod storage;
 mod strangers;
 

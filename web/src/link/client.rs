@@ -22,12 +22,13 @@ use super::sweeper::Sweeper;
 use super::tokens::Tokens;
 use super::vault::{Identity, Vault};
 use super::watches::Watches;
-use super::{browser, history, tab};
+use super::{browser, caller, history, tab};
 use crate::state::app::{App, Leaving, Phase, Starting};
 use crate::state::command::Command;
 use crate::state::lifecycle::Act;
 use crate::state::route::Route;
 use crate::state::storage::StorageTrouble;
+use crate::words::page as words;
 
 /// Between two questions whether an owner has confirmed this device, in ms.
 const CONFIRM_PERIOD_MS: u64 = 2_000;
@@ -80,7 +81,7 @@ fn storage_listener(app: App, me: Rc<RefCell<Weak<Client>>>) -> impl Fn(StorageT
         if trouble == StorageTrouble::Blocked {
             return app.phase.set(Phase::Blocked);
         }
-        app.note.set(Some(trouble.to_string()));
+        app.note.set(Some(trouble.words().to_owned()));
         if let (StorageTrouble::Lost, Some(client)) = (trouble, me.borrow().upgrade()) {
             spawn_local(async move { client.keep_again().await });
         }
@@ -196,6 +197,8 @@ impl Client {
 
     async fn ready(self: &Rc<Self>, tokens: Rc<Tokens>) {
         self.code.replace(None);
+        self.app.device.set(Some(tokens.device().clone()));
+        self.app.notifying.set(caller::permission());
         if let Ok(token) = tokens.get().await {
             self.app.role.set(Some(token.role));
         }
@@ -218,8 +221,7 @@ impl Client {
             vault.forget().await;
             channel.say(&Word::Identity);
         });
-        let text = "The server does not know this browser, or not any more. Pair it again with a fresh link.";
-        self.app.phase.set(Phase::Unpaired(Some(text.into())));
+        self.app.phase.set(Phase::Unpaired(Some(crate::words::pair::disowned().into())));
     }
 
     /// Ends what is open. Nothing of it is shown any more.
@@ -325,6 +327,7 @@ impl Client {
             return;
         }
         if let Some(driver) = self.driver.replace(None) {
+            self.app.saw(&driver.id, driver.applied_seq());
             driver.end();
         }
         let Some(id) = route.session() else { return };
@@ -409,11 +412,22 @@ impl Client {
                     None => self.feed(input),
                 }
             }
-            Command::Admit { device_id, admit } => {
-                if let Some(lister) = self.online.borrow().as_ref().map(|online| Rc::clone(&online.lister)) {
-                    spawn_local(async move { lister.admit(device_id.as_str(), admit).await });
-                }
+            Command::Do(deed) => self.with_lister(async move |lister| lister.do_it(&deed).await),
+            Command::Archived { more } => self.with_lister(async move |lister| lister.archived(more).await),
+            Command::Decisions { granted, more } => {
+                self.with_lister(async move |lister| lister.decisions(granted, more).await);
             }
+            Command::AskToNotify => spawn_local(caller::ask(self.app)),
+            Command::Reload => {
+                self.drafts.flush();
+                history::reload_now();
+            }
+        }
+    }
+
+    fn with_lister(&self, then: impl AsyncFnOnce(Rc<Lister>) + 'static) {
+        if let Some(lister) = self.online.borrow().as_ref().map(|online| Rc::clone(&online.lister)) {
+            spawn_local(async move { then(lister).await });
         }
     }
 
@@ -431,7 +445,7 @@ impl Client {
         let driver = self.driver.borrow().clone();
         match driver {
             Some(driver) => driver.say(said),
-            None => self.app.note.set(Some("Nothing was sent: no session is open.".into())),
+            None => self.app.note.set(Some(words::no_session_open().into())),
         }
     }
 

@@ -230,6 +230,11 @@ impl Driver {
         machine.outbox().entries().iter().filter(|entry| entry.prompt.state != PromptState::Stored).count()
     }
 
+    /// How far the log is on the screen.
+    pub(super) fn applied_seq(&self) -> u64 {
+        self.machine.borrow().applied_seq()
+    }
+
     /// Ends it: another session is opened, or none.
     pub(super) fn end(&self) {
         self.feed(Input::Stop);

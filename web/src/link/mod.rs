@@ -3,6 +3,7 @@
 
 mod api;
 mod browser;
+mod caller;
 mod client;
 pub mod courier;
 mod driver;

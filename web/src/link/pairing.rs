@@ -48,7 +48,7 @@ pub async fn pair(vault: &Vault, code: &str, stale: Option<&DeviceId>) -> Result
         other => other,
     };
     failure.map_err(|refusal| match refusal {
-        Refusal::Known => PairError::Final("The server knows this browser's key already.".into()),
+        Refusal::Known => PairError::Final(crate::words::pair::known_key().into()),
         Refusal::Other(error) => error,
     })
 }

@@ -1,21 +1,26 @@
 //! What the page knows: the pure part decides, the signals are what views read.
 
+pub mod alerts;
 pub mod ask;
 pub mod attach;
 pub mod chord;
 pub mod command;
 pub mod complete;
+pub mod deed;
 pub mod delivery;
 pub mod dirty;
 pub mod elicit;
+pub mod grant;
 pub mod groups;
 pub mod inbox;
 pub mod lifecycle;
 pub mod offers;
 pub mod palette;
+pub mod prefs;
 pub mod pulse;
 pub mod recall;
 pub mod route;
+pub mod seen;
 pub mod storage;
 pub mod tool;
 pub mod window;

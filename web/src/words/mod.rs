@@ -9,6 +9,10 @@ pub mod inbox;
 pub mod keys;
 mod language;
 pub mod page;
+pub mod pair;
+pub mod settings;
+pub mod side;
+pub mod start;
 
 pub use language::Language;
 
@@ -65,6 +69,7 @@ fn fill(pattern: &str, values: &[&dyn std::fmt::Display]) -> String {
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "what the macro defines is public wherever it is used")]
 mod tests {
     use super::*;
 

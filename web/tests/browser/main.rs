@@ -12,6 +12,7 @@ mod markdown;
 mod outside;
 mod overlays;
 mod page;
+mod place;
 mod queue;
 mod server;
 mod tabs;

@@ -27,12 +27,16 @@ const WIRED: &str = "portcullis-wired";
 /// Our own crates that each of ours may import in what it ships.
 const DIRECTION: [(&str, &[&str]); 12] = [
     (PROTOCOL, &[]),
+    ("portcullis-acp", &[PROTOCOL]),
     ("portcullis-agent", &[PROTOCOL]),
     ("portcullis-bridge", &[PROTOCOL]),
     ("portcullis-ingress", &[PROTOCOL]),
     ("portcullis-web", &[PROTOCOL]),
     (TESTKIT, &[PROTOCOL]),
-    ("portcullis", &[PROTOCOL, "portcullis-agent", "portcullis-bridge", "portcullis-ingress"]),
+    (
+        "portcullis",
+        &[PROTOCOL, "portcullis-acp", "portcullis-agent", "portcullis-bridge", "portcullis-ingress"],
+    ),
     (TESTS, &[PROTOCOL, TESTKIT]),
     (WIRED, &[PROTOCOL, TESTKIT]),
     ("portcullis-agents-tests", &[PROTOCOL, TESTKIT, WIRED]),

@@ -1,4 +1,5 @@
 use leptos::prelude::*;
+use portcullis_protocol::session::LinkView;
 
 use super::{Announcer, Bar, Overlays, install_keys};
 use crate::state::app::App;
@@ -7,6 +8,7 @@ use crate::state::route::Route;
 use crate::state::session::SessionSignals;
 use crate::view::inbox::Inbox;
 use crate::view::session::SessionPlace;
+use crate::view::settings::Settings;
 use crate::view::side::Side;
 use crate::view::start::{Home, NewSession};
 
@@ -18,6 +20,7 @@ pub(crate) fn Frame() -> impl IntoView {
     let session = Memo::new(move |_| app.route.with(|route| route.session().cloned()));
     install_keys(app);
     title(app);
+    mark_seen(app);
     view! {
         <div class="app" data-place=place>
             <Side/>
@@ -26,12 +29,23 @@ pub(crate) fn Frame() -> impl IntoView {
                 ("session", Some(id)) => view! { <SessionPlace id/> }.into_any(),
                 ("new", _) => view! { <NewSession/> }.into_any(),
                 ("inbox", _) => view! { <Inbox/> }.into_any(),
+                ("settings", _) => view! { <Settings/> }.into_any(),
                 _ => view! { <Home/> }.into_any(),
             }}
             <Announcer/>
             <Overlays/>
         </div>
     }
+}
+
+/// The open session is seen as far as it goes, while somebody can see it.
+fn mark_seen(app: App) {
+    Effect::new(move |_| {
+        let online = app.session.link.get() == LinkView::Online;
+        if let Some(session) = app.current().filter(|_| online && !document().hidden()) {
+            app.saw(&session.id, session.head_seq);
+        }
+    });
 }
 
 /// The tab's title says what waits, for whoever looks at another tab.
