@@ -7,6 +7,7 @@ use portcullis_tests::apart::Apart;
 use portcullis_tests::page::mark;
 use portcullis_tests::patience::{SOON, until};
 use portcullis_tests::walk::{Walk, walk_apart};
+use serde_json::json;
 
 const INBOX: &str = "[data-testid=inbox]";
 const LATER: &str = "[data-testid=inbox-later]";
@@ -31,7 +32,7 @@ field.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: t
 #[tokio::test]
 async fn what_three_sessions_ask_is_answered_in_one_place_oldest_first() -> Result<()> {
     walk_apart("inbox", async |walk| {
-        let page = walk.page().clone();
+        let page = &walk.page().clone();
         walk.pair().await?;
         for command in ["echo first", "echo second", "echo third"] {
             page.press(mark::NEW_SESSION).await?;
@@ -71,19 +72,26 @@ async fn what_three_sessions_ask_is_answered_in_one_place_oldest_first() -> Resu
 async fn requests_that_are_just_the_same_are_answered_together_only_when_a_person_says_so() -> Result<()> {
     walk_apart("alike", async |walk| {
         let session = walk.open_session().await?;
-        let page = walk.page();
-        page.prompt("@parallel\n  @bash touch same.txt\n  @bash touch same.txt\n  @bash touch other.txt").await?;
+        let page = &walk.page().clone();
+        let raw = |id: &str, command: &str| {
+            let request = json!({ "subtype": "can_use_tool", "tool_name": "Bash", "tool_use_id": id, "input": { "command": command } });
+            format!("@raw {}", json!({ "type": "control_request", "request_id": id, "request": request }))
+        };
+        let asks = [raw("same-1", "touch same"), raw("same-2", "touch same"), raw("other", "touch other")];
+        let prompt = format!("{}\n@sleep 25000", asks.join("\n"));
+        walk.system().owner().say(&session, "5f0c9d5e-6f0d-4b86-8a8e-0d1c5d6d9999", &prompt).await?;
         page.read(".strip-title", "1 of 3").await?;
         page.press("[data-testid=gate-alike] input").await?;
         walk.picture("alike").await?;
         page.press(mark::ALLOW).await?;
-        page.read(mark::GATE_EXACT, "other.txt").await?;
+        page.read(mark::GATE_EXACT, "touch other").await?;
         until("one to be left", SOON, async || {
             Ok((walk.system().owner().pending(&session).await? == 1).then_some(()))
         })
         .await?;
         page.press(mark::DENY).await?;
         page.press(mark::DENY_SEND).await?;
+        page.press(mark::STOP).await?;
         page.see_gone(mark::STOP).await
     })
     .await
@@ -94,7 +102,7 @@ async fn a_message_takes_a_picture_a_command_and_a_file_name_along() -> Result<(
     walk_apart("composing", async |walk| {
         std::fs::write(walk.system().root().join("project/README.md"), "hello")?;
         let session = walk.open_session().await?;
-        let page = walk.page();
+        let page = &walk.page().clone();
         page.client().execute(PASTE, Vec::new()).await?;
         page.see(THUMB).await?;
         page.type_into(mark::COMPOSER, "@say I see it, ").await?;
@@ -134,7 +142,7 @@ async fn a_message_takes_a_picture_a_command_and_a_file_name_along() -> Result<(
 async fn the_mode_is_changed_from_the_page_and_a_queued_message_is_taken_back() -> Result<()> {
     walk_apart("steering", async |walk| {
         walk.open_session().await?;
-        let page = walk.page();
+        let page = &walk.page().clone();
         page.see(&format!("{MODE}[data-value=default]")).await?;
         let mode = page.client().find(Locator::Css(MODE)).await?;
         mode.select_by_value("plan").await?;
@@ -160,7 +168,7 @@ async fn the_mode_is_changed_from_the_page_and_a_queued_message_is_taken_back() 
 async fn everything_is_reached_by_name_and_the_keys_are_listed() -> Result<()> {
     walk_apart("by-name", async |walk| {
         walk.open_session().await?;
-        let page = walk.page();
+        let page = &walk.page().clone();
         keys(walk, "\u{E00C}").await?;
         keys(walk, "?").await?;
         page.read("[data-testid=keys]", "Next request").await?;
