@@ -15,6 +15,7 @@ mod outcome;
 mod remote;
 mod signals;
 mod station;
+mod status;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
