@@ -117,7 +117,10 @@ async fn a_message_takes_a_picture_a_command_and_a_file_name_along() -> Result<(
         let log = walk.system().owner().log(&session).await?;
         let sent = log.iter().find(|event| event["type"] == "user" && event["message"]["content"].is_array());
         let content = &sent.context("no message with a picture")?["message"]["content"];
-        ensure!(content[0]["type"] == "image" && content[0]["source"]["media_type"] == "image/png", "{content}");
+        ensure!(
+            content[0]["type"] == "image" && content[0]["source"]["media_type"] == "image/png",
+            "{content}"
+        );
         let data = content[0]["source"]["data"].as_str().context("no data")?;
         ensure!(data.starts_with("iVBOR"), "no PNG: {data}");
 

@@ -12,8 +12,8 @@ use portcullis_protocol::session::{
 };
 use portcullis_protocol::wire::client::Presence;
 use portcullis_protocol::wire::prompt::Said;
-use portcullis_protocol::wire::{close, control};
 use portcullis_protocol::wire::rest::{Device, EventsPage, PostEvents};
+use portcullis_protocol::wire::{close, control};
 use portcullis_protocol::{RawJson, Tick};
 use serde::Deserialize;
 use wasm_bindgen_futures::spawn_local;

@@ -124,6 +124,10 @@ async fn nothing_is_listened_to_any_more_once_the_inbox_is_left() {
     settled().await;
     let heard = page.commands();
     page.end();
-    let last = heard.borrow().iter().rev().find_map(|command| if let Command::Watch(ids) = command { Some(ids.len()) } else { None });
+    let last = heard
+        .borrow()
+        .iter()
+        .rev()
+        .find_map(|command| if let Command::Watch(ids) = command { Some(ids.len()) } else { None });
     assert_eq!(last, Some(0));
 }

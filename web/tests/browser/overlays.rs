@@ -60,7 +60,8 @@ async fn g_and_a_letter_go_places_unless_letters_are_switched_off() {
     storage.set_item("portcullis.keys", "off").unwrap();
     on_page("g", false);
     on_page("i", false);
-    let went = || page.sent(|command| if let Command::Go(route) = command { Some(route.clone()) } else { None });
+    let went =
+        || page.sent(|command| if let Command::Go(route) = command { Some(route.clone()) } else { None });
     assert_eq!(went(), []);
     storage.remove_item("portcullis.keys").unwrap();
     on_page("g", false);
@@ -85,7 +86,11 @@ async fn a_command_is_completed_by_key_and_named_to_who_does_not_see_it() {
     press(&input, "Enter", false);
     settled().await;
     assert_eq!(value(&page), "/context ");
-    assert_eq!((page.count("[data-testid=fit]"), page.prompts().len()), (0, 0), "Enter chose, and sent nothing");
+    assert_eq!(
+        (page.count("[data-testid=fit]"), page.prompts().len()),
+        (0, 0),
+        "Enter chose, and sent nothing"
+    );
     press(&input, "Enter", false);
     assert_eq!(page.prompts(), ["/context "]);
     page.end();
@@ -96,7 +101,8 @@ async fn a_file_is_asked_for_behind_an_at_sign() {
     let page = Page::with_overlays();
     write(&page, "see @mai");
     settled().await;
-    let asked = page.sent(|command| if let Command::FindFiles(query) = command { Some(query.clone()) } else { None });
+    let asked =
+        page.sent(|command| if let Command::FindFiles(query) = command { Some(query.clone()) } else { None });
     assert_eq!(asked, ["mai"]);
     let told = r#"{"response":{"response":{"suggestions":["src/main.rs"]}}}"#;
     page.app.offers.update(|offers| offers.found("mai".into(), &RawJson::parse(told).unwrap()));
@@ -136,14 +142,16 @@ async fn a_large_picture_is_made_smaller_goes_with_the_message_and_can_be_taken_
     paste(&page, &picture(3_136, 20, "image/png").await);
     paste(&page, &picture(4, 4, "image/png").await);
     until("two thumbnails", || page.count("[data-testid=thumb]") == 2).await;
-    until("both drawn", || page.root_all("[data-testid=thumb] img").iter().all(|image| natural(image).0 > 0)).await;
+    until("both drawn", || page.root_all("[data-testid=thumb] img").iter().all(|image| natural(image).0 > 0))
+        .await;
     assert_eq!(natural(&page.root_all("[data-testid=thumb] img")[0]), (1_568, 10));
     page.click("[data-testid=thumb] button");
     settled().await;
     assert_eq!(page.count("[data-testid=thumb]"), 1);
     assert!(!page.is_disabled(SEND), "a picture says enough");
     page.click(SEND);
-    let files = page.sent(|command| if let Command::Prompt(said) = command { Some(said.files.clone()) } else { None });
+    let files = page
+        .sent(|command| if let Command::Prompt(said) = command { Some(said.files.clone()) } else { None });
     assert_eq!((files[0].len(), files[0][0].media_type.as_str()), (1, "image/png"));
     settled().await;
     assert_eq!(page.count("[data-testid=thumb]"), 0);

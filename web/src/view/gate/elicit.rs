@@ -21,7 +21,7 @@ use crate::words::gate as words;
 #[component]
 pub(crate) fn ElicitForm(
     desk: Desk,
-    ask: Arc<Ask>, 
+    ask: Arc<Ask>,
     form: Arc<Elicitation>,
     arming: ArmingSignal,
 ) -> impl IntoView {

@@ -23,7 +23,8 @@ impl Completion {
             word.map(|word| app.offers.with(|offers| complete::fitting(&word, offers))).unwrap_or_default()
         });
         Effect::new(move |_| {
-            let query = word.with(|word| word.as_ref().filter(|word| word.mark == '@').map(|word| word.query.clone()));
+            let query = word
+                .with(|word| word.as_ref().filter(|word| word.mark == '@').map(|word| word.query.clone()));
             if let Some(query) = query {
                 app.send(Command::FindFiles(query));
             }

@@ -48,9 +48,7 @@ pub(crate) fn PromptField(
         usize::try_from(caret.unwrap_or(0)).unwrap_or(0)
     };
     let choose = Callback::new(move |at: usize| {
-        if let Some((value, caret)) =
-            help.and_then(|help| help.completion.take(at, &text.get_untracked()))
-        {
+        if let Some((value, caret)) = help.and_then(|help| help.completion.take(at, &text.get_untracked())) {
             put(value, Some(caret));
             field.get_untracked().into_iter().for_each(|field| drop(field.focus()));
         }

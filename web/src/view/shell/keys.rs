@@ -155,10 +155,12 @@ fn deny() {
 /// To the prompt that begins the next turn, or the one before.
 fn turn(next: bool) {
     let Ok(prompts) = document().query_selector_all("[data-testid=item][data-kind=prompt]") else { return };
-    let prompts = (0..prompts.length()).filter_map(|at| prompts.get(at)?.dyn_into::<web_sys::HtmlElement>().ok());
+    let prompts =
+        (0..prompts.length()).filter_map(|at| prompts.get(at)?.dyn_into::<web_sys::HtmlElement>().ok());
     let prompts: Vec<web_sys::HtmlElement> = prompts.collect();
     let active = document().active_element();
-    let here = prompts.iter().position(|prompt| active.as_ref().is_some_and(|active| prompt.contains(Some(active))));
+    let here =
+        prompts.iter().position(|prompt| active.as_ref().is_some_and(|active| prompt.contains(Some(active))));
     let to = match (here, next) {
         (Some(at), true) => at.checked_add(1),
         (Some(at), false) => at.checked_sub(1),
