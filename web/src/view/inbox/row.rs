@@ -3,8 +3,9 @@ use portcullis_protocol::id::SessionId;
 
 use super::Asked;
 use crate::state::app::App;
+use crate::state::ask::{Ask, Form};
 use crate::state::command::Command;
-use crate::state::exact::{Body, Exact};
+use crate::state::exact::Body;
 use crate::state::route::Route;
 use crate::text::words as numbers;
 use crate::view::gate::{Ticks, spans};
@@ -24,7 +25,7 @@ pub(crate) fn Row(asked: Asked, chosen: Callback<()>) -> impl IntoView {
                 <span class="inbox-what">{told(&ask.what.head)}</span>
                 <span class="inbox-where">{place(app, &asked.key.session)}</span>
                 <time class="inbox-age">{age}</time>
-                <code class="inbox-glance">{glance(&ask.exact)}</code>
+                <code class="inbox-glance">{glance(&ask)}</code>
                 {ask.hints.first().map(|hint| view! { <span class="inbox-hint">{told(&hint.head)}</span> })}
             </button>
         </li>
@@ -88,8 +89,11 @@ fn place(app: App, session: &SessionId) -> impl Fn() -> AnyView + Send + Sync + 
 }
 
 /// The first line of what would run, to tell one row from another; what is decided on is the card.
-fn glance(exact: &Exact) -> Option<AnyView> {
-    match &exact.fields.first()?.body {
+fn glance(ask: &Ask) -> Option<AnyView> {
+    if let Form::Questions(questions) = &ask.form {
+        return questions.first().map(|question| told(&question.question));
+    }
+    match &ask.exact.fields.first()?.body {
         Body::Text(text) => text.lines.first().map(|line| spans(&line.spans, line.broken)),
         Body::Change { rows, .. } => rows.first().map(|row| spans(&row.spans, row.broken)),
     }
