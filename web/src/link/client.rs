@@ -15,7 +15,8 @@ use wasm_bindgen_futures::spawn_local;
 use super::api::{self, Failure};
 use super::channel::{Channel, Word};
 use super::drafts::Drafts;
-use super::driver::{Driver, Shared, Surface};
+use super::drive::{self, Drive};
+use super::driver::{Shared, Surface};
 use super::lists::Lister;
 use super::pairing::{self, PairError, Paired};
 use super::sweeper::Sweeper;
@@ -59,6 +60,7 @@ pub fn start(app: App) {
             attempt: Cell::new(0),
             online: RefCell::new(None),
             driver: RefCell::new(None),
+            wanted: RefCell::default(),
             watches: Watches::default(),
         });
         me.replace(Rc::downgrade(&client));
@@ -70,6 +72,10 @@ pub fn start(app: App) {
         });
         let carrier = Rc::clone(&client);
         app.on_command(move |command| carrier.carry_out(command));
+        if !drive::is_here() {
+            let client = Rc::clone(&client);
+            spawn_local(async move { client.when_drivers_can_be_started().await });
+        }
         // The client lives as long as the page; what hears of it holds it weakly.
         client.begin().await;
     });
@@ -105,7 +111,9 @@ struct Client {
     /// Number of the try to get in, so that an older one gives up.
     attempt: Cell<u32>,
     online: RefCell<Option<Online>>,
-    driver: RefCell<Option<Rc<Driver>>>,
+    driver: RefCell<Option<Rc<dyn Drive>>>,
+    /// What the inbox asked to watch before drivers could be started.
+    wanted: RefCell<Vec<portcullis_protocol::id::SessionId>>,
     watches: Watches,
 }
 
@@ -289,8 +297,8 @@ impl Client {
                 let client = Rc::clone(self);
                 spawn_local(async move { client.look_at_identity().await });
             }
-            (Word::Outbox(session), Some(driver)) if driver.id == session => driver.reread(),
-            (Word::Discarded(session, uuid), Some(driver)) if driver.id == session => {
+            (Word::Outbox(session), Some(driver)) if *driver.id() == session => driver.reread(),
+            (Word::Discarded(session, uuid), Some(driver)) if *driver.id() == session => {
                 driver.discard(uuid, false)
             }
             (Word::Outbox(_) | Word::Discarded(..), _) => {}
@@ -322,18 +330,18 @@ impl Client {
     /// Opens the session the address names, and ends the one it does not.
     fn follow(self: &Rc<Self>) {
         let route = self.app.route.get_untracked();
-        let open = self.driver.borrow().as_ref().map(|driver| driver.id.clone());
+        let open = self.driver.borrow().as_ref().map(|driver| driver.id().clone());
         if open.as_ref() == route.session() {
             return;
         }
         if let Some(driver) = self.driver.replace(None) {
-            self.app.saw(&driver.id, driver.applied_seq());
+            self.app.saw(driver.id(), driver.applied_seq());
             driver.end();
         }
         let Some(id) = route.session() else { return };
         let Some((shared, stirred)) = self.shared() else { return };
-        let driver = Driver::start(id.clone(), Surface::Open, shared, stirred);
-        self.driver.replace(Some(driver));
+        // Before drivers can be started there is none; `when_drivers_can_be_started` comes back to it.
+        self.driver.replace(drive::start(id.clone(), Surface::Open, shared, stirred));
         self.sweep();
     }
 
@@ -353,13 +361,27 @@ impl Client {
     }
 
     /// The open session and those the inbox listens to.
-    fn drivers(&self) -> Vec<Rc<Driver>> {
+    fn drivers(&self) -> Vec<Rc<dyn Drive>> {
         let mut drivers = self.watches.drivers();
         drivers.extend(self.driver.borrow().clone());
         drivers
     }
 
+    /// Opens and watches what was asked for too early.
+    async fn when_drivers_can_be_started(self: &Rc<Self>) {
+        drive::arrival().await;
+        self.follow();
+        let wanted = self.wanted.take();
+        if !wanted.is_empty() {
+            self.watch(&wanted);
+        }
+    }
+
     fn watch(&self, wanted: &[portcullis_protocol::id::SessionId]) {
+        if !drive::is_here() {
+            self.wanted.replace(wanted.to_vec());
+            return;
+        }
         if let Some((shared, stirred)) = self.shared() {
             self.watches.follow(self.app, wanted, Some(&shared), stirred);
         }
@@ -406,7 +428,7 @@ impl Client {
             Command::Watch(wanted) => self.watch(&wanted),
             Command::Decide { session, request_id, digest, choice } => {
                 let input = Input::Decide { uuid: browser::uuid(), request_id, digest, choice };
-                let asks = |driver: &&Rc<Driver>| session.as_ref() == Some(&driver.id);
+                let asks = |driver: &&Rc<dyn Drive>| session.as_ref() == Some(driver.id());
                 match self.drivers().iter().find(asks) {
                     Some(driver) => driver.feed(input),
                     None => self.feed(input),
@@ -479,7 +501,7 @@ impl Client {
     }
 
     fn sweep(&self) {
-        let open = self.driver.borrow().as_ref().map(|driver| driver.id.clone());
+        let open = self.driver.borrow().as_ref().map(|driver| driver.id().clone());
         if let Some(online) = &*self.online.borrow() {
             online.sweeper.sweep(open);
         }

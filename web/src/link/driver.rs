@@ -23,6 +23,7 @@ use super::browser::{self, Timer};
 use super::channel::{Channel, Word};
 use super::courier::{self, Courier};
 use super::drafts::Drafts;
+use super::drive::Drive;
 use super::history;
 use super::socket::{self, Heard, Socket};
 use super::tokens::Tokens;
@@ -39,7 +40,7 @@ const HIDDEN_PAINT_MS: u64 = 500;
 
 /// The driver of one session.
 pub(super) struct Driver {
-    pub(super) id: SessionId,
+    id: SessionId,
     app: App,
     /// What shows it.
     surface: Surface,
@@ -94,13 +95,71 @@ pub(super) struct Shared {
     pub(super) drafts: Rc<Drafts>,
 }
 
+impl Drive for Driver {
+    fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    fn applied_seq(&self) -> u64 {
+        self.machine.borrow().applied_seq()
+    }
+
+    fn feed(&self, input: Input) {
+        self.feed(input);
+    }
+
+    fn reread(&self) {
+        self.reread();
+    }
+
+    fn say(&self, said: Said) {
+        self.say(said);
+    }
+
+    fn say_again(&self, uuid: &str) {
+        self.say_again(uuid);
+    }
+
+    fn find_files(&self, query: String) {
+        self.find_files(query);
+    }
+
+    fn keep_again(&self) {
+        self.keep_again();
+    }
+
+    fn discard(&self, uuid: String, here: bool) {
+        self.discard(uuid, here);
+    }
+
+    fn hide(&self) {
+        self.hide();
+    }
+
+    fn rest(&self) {
+        self.rest();
+    }
+
+    fn rise(&self) {
+        self.rise();
+    }
+
+    fn unsent(&self) -> usize {
+        self.unsent()
+    }
+
+    fn end(&self) {
+        self.end();
+    }
+}
+
 impl Driver {
     /// Opens `id`: paints what is there, restores what was not delivered, connects.
     pub(super) fn start(
         id: SessionId,
         surface: Surface,
         shared: Shared,
-        stirred: impl Fn() + 'static,
+        stirred: Box<dyn Fn()>,
     ) -> Rc<Self> {
         let Shared { app, tokens, vault, channel, drafts } = shared;
         let place = Place { device: tokens.device().clone(), session: id.clone() };
@@ -118,7 +177,7 @@ impl Driver {
             courier: Rc::new(courier),
             channel,
             drafts,
-            stirred: Box::new(stirred),
+            stirred,
             me: me.clone(),
             machine: RefCell::new(Session::new(config)),
             socket: RefCell::new(None),
@@ -147,7 +206,7 @@ impl Driver {
     }
 
     /// Reads what is kept: from before, or by another tab.
-    pub(super) fn reread(&self) {
+    fn reread(&self) {
         // What is on its way to a session that is not open is swept.
         let Some(driver) = self.me.upgrade().filter(|driver| driver.is_open()) else { return };
         spawn_local(async move {
@@ -159,14 +218,14 @@ impl Driver {
     }
 
     /// A person said something. What the machine does not take goes back to where it was typed.
-    pub(super) fn say(&self, said: Said) {
+    fn say(&self, said: Said) {
         self.said.replace(Some(said.clone()));
         self.feed(Input::Prompt { uuid: browser::uuid(), said });
         self.said.replace(None);
     }
 
     /// A person says again what was refused.
-    pub(super) fn say_again(&self, uuid: &str) {
+    fn say_again(&self, uuid: &str) {
         let said = {
             let machine = self.machine.borrow();
             let entry = machine.outbox().entries().iter().find(|entry| entry.prompt.uuid == uuid);
@@ -177,7 +236,7 @@ impl Driver {
     }
 
     /// Asks the agent for files whose names fit what is typed.
-    pub(super) fn find_files(&self, query: String) {
+    fn find_files(&self, query: String) {
         let request = control::file_suggestions(&query);
         self.ask(Asked::Files(query), request);
     }
@@ -189,7 +248,7 @@ impl Driver {
     }
 
     /// Writes down again what is under way, after the storage was lost.
-    pub(super) fn keep_again(&self) {
+    fn keep_again(&self) {
         let machine = self.machine.borrow();
         for entry in machine.outbox().entries() {
             let (courier, uuid, said) =
@@ -201,7 +260,7 @@ impl Driver {
     }
 
     /// A person threw a prompt away, here or in another tab.
-    pub(super) fn discard(&self, uuid: String, here: bool) {
+    fn discard(&self, uuid: String, here: bool) {
         if here {
             self.channel.say(&Word::Discarded(self.id.clone(), uuid.clone()));
         } else {
@@ -211,32 +270,27 @@ impl Driver {
     }
 
     /// The tab rests: the page may be frozen or cached, which no socket and no lock survives.
-    pub(super) fn rest(&self) {
+    fn rest(&self) {
         self.feed(Input::Stop);
         self.courier.let_go();
         self.paint();
     }
 
     /// The tab is back.
-    pub(super) fn rise(&self) {
+    fn rise(&self) {
         self.feed(Input::Start);
         self.reread();
     }
 
     /// Prompts that did not reach the server.
-    pub(super) fn unsent(&self) -> usize {
+    fn unsent(&self) -> usize {
         use portcullis_protocol::session::transcript::PromptState;
         let machine = self.machine.borrow();
         machine.outbox().entries().iter().filter(|entry| entry.prompt.state != PromptState::Stored).count()
     }
 
-    /// How far the log is on the screen.
-    pub(super) fn applied_seq(&self) -> u64 {
-        self.machine.borrow().applied_seq()
-    }
-
     /// Ends it: another session is opened, or none.
-    pub(super) fn end(&self) {
+    fn end(&self) {
         self.feed(Input::Stop);
         self.ended.set(true);
         self.timer.replace(None);
@@ -245,7 +299,7 @@ impl Driver {
     }
 
     /// Tells the machine something and performs what comes of it.
-    pub(super) fn feed(&self, input: Input) {
+    fn feed(&self, input: Input) {
         if self.ended.get() {
             return;
         }
@@ -502,7 +556,7 @@ impl Driver {
     }
 
     /// The tab was hidden: the frame that was asked for will not come.
-    pub(super) fn hide(&self) {
+    fn hide(&self) {
         self.feed(Input::Hidden);
         self.paint();
     }

@@ -6,6 +6,7 @@ mod browser;
 mod caller;
 mod client;
 pub mod courier;
+mod drive;
 mod driver;
 mod history;
 pub mod lists;

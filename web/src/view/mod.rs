@@ -5,6 +5,7 @@
 
 mod gate;
 mod inbox;
+mod later;
 mod markdown;
 mod pair;
 mod session;

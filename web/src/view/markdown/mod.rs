@@ -6,4 +6,4 @@ mod prose;
 
 pub(crate) use blocks::blocks;
 pub(crate) use inlines::inlines;
-pub(crate) use prose::Prose;
+pub(crate) use prose::{as_said, said_later};

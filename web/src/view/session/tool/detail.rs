@@ -2,11 +2,16 @@ use leptos::prelude::*;
 
 use super::{ChangeTable, OutputView};
 use crate::state::tool::{Detail, Todo};
-use crate::view::markdown::Prose;
+use crate::view::later::later;
+use crate::view::markdown::{as_said, said_later};
 
-/// What a tool call opens to.
+later! {
+    /// What a tool call opens to.
+    rich: fn detail_later(detail: Detail) { view! { <DetailView detail/> }.into_any() }
+}
+
 #[component]
-pub(crate) fn DetailView(detail: Detail) -> impl IntoView {
+fn DetailView(detail: Detail) -> impl IntoView {
     match detail {
         Detail::Command { command, output } => view! {
             <div class="detail">
@@ -21,7 +26,7 @@ pub(crate) fn DetailView(detail: Detail) -> impl IntoView {
         }
         Detail::Plan(plan) => {
             let said = Memo::new(move |_| (plan.clone(), false));
-            view! { <div class="detail plan"><Prose said/></div> }.into_any()
+            view! { <div class="detail plan">{said_later::view(said, move |_| as_said(said))}</div> }.into_any()
         }
         Detail::Plain { input, output } => view! {
             <div class="detail">

@@ -6,6 +6,6 @@ mod output;
 mod tool_view;
 
 pub(crate) use change::ChangeTable;
-pub(crate) use detail::DetailView;
+pub(crate) use detail::detail_later;
 pub(crate) use output::OutputView;
 pub(crate) use tool_view::ToolView;

@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 use portcullis_protocol::session::transcript::{Item, ItemBody, ToolState};
 
-use super::DetailView;
+use super::detail_later;
 use crate::state::app::App;
 use crate::state::session::SessionSignals;
 use crate::state::tool::{Card, Detail};
@@ -51,7 +51,7 @@ pub(crate) fn ToolView(item: ArcRwSignal<Item>) -> impl IntoView {
             <code class="line-object">{move || inside(session, read(|card| &card.object))}</code>
             <span class="line-result" hidden=move || open.get() && said_below()>{move || read(|card| &card.result)}</span>
         </button>
-        {move || open.get().then(|| card.with(|card| card.as_ref().map(|(card, _)| view! { <DetailView detail=card.detail.clone()/> })))}
+        {move || open.get().then(|| card.with(|card| card.as_ref().map(|(card, _)| detail_later::view_or_word(card.detail.clone()))))}
     }
 }
 
