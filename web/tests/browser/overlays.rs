@@ -101,9 +101,11 @@ async fn a_file_is_asked_for_behind_an_at_sign() {
     let page = Page::with_overlays();
     write(&page, "see @mai");
     settled().await;
-    let asked =
-        page.sent(|command| if let Command::FindFiles(query) = command { Some(query.clone()) } else { None });
-    assert_eq!(asked, ["mai"]);
+    let asked = || {
+        page.sent(|command| if let Command::FindFiles(query) = command { Some(query.clone()) } else { None })
+    };
+    until("the agent is asked", || !asked().is_empty()).await;
+    assert_eq!(asked(), ["mai"]);
     let told = r#"{"response":{"response":{"suggestions":["src/main.rs"]}}}"#;
     page.app.offers.update(|offers| offers.found("mai".into(), &RawJson::parse(told).unwrap()));
     settled().await;
