@@ -40,9 +40,6 @@ words! {
     plural lost: "{0} message was not sent. Logging out throws that away, and every draft.", "{0} messages were not sent. Logging out throws that away, and every draft." | "有 {0} 条消息尚未发送。退出登录会丢弃它们以及所有草稿。";
     plural unsent_elsewhere: "{0} message in another session is not sent yet.", "{0} messages in other sessions are not sent yet." | "其他会话中还有 {0} 条消息未发送。";
     newcomer: "A device wants in" | "有设备请求加入";
-    machine: "A machine wants to run agents for you" | "有一台机器想为你运行代理";
-    machine_asks: "is a machine that wants to run agents for you. Does it show this code?"
-        | "是一台想为你运行代理的机器。它显示的是这个代码吗?";
     newcomer_asks: "wants in. Does it show this code?" | "请求加入。它显示的是这个代码吗?";
     newcomer_machine: "A machine wants to run agents for you" | "有一台机器想为你运行代理";
     newcomer_machine_asks: "is a machine that wants to run agents here. Does it show this code?"

@@ -7,7 +7,7 @@ use crate::state::command::Command;
 use crate::state::groups::{self, Group};
 use crate::state::route::Route;
 use crate::view::shell::{CopyLine, LinkMark, PlaceLink};
-use crate::words::side as words;
+use crate::words::{inbox, side as words};
 
 const LISTED: [Group; 3] = [Group::Waiting, Group::Running, Group::Idle];
 
@@ -28,6 +28,7 @@ pub fn Side() -> impl IntoView {
         };
         !none() && loaded() && LISTED.into_iter().all(fits)
     };
+    let waiting = move || sessions.with(|all| all.iter().map(|one| one.pending_count).sum::<u32>());
     let new = move |_| app.send(Command::Go(Route::New));
     view! {
         <nav class="side" aria-label=words::sessions()>
@@ -37,6 +38,10 @@ pub fn Side() -> impl IntoView {
                     {words::new_session()}
                 </button>
             </header>
+            <PlaceLink route=Route::Inbox class="row side-inbox" name="inbox-link">
+                <span class="row-title">{inbox::title()}</span>
+                <span class="row-count" hidden=move || waiting() == 0>{waiting} <span class="unseen">{inbox::waiting()}</span></span>
+            </PlaceLink>
             <WaitingDevices/>
             <PlaceLink route=Route::Inbox class="inbox-link" name="inbox-link">
                 {words::inbox()} <data class="row-count" hidden=move || waiting() == 0>{waiting}</data>
