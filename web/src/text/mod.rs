@@ -3,6 +3,7 @@
 pub mod ansi;
 pub mod links;
 pub mod markdown;
+pub mod pretty;
 pub mod seal;
 pub mod words;
 

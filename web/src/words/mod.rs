@@ -5,6 +5,8 @@
 
 mod language;
 pub mod page;
+pub mod session;
+pub mod tool;
 
 pub use language::Language;
 
