@@ -6,12 +6,15 @@ pub mod command;
 pub mod delivery;
 pub mod dirty;
 pub mod elicit;
+pub mod find;
 pub mod groups;
 pub mod lifecycle;
 pub mod pulse;
 pub mod route;
+pub mod rows;
 pub mod storage;
 pub mod tool;
+pub mod voice;
 pub mod window;
 
 pub use portcullis_protocol::approval::{arming, edit, exact, told};

@@ -51,13 +51,19 @@ impl Window {
         }
     }
 
-    /// Items came in above: a list of `before` has `len` items now, and what was in the page stays in it, with some of
-    /// what is new.
-    pub fn grow_above(&mut self, before: usize, len: usize) {
-        let new = len.saturating_sub(before);
-        self.first = self.first.min(before) + new;
-        self.end = self.end.map(|end| end + new).filter(|end| *end < len);
+    /// Another part of the log is shown, and what was in the page is `start..end` of its `len` items now: it stays, with
+    /// some of what is above.
+    pub fn moved(&mut self, start: usize, end: usize, len: usize) {
+        *self = Self { first: start.min(len), end: Some(end).filter(|end| *end < len) };
         self.earlier();
+    }
+
+    /// The item at `index` is to be seen, of `len`.
+    pub fn show(&mut self, index: usize, len: usize) {
+        if !self.range(len).contains(&index) {
+            let first = index.saturating_sub(SHIFT).min(len.saturating_sub(PAGE));
+            *self = Self { first, end: Some(first + PAGE).filter(|end| *end < len) };
+        }
     }
 
     /// Somebody wants to see earlier items.
@@ -155,14 +161,23 @@ mod tests {
     #[test]
     fn what_comes_in_above_leaves_in_the_page_what_was_in_it() {
         let mut window = opened(500);
-        window.grow_above(500, 2_500);
-        assert_eq!(window.range(2_500), 2_050..2_500);
-        window.trim_end(2_500, PAGE);
-        window.grow_above(2_500, 2_510);
-        assert_eq!(window.range(2_510), 1_910..2_360);
-        let mut whole = Window::default();
-        whole.grow_above(200, 250);
-        assert_eq!(whole.range(250), 0..250, "fewer came than a step");
+        window.moved(2_200, 2_500, 2_500);
+        assert_eq!((window.range(2_500), window.has_the_end()), (2_050..2_500, true));
+        window.moved(100, 400, 2_510);
+        assert_eq!((window.range(2_510), window.has_the_end()), (0..400, false), "fewer came than a step");
+    }
+
+    #[test]
+    fn what_is_looked_for_is_shown_in_the_middle_of_a_page_unless_it_is_there_already() {
+        let mut window = opened(2_000);
+        window.show(1_900, 2_000);
+        assert_eq!(window.range(2_000), 1_700..2_000);
+        window.show(1_000, 2_000);
+        assert_eq!(window.range(2_000), 850..1_150);
+        window.show(3, 2_000);
+        assert_eq!(window.range(2_000), 0..300);
+        window.show(1_999, 2_000);
+        assert_eq!((window.range(2_000), window.has_the_end()), (1_700..2_000, true));
     }
 
     #[test]
