@@ -16,8 +16,7 @@ pub(crate) fn Announcer() -> impl IntoView {
         newest.map(|what| format!("Waiting for you: {what}"))
     });
     let ended = Memo::new(move |_| {
-        let last = app.session.keys.with(|keys| keys.last().copied())?;
-        let item = app.session.item(last)?;
+        let item = app.session.item(app.session.newest()?)?;
         item.with(|item| match &item.body {
             ItemBody::TurnEnd(end) => Some(match end.outcome {
                 TurnOutcome::Completed => "The agent is done.",
