@@ -1,12 +1,12 @@
 //! `cargo xtask bench protocol`: how fast the protocol crate decodes and folds, natively and in headless Chromium.
 //!
-//! `cargo xtask bench reliability`: the real program over a network that fails, see [`reliability`].
+//! `cargo xtask bench reliability` and `cargo xtask bench bridge`: the real program, see [`wired`].
 //!
 //! The protocol's benchmark runs on both sides and prints a line of JSON per case; this makes one table of them. No figure is
 //! kept: what is printed is what this machine did just now.
 
-mod reliability;
 mod table;
+mod wired;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, ExitCode};
@@ -34,6 +34,9 @@ pub(crate) struct Options {
     /// Only in headless Chromium
     #[arg(long, conflicts_with = "native")]
     browser: bool,
+    /// Which scenes of the bridge's benchmark, and how many seconds each: `-- huge slow 5`
+    #[arg(last = true)]
+    scenes: Vec<String>,
 }
 
 /// What can be measured.
@@ -43,11 +46,15 @@ pub(crate) enum Subject {
     Protocol,
     /// What is lost and what it takes over a network that fails, with the real program
     Reliability,
+    /// Whether decisions and requests wait behind what an agent prints, with the real program
+    Bridge,
 }
 
 pub(crate) fn run(checkout: &Checkout, options: &Options, interrupt: &Interrupt) -> Result<ExitCode> {
-    if options.subject == Subject::Reliability {
-        return reliability::run(checkout, interrupt);
+    match options.subject {
+        Subject::Protocol => {}
+        Subject::Reliability => return wired::run(checkout, "reliability", &[], interrupt),
+        Subject::Bridge => return wired::run(checkout, "bridge", &options.scenes, interrupt),
     }
     let mut measured = Vec::new();
     if !options.browser {

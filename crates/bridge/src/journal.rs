@@ -78,7 +78,7 @@ impl Journal {
                 Entry::Closed { .. } | Entry::Settled { .. } | Entry::Told | Entry::Ended { .. } => {
                     self.spool.sync()?;
                 }
-                Entry::Prompt { .. } | Entry::Answered { .. } | Entry::Started { .. } => {}
+                Entry::Prompt { .. } | Entry::Answered { .. } | Entry::Started { .. } | Entry::Left(_) => {}
             }
             write_line(&mut self.file, entry)?;
             self.file.sync_data()

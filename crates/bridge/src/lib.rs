@@ -41,5 +41,6 @@ pub use policy::{Policy, PolicyError};
 #[cfg(feature = "machine")]
 pub mod machine {
     pub use crate::core::earlier::{Earlier, EarlierAgent, EarlierPrompt, Entry, Fact, Rest};
+    pub use crate::core::legacy::{Legacy, Spent};
     pub use crate::core::{AgentExit, End, Input, Output, PostOutcome, Receipt, Relay, RelaySpec};
 }

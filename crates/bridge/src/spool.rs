@@ -68,7 +68,8 @@ impl Spool {
             | Entry::Closed { .. }
             | Entry::Started { .. }
             | Entry::Told
-            | Entry::Ended { .. } => return,
+            | Entry::Ended { .. }
+            | Entry::Left(_) => return,
         };
         match self.speakers.iter_mut().find(|(speaker, _)| speaker == incarnation) {
             Some((_, next)) => *next = next_n.max(*next),
@@ -91,7 +92,8 @@ impl Spool {
                 | Entry::Closed { .. }
                 | Entry::Started { .. }
                 | Entry::Told
-                | Entry::Ended { .. } => true,
+                | Entry::Ended { .. }
+                | Entry::Left(_) => true,
             };
             if !is_taken {
                 write_line(&mut file, &entry)?;

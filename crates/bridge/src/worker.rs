@@ -165,7 +165,7 @@ impl Worker {
                         return Some(End::Lost(error.to_string()));
                     }
                 }
-                Output::Spawn => self.spawn(ways),
+                Output::Spawn { resume } => self.spawn(ways, resume.as_deref()),
                 Output::Send(_) | Output::Post(_) | Output::Stdin { .. } | Output::Terminate => {
                     self.perform(output, ways);
                 }
@@ -174,16 +174,17 @@ impl Worker {
         None
     }
 
-    fn spawn(&mut self, ways: &mut Ways) {
+    fn spawn(&mut self, ways: &mut Ways, resume: Option<&str>) {
         let spawned = match &self.command {
             Some(command) => {
-                AgentProcess::spawn(command, ways.receipts.clone()).map_err(|error| error.to_string())
+                let command = command.taking_up(resume);
+                AgentProcess::spawn(&command, ways.receipts.clone()).map_err(|error| error.to_string())
             }
             None => Err("this session has no agent".to_owned()),
         };
         match spawned {
             Ok(agent) => {
-                tracing::info!(session = %self.session, "the agent started");
+                tracing::info!(session = %self.session, resume, "the agent started");
                 ways.agent = Some(agent);
             }
             // The machine reads no time from this input.
@@ -218,7 +219,7 @@ impl Worker {
                     agent.kill(Kill::Within(self.agent_grace));
                 }
             }
-            Output::Spawn | Output::Journal(_) | Output::Finish(_) => {}
+            Output::Spawn { .. } | Output::Journal(_) | Output::Finish(_) => {}
         }
     }
 }

@@ -453,7 +453,7 @@ impl Worker {
                     let session = self.session.clone();
                     self.ground.disk.files().journals.entry(session).or_default().push(entry);
                 }
-                Output::Spawn => {
+                Output::Spawn { .. } => {
                     self.dice.next();
                     let dice = self.dice.fork("agent");
                     self.agent = Some(Agent::spawn(self.session.clone(), self.ground.record.clone(), dice));

@@ -467,6 +467,7 @@ fn choice_name(choice: &Choice) -> &'static str {
     match choice {
         Choice::Allow | Choice::AllowWith { .. } | Choice::Answer { .. } => "allow",
         Choice::AllowEdited { .. } => "allow edited",
+        Choice::Pick { .. } => "pick",
         Choice::Accept { .. } | Choice::Complete { .. } => "answer",
         Choice::Deny { .. } => "deny",
     }

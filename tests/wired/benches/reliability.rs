@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use portcullis_wired::chance::Chance;
+use portcullis_wired::machine;
 use portcullis_wired::measure;
 use portcullis_wired::scale::profile;
 use portcullis_wired::stage::Stage;
@@ -22,7 +23,7 @@ const CLICKS: u64 = 200;
 #[tokio::main]
 async fn main() -> Result<()> {
     let seed = Chance::seed_or(1);
-    println!("program: {} profile; {} CPUs; load {}; seed {seed}", profile(), cpus(), load());
+    println!("program: {} profile; {} CPUs; load {}; seed {seed}", profile(), machine::cpus(), machine::load());
     let plan = Plan { facts: 20_000, rounds: 40, tabs: 3, seed, weather: Weather::Cuts };
     let findings = storm::run(plan).await?;
     println!("\n{}", findings.table());
@@ -37,17 +38,7 @@ async fn main() -> Result<()> {
     let stage = Stage::set_with_agent(Path::new(PUPPET)).await?;
     let samples = measure::click(&stage, &stage.project()?.join("answers.txt"), CLICKS).await?;
     println!("{}", samples.row("click to the agent's stdin"));
-    println!("\nload at the end: {}", load());
+    println!("\nload at the end: {}", machine::load());
     ensure!(findings.are_clean(), "something was lost, doubled or reordered");
     Ok(())
-}
-
-fn cpus() -> usize {
-    std::thread::available_parallelism().map_or(0, std::num::NonZero::get)
-}
-
-/// What else the machine does: the load averages of 1, 5 and 15 minutes.
-fn load() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }

@@ -3,11 +3,13 @@
 //! resets and repeats what passes.
 //!
 //! `cargo xtask test wired` builds the program and runs the tests, `cargo xtask soak` runs them at full size, and
-//! `cargo xtask bench reliability` prints what they find as a table.
+//! `cargo xtask bench reliability` prints what they find as a table. `cargo xtask bench bridge` measures what [`load`] says.
 
 pub mod chance;
 pub mod device;
 pub mod facts;
+pub mod load;
+pub mod machine;
 pub mod measure;
 pub mod patience;
 pub mod process;

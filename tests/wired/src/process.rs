@@ -1,6 +1,6 @@
 //! One process of the program under test, with its log; dropped, it is gone, and so is all it started.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
@@ -20,6 +20,27 @@ pub struct Process {
     /// Kept, so that it can go on writing.
     stdout: Option<BufReader<ChildStdout>>,
     log: PathBuf,
+}
+
+/// What a process finds around itself.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Where programs are looked for before the PATH.
+    pub programs: Option<PathBuf>,
+    /// All variables beside PATH and TMPDIR; absent = those of this process.
+    pub variables: Option<Vec<(String, OsString)>>,
+}
+
+impl Surroundings {
+    fn tell(&self, command: &mut Command) -> Result<()> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        if let Some(variables) = &self.variables {
+            command.env_clear().envs(variables.iter().map(|(name, value)| (name, value)));
+        }
+        let folders = self.programs.iter().cloned().chain(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(folders)?);
+        Ok(())
+    }
 }
 
 /// The program under test, as the command that runs the tests says.
@@ -47,30 +68,26 @@ impl Process {
     /// # Errors
     /// When it cannot be started.
     pub fn start<W: AsRef<OsStr>>(words: &[W], folder: &Path, name: &str) -> Result<Self> {
-        Self::start_with(words, folder, name, None)
+        Self::start_in(words, folder, name, &Surroundings::default())
     }
 
-    /// The same with a folder in which programs are looked for first.
+    /// The same among other programs or variables than this process has.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start_with<W: AsRef<OsStr>>(
+    pub fn start_in<W: AsRef<OsStr>>(
         words: &[W],
         folder: &Path,
         name: &str,
-        programs: Option<&Path>,
+        surroundings: &Surroundings,
     ) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let file = OpenOptions::new().create(true).append(true).open(&log)?;
         let temporary = folder.join("tmp");
         std::fs::create_dir_all(&temporary)?;
         let mut command = Command::new(program()?);
+        surroundings.tell(&mut command)?;
         command.args(words).env("TMPDIR", temporary).current_dir(folder).process_group(0);
-        if let Some(programs) = programs {
-            let path = std::env::var_os("PATH").unwrap_or_default();
-            let folders = std::iter::once(programs.to_owned()).chain(std::env::split_paths(&path));
-            command.env("PATH", std::env::join_paths(folders)?);
-        }
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).spawn()?;
         let stdout = child.stdout.take().map(BufReader::new);
         Ok(Self { child, stdout, log })

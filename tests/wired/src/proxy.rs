@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::chance::Chance;
 use crate::recorder::Recorder;
@@ -106,6 +107,8 @@ struct Shared {
     lines: Mutex<BTreeMap<u64, Arc<Line>>>,
     next: AtomicU64,
     counts: Mutex<Counts>,
+    /// Bytes a second toward the server, over all connections, and when the next may pass.
+    pace: Mutex<Option<(u64, Instant)>>,
 }
 
 /// One connection.
@@ -151,6 +154,7 @@ impl Proxy {
             lines: Mutex::default(),
             next: AtomicU64::new(0),
             counts: Mutex::default(),
+            pace: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, accepting })
@@ -159,6 +163,11 @@ impl Proxy {
     /// Where connections lead from now on; `None` closes every new one at once.
     pub fn lead_to(&self, upstream: Option<SocketAddr>) {
         *locked(&self.shared.upstream) = upstream;
+    }
+
+    /// Lets only so many bytes a second pass toward the server from now on, over all connections together.
+    pub fn slow_down_to(&self, bytes_per_s: Option<u64>) {
+        *locked(&self.shared.pace) = bytes_per_s.map(|bytes| (bytes, Instant::now()));
     }
 
     /// As the origin of a URL.
@@ -245,6 +254,14 @@ impl Drop for Proxy {
 }
 
 impl Shared {
+    /// When `bytes` may pass toward the server.
+    fn turn(&self, bytes: usize) -> Option<Instant> {
+        let mut pace = locked(&self.pace);
+        let (bytes_per_s, free) = pace.as_mut()?;
+        *free = (*free).max(Instant::now()) + Duration::from_secs_f64(bytes as f64 / *bytes_per_s as f64);
+        Some(*free)
+    }
+
     fn count(&self, fault: Fault) {
         *locked(&self.counts).entry(fault).or_default() += 1;
     }
@@ -334,6 +351,11 @@ impl Pump<'_> {
     }
 
     async fn pass(&mut self, bytes: &[u8], to: &mut (impl AsyncWrite + Unpin)) -> Result<(), End> {
+        if self.toward == Toward::Server
+            && let Some(turn) = self.shared.turn(bytes.len())
+        {
+            tokio::time::sleep_until(turn).await;
+        }
         if let Some((left, small)) = self.slow {
             tokio::time::sleep(SLOW_PIECE).await;
             self.slow = left.checked_sub(1).map(|left| (left, small));

@@ -1,17 +1,18 @@
 //! Two machines played by two folders: a server with its database, a laptop with a bridge and the scripted agent, and a
 //! faulty network on each of the two hops.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::device::{Device, Paired};
 use crate::patience::{PATIENCE, until};
-use crate::process::{Process, processes_in, run};
+use crate::process::{Process, Surroundings, processes_in, run};
 use crate::proxy::Proxy;
 use crate::tab::Tab;
 
@@ -27,9 +28,29 @@ pub struct Stage {
     pub back: Proxy,
     /// The owner, without any proxy between.
     pub owner: Device,
-    /// Where the bridge finds agents before it looks on the PATH.
-    programs: Option<PathBuf>,
+    laptop: Laptop,
     folder: TempDir,
+}
+
+/// What is special about the machine of the bridge.
+#[derive(Clone, Debug)]
+pub struct Laptop {
+    /// Programs the bridge finds before it looks on the PATH, by name.
+    pub programs: Vec<(String, PathBuf)>,
+    /// All variables of the bridge beside PATH, TMPDIR and a HOME of its own; absent = those of this process.
+    pub variables: Option<Vec<(String, OsString)>>,
+    /// Rules of its policy beside the directory.
+    pub policy: Map<String, Value>,
+    /// Further arguments of `remote-control`.
+    pub words: Vec<String>,
+}
+
+impl Default for Laptop {
+    fn default() -> Self {
+        let mut policy = Map::new();
+        policy.insert("agents".into(), json!(["builtin", "claude"]));
+        Self { programs: Vec::new(), variables: None, policy, words: Vec::new() }
+    }
 }
 
 impl Stage {
@@ -38,7 +59,21 @@ impl Stage {
     /// # Errors
     /// When something does not start.
     pub async fn set() -> Result<Self> {
+        Self::set_with(Laptop::default()).await
+    }
+
+    /// The same with another machine at the bridge's end.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub async fn set_with(laptop: Laptop) -> Result<Self> {
         let mut stage = Self::server_alone().await?;
+        let programs = stage.programs();
+        std::fs::create_dir_all(&programs)?;
+        for (name, program) in &laptop.programs {
+            std::os::unix::fs::symlink(program, programs.join(name))?;
+        }
+        stage.laptop = laptop;
         stage.log_in().await?;
         stage.start_bridge().await?;
         Ok(stage)
@@ -49,14 +84,8 @@ impl Stage {
     /// # Errors
     /// When something does not start.
     pub async fn set_with_agent(program: &Path) -> Result<Self> {
-        let mut stage = Self::server_alone().await?;
-        let programs = stage.folder.path().join("programs");
-        std::fs::create_dir(&programs)?;
-        std::os::unix::fs::symlink(program, programs.join("claude"))?;
-        stage.programs = Some(programs);
-        stage.log_in().await?;
-        stage.start_bridge().await?;
-        Ok(stage)
+        let programs = vec![("claude".to_owned(), program.to_owned())];
+        Self::set_with(Laptop { programs, ..Laptop::default() }).await
     }
 
     /// The server and its owner, without a bridge.
@@ -65,7 +94,7 @@ impl Stage {
     /// When it does not start.
     pub async fn server_alone() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("portcullis-wired-").tempdir()?;
-        for name in ["server", "laptop/project"] {
+        for name in ["server", "laptop/project", "laptop/home"] {
             std::fs::create_dir_all(folder.path().join(name))?;
         }
         let (front, back) = (Proxy::start().await?, Proxy::start().await?);
@@ -79,7 +108,8 @@ impl Stage {
         let Paired::Owner(owner) = Device::pair(url, code, "owner").await? else {
             bail!("not the first device")
         };
-        Ok(Self { ingress: Some(ingress), bridge: None, address, front, back, owner, programs: None, folder })
+        let laptop = Laptop::default();
+        Ok(Self { ingress: Some(ingress), bridge: None, address, front, back, owner, laptop, folder })
     }
 
     /// A further device, confirmed by the owner as `role`.
@@ -126,18 +156,22 @@ impl Stage {
     /// When it does not come.
     pub async fn start_bridge(&mut self) -> Result<()> {
         let policy = self.laptop().join("policy.json");
-        std::fs::write(
-            &policy,
-            json!({"directories": [self.project()?], "agents": ["builtin", "claude"]}).to_string(),
-        )?;
-        let words = [
+        let mut rules = self.laptop.policy.clone();
+        rules.insert("directories".into(), json!([self.project()?]));
+        std::fs::write(&policy, Value::Object(rules).to_string())?;
+        let mut words = vec![
             "remote-control".to_owned(),
             self.project()?.display().to_string(),
             format!("--policy={}", policy.display()),
             self.laptop_data(),
         ];
-        let programs = self.programs.as_deref();
-        self.bridge = Some(Process::start_with(&words, &self.laptop(), "bridge", programs)?);
+        words.extend(self.laptop.words.iter().cloned());
+        let mut surroundings =
+            Surroundings { programs: Some(self.programs()), variables: self.laptop.variables.clone() };
+        if let Some(variables) = &mut surroundings.variables {
+            variables.push(("HOME".to_owned(), self.home().into_os_string()));
+        }
+        self.bridge = Some(Process::start_in(&words, &self.laptop(), "bridge", &surroundings)?);
         until("a bridge that is online", PATIENCE, async || {
             let rows = self.owner.must(Method::GET, "/v1/environments", None).await?;
             let rows = rows["data"].as_array().cloned().unwrap_or_default();
@@ -166,6 +200,15 @@ impl Stage {
         let mut bridge = self.bridge.take().context("there is no bridge")?;
         ensure!(bridge.interrupt().await? == Some(0), "{}", bridge.log());
         Ok(())
+    }
+
+    /// As [`Self::end_bridge`]: how long after `began` it was gone.
+    ///
+    /// # Errors
+    /// When it does not end well.
+    pub async fn end_bridge_timed(&mut self, began: tokio::time::Instant) -> Result<std::time::Duration> {
+        self.end_bridge().await?;
+        Ok(began.elapsed())
     }
 
     /// Stops the bridge where it is, or lets it go on.
@@ -223,6 +266,14 @@ impl Stage {
         self.ingress.as_ref().context("there is no server")?.peak_kib()
     }
 
+    /// Largest resident size of the bridge, in KiB.
+    ///
+    /// # Errors
+    /// When there is no bridge.
+    pub fn bridge_peak_kib(&self) -> Result<u64> {
+        self.bridge.as_ref().context("there is no bridge")?.peak_kib()
+    }
+
     /// The server's own address, without any proxy between.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -235,6 +286,12 @@ impl Stage {
     /// When it is gone.
     pub fn project(&self) -> Result<PathBuf> {
         Ok(self.laptop().join("project").canonicalize()?)
+    }
+
+    /// The home directory of a bridge that has variables of its own.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        self.laptop().join("home")
     }
 
     /// The database.
@@ -256,6 +313,10 @@ impl Stage {
 
     fn laptop(&self) -> PathBuf {
         self.folder.path().join("laptop")
+    }
+
+    fn programs(&self) -> PathBuf {
+        self.laptop().join("programs")
     }
 
     fn server_data(&self) -> String {

@@ -27,11 +27,23 @@ impl Samples {
         sorted.get(rank).copied().unwrap_or_default()
     }
 
+    /// The largest; zero without any.
+    #[must_use]
+    pub fn max(&self) -> Duration {
+        self.0.iter().max().copied().unwrap_or_default()
+    }
+
     /// Median, 99th percentile and count, in ms.
     #[must_use]
     pub fn row(&self, name: &str) -> String {
         let ms = |percent| self.percentile(percent).as_secs_f64() * 1e3;
         format!("{name:<44} {:>10.2} {:>10.2} {:>6}", ms(50), ms(99), self.count())
+    }
+}
+
+impl FromIterator<Duration> for Samples {
+    fn from_iter<T: IntoIterator<Item = Duration>>(all: T) -> Self {
+        Self(all.into_iter().collect())
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A step that fails does not stop the ones after it, unless they would only build on what is broken.
 
+mod agents;
 pub(crate) mod count;
 mod python_sdk;
 pub(crate) mod steps;
@@ -40,6 +41,8 @@ pub(crate) enum Part {
     Browser,
     /// A session of the official browser client from npm, against the real processes
     Sdk,
+    /// Agents nobody here wrote behind the real program, and the built-in one beside them
+    Agents,
     /// Sessions of the Python SDK from PyPI with the built-in agent
     Python,
 }
@@ -50,7 +53,7 @@ struct Step {
     run: fn(&Runner<'_>) -> Result<Count>,
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step { part: Part::Lint, heading: "formatting", run: |runner| runner.formatting() },
     Step { part: Part::Lint, heading: "layout rules", run: |runner| runner.layout_rules() },
     Step { part: Part::Lint, heading: "clippy, native", run: |runner| runner.clippy_native() },
@@ -62,6 +65,7 @@ const STEPS: [Step; 12] = [
     Step { part: Part::Browser, heading: "build of the system", run: |runner| runner.system_build() },
     Step { part: Part::Browser, heading: "journey in a browser", run: |runner| runner.journey() },
     Step { part: Part::Sdk, heading: "official browser client", run: |runner| runner.official_client() },
+    Step { part: Part::Agents, heading: "agents", run: |runner| runner.agents() },
     Step { part: Part::Python, heading: "Python SDK", run: |runner| runner.python_sdk() },
 ];
 

@@ -23,6 +23,9 @@ const OFFICIAL_CLIENT_TEST: &str = "the_official_browser_client_holds_a_whole_se
 /// The package of the tests that need no browser.
 const WIRED: &str = "portcullis-wired";
 
+/// The package of the tests with agents nobody here wrote.
+pub(super) const AGENTS: &str = "portcullis-agents-tests";
+
 /// How the program is built.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Profile {
@@ -111,7 +114,10 @@ impl<'a> Runner<'a> {
 
     pub(crate) fn native_tests(&self) -> Result<Count> {
         let mut command = self.checkout.cargo("test");
-        command.args(["--workspace", "--exclude", "portcullis-tests", "--exclude", WIRED, "--no-fail-fast"]);
+        command.args(["--workspace", "--no-fail-fast"]);
+        for package in ["portcullis-tests", WIRED, AGENTS] {
+            command.args(["--exclude", package]);
+        }
         self.count(command)
     }
 

@@ -25,7 +25,7 @@ const TESTS: &str = "portcullis-tests";
 const WIRED: &str = "portcullis-wired";
 
 /// Our own crates that each of ours may import in what it ships.
-const DIRECTION: [(&str, &[&str]); 11] = [
+const DIRECTION: [(&str, &[&str]); 12] = [
     (PROTOCOL, &[]),
     ("portcullis-agent", &[PROTOCOL]),
     ("portcullis-bridge", &[PROTOCOL]),
@@ -35,6 +35,7 @@ const DIRECTION: [(&str, &[&str]); 11] = [
     ("portcullis", &[PROTOCOL, "portcullis-agent", "portcullis-bridge", "portcullis-ingress"]),
     (TESTS, &[PROTOCOL, TESTKIT]),
     (WIRED, &[PROTOCOL, TESTKIT]),
+    ("portcullis-agents-tests", &[PROTOCOL, TESTKIT, WIRED]),
     // The machines themselves, on simulated ground.
     ("portcullis-sim", &[PROTOCOL, "portcullis-bridge", "portcullis-ingress"]),
     ("xtask", &[]),

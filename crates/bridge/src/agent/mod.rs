@@ -7,6 +7,7 @@ pub mod shim;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::core::legacy::is_conversation;
 pub(crate) use process::{AgentEvent, AgentProcess, Kill};
 
 /// One agent this machine can run: any command that speaks stream-json on stdio.
@@ -76,11 +77,36 @@ impl AgentCommand {
             shim: shim.to_vec(),
         }
     }
+
+    /// The same in an earlier conversation, by the agent's own name for it.
+    pub(crate) fn taking_up(&self, conversation: Option<&str>) -> Self {
+        let mut command = self.clone();
+        if let Some(name) = conversation.filter(|name| is_conversation(name)) {
+            command.argv.push(format!("--resume={name}").into());
+        }
+        command
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_conversation_is_taken_up_by_its_name_and_by_nothing_else() {
+        let spec = AgentSpec { name: "x".into(), argv: vec!["x".into()], environment: Vec::new() };
+        let command = AgentCommand::new(&spec, Path::new("/"), None, "plan", &[]);
+        let last = |name: Option<&str>| {
+            let argv = command.taking_up(name).argv;
+            argv.last().and_then(|word| word.to_str()).map(str::to_owned)
+        };
+        assert_eq!(last(None).as_deref(), Some("--permission-mode=plan"));
+        let name = "65a6d5e8-32e3-40de-9fc8-711391c3bbb5";
+        assert_eq!(last(Some(name)), Some(format!("--resume={name}")));
+        for bad in ["", "-p", "a b", "a\n--model=x"] {
+            assert_eq!(last(Some(bad)), last(None), "{bad}");
+        }
+    }
 
     #[test]
     fn what_a_client_chose_is_a_value_and_never_a_flag() {

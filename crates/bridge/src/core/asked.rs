@@ -18,6 +18,8 @@ pub(crate) const ASKED_MAX: usize = 256;
 pub(crate) enum Asker {
     /// The bridge itself, once per process.
     Initialize,
+    /// The bridge, to go on with what was chosen before this process.
+    Choice(String),
     /// A device.
     Device(DeviceAsks),
 }
@@ -28,6 +30,8 @@ pub(crate) struct DeviceAsks {
     pub(crate) device_id: DeviceId,
     pub(crate) request_id: String,
     pub(crate) subtype: String,
+    /// The model of a `set_model`, unless that is the agent's own.
+    pub(crate) model: Option<String>,
 }
 
 #[derive(Debug, Default)]

@@ -14,6 +14,9 @@ use super::deliveries::Arrival;
 use super::posting::Turn;
 use super::{DEFERRED_MAX, End, Entry, Initialized, Output, Phase, Receipt, Relay};
 
+/// What stands for the agent's own model in a `set_model`.
+const DEFAULT_MODEL: &str = "default";
+
 impl Relay {
     pub(super) fn handle_frame(&mut self, now: Tick, frame: WorkerDown) {
         match frame {
@@ -83,6 +86,9 @@ impl Relay {
         match self.admit_prompt(&deliver) {
             Ok((uuid, line)) => {
                 self.ensure_agent(now);
+                if self.must_wait() {
+                    return self.defer(WorkerDown::Deliver(deliver));
+                }
                 self.delivered.insert(uuid.clone());
                 self.deliveries.begin(seq, uuid.clone());
                 self.outputs.push_back(Output::Journal(Entry::Prompt { seq, uuid: uuid.clone() }));
@@ -126,11 +132,13 @@ impl Relay {
             device_id: down.device_id.clone(),
             request_id: down.request_id.clone(),
             subtype: subtype.to_owned(),
+            model: None,
         };
         let Some((subtype, mut request)) = readable(&down.event) else {
             return self.refuse(&device(""), "the request cannot be read", "invalid_request");
         };
-        let device = device(&subtype);
+        let model = request.get("model").and_then(Value::as_str).filter(|model| *model != DEFAULT_MODEL);
+        let device = DeviceAsks { model: model.map(str::to_owned), ..device(&subtype) };
         if self.stopping {
             return self.refuse(&device, "the bridge is shutting down", "unavailable");
         }
@@ -148,7 +156,7 @@ impl Relay {
             let reply = self.initialize_reply(&device.request_id, payload);
             return self.reply(&device, reply);
         }
-        if self.phase != Phase::Running && needs_no_agent(&subtype) {
+        if !matches!(self.phase, Phase::TakingUp | Phase::Running) && needs_no_agent(&subtype) {
             let reply = control::success_response(&device.request_id, Some(&RawJson::from_value(&json!({}))));
             return self.reply(&device, reply);
         }
@@ -160,12 +168,15 @@ impl Relay {
             self.initialize_waiters.push(device);
             return self.ask_initialize(now);
         }
+        if self.must_wait() {
+            return self.defer(WorkerDown::Control(down));
+        }
         request.insert("subtype".into(), json!(subtype));
         self.ask(now, Asker::Device(device), &Value::Object(request));
     }
 
     /// Asks the agent under an id of our own.
-    fn ask(&mut self, now: Tick, asker: Asker, request: &Value) {
+    pub(super) fn ask(&mut self, now: Tick, asker: Asker, request: &Value) {
         let Some(id) = self.asked.mint(now, asker.clone()) else {
             return self.fail_asker(asker, "the agent has too many unanswered requests");
         };
@@ -204,7 +215,7 @@ impl Relay {
     fn must_wait(&self) -> bool {
         match self.phase {
             Phase::Unborn | Phase::Running | Phase::Finished => false,
-            Phase::Resuming | Phase::Ending(_) | Phase::Ended | Phase::Over => true,
+            Phase::Resuming | Phase::TakingUp | Phase::Ending(_) | Phase::Ended | Phase::Over => true,
         }
     }
 
@@ -222,9 +233,12 @@ impl Relay {
         if self.phase != Phase::Unborn || self.stopping {
             return;
         }
-        (self.phase, self.has_agent) = (Phase::Running, true);
+        self.has_agent = true;
         self.outputs.push_back(Output::Journal(Entry::Started { incarnation: self.incarnation.clone() }));
-        self.outputs.push_back(Output::Spawn);
+        self.start_process(now);
+    }
+
+    pub(super) fn ask_first(&mut self, now: Tick) {
         if matches!(self.initialized, Initialized::Known(_)) {
             // Another process may know other commands; until it says so, the last one's word stands.
             self.ask(now, Asker::Initialize, &json!({"subtype": "initialize"}));

@@ -11,6 +11,8 @@ use portcullis_protocol::id::Incarnation;
 use portcullis_protocol::limits::UUID_RING_MAX;
 use serde::{Deserialize, Serialize};
 
+use super::legacy::Legacy;
+
 /// One thing to remember, in the order it was ordered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +31,8 @@ pub enum Entry {
     Told,
     /// The ingress knows all that this incarnation said, and that it is over.
     Ended { incarnation: Incarnation },
+    /// This is what the next process goes on with from now on.
+    Left(Legacy),
     /// This is about to be posted in the content lane. Spooled: written in order, but not forced to the disk.
     Said {
         incarnation: Incarnation,
@@ -78,6 +82,8 @@ pub struct Earlier {
     pub rest: Option<Rest>,
     /// Incarnations whose spooled words are copies nobody wants.
     pub leftovers: Vec<Incarnation>,
+    /// What the next process goes on with.
+    pub legacy: Legacy,
 }
 
 /// A prompt that may have been written.
@@ -161,7 +167,8 @@ impl Earlier {
             let told = agent.is_told.then_some(Entry::Told);
             std::iter::once(Entry::Started { incarnation }).chain(answered).chain(told)
         });
-        prompts.chain(agent)
+        let legacy = Some(self.legacy.clone()).filter(|legacy| *legacy != Legacy::default());
+        prompts.chain(agent).chain(legacy.map(Entry::Left))
     }
 
     /// Whether something has to be said that the log does not know.
@@ -189,6 +196,7 @@ struct Reading {
     is_told: bool,
     ended: HashSet<Incarnation>,
     spools: Vec<Rest>,
+    legacy: Legacy,
 }
 
 impl Reading {
@@ -204,6 +212,7 @@ impl Reading {
             Entry::Closed { uuid } => self.settle(Fact::Prompt(uuid)),
             Entry::Told => self.settle(Fact::Agent),
             Entry::Started { incarnation } => self.start(incarnation),
+            Entry::Left(legacy) => self.legacy = legacy,
             Entry::Ended { incarnation } => {
                 // One process at a time: whichever name it went by, none is left.
                 self.agent = None;
@@ -250,7 +259,7 @@ impl Reading {
     }
 
     fn finish(self) -> Earlier {
-        let Self { mut prompts, closed, agent, answered, settled, is_told, ended, mut spools } = self;
+        let Self { mut prompts, closed, agent, answered, settled, is_told, ended, mut spools, legacy } = self;
         let newest = prompts.split_off(prompts.len().saturating_sub(UUID_RING_MAX));
         let prompts = newest
             .into_iter()
@@ -268,7 +277,8 @@ impl Reading {
             .position(|rest| !rest.items.is_empty())
             .or_else(|| spools.iter().position(is_agents));
         let rest = at.map(|at| spools.remove(at));
-        Earlier { prompts, agent, rest, leftovers: spools.into_iter().map(|rest| rest.incarnation).collect() }
+        let leftovers = spools.into_iter().map(|rest| rest.incarnation).collect();
+        Earlier { prompts, agent, rest, leftovers, legacy }
     }
 }
 

@@ -1,6 +1,7 @@
 //! How agent processes end, and what is said about it: nobody waits for an answer or for a prompt of an agent that is
 //! gone, not even when the bridge went with it.
 
+use portcullis_protocol::Tick;
 use portcullis_protocol::wire::worker::{WorkStatus, WorkerItem};
 
 use super::asked::Asker;
@@ -14,7 +15,11 @@ const NO_PLACE: &str = "This machine runs as many agents as it may, and all of t
                         for a place, and what you sent is kept until then.";
 
 impl Relay {
-    pub(super) fn handle_exit(&mut self, exit: &AgentExit) {
+    pub(super) fn handle_exit(&mut self, now: Tick, exit: &AgentExit) {
+        if self.phase == Phase::TakingUp && exit.code.is_some() && !self.stopping {
+            return self.begin_anew(now, exit);
+        }
+        self.settle_what_waits(now);
         let how = match (exit.code, exit.signal) {
             (Some(code), _) => format!("exit code {code}"),
             (None, Some(signal)) => format!("ended by signal {signal}"),
@@ -31,7 +36,7 @@ impl Relay {
 
     /// Everything that hung on the process is answered: prompts, askers, and at last its requests.
     fn end_process(&mut self, content: &str, exit_code: Option<i32>) {
-        if self.phase != Phase::Running {
+        if !matches!(self.phase, Phase::TakingUp | Phase::Running) {
             return;
         }
         let uuid = (self.uuids)();
@@ -60,7 +65,7 @@ impl Relay {
             return;
         }
         self.stopping = true;
-        if self.phase == Phase::Running {
+        if matches!(self.phase, Phase::TakingUp | Phase::Running) {
             self.outputs.push_back(Output::Terminate);
         }
     }
@@ -181,6 +186,7 @@ impl Relay {
             Phase::Running if self.is_quiet() => Activity::Idle,
             Phase::Resuming
             | Phase::Unborn
+            | Phase::TakingUp
             | Phase::Running
             | Phase::Ending(_)
             | Phase::Ended

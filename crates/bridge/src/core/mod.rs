@@ -7,6 +7,7 @@ mod downward;
 pub(crate) mod earlier;
 mod lane;
 mod ledger;
+pub(crate) mod legacy;
 mod life;
 mod notice;
 mod posting;
@@ -14,6 +15,7 @@ mod report;
 mod requests;
 mod ring;
 mod streams;
+mod succession;
 mod upward;
 
 use std::collections::VecDeque;
@@ -33,6 +35,7 @@ use deliveries::Deliveries;
 pub(crate) use earlier::{Earlier, Entry};
 use lane::Lanes;
 use ledger::Ledger;
+use legacy::Legacy;
 use posting::Turn;
 use report::Report;
 use ring::Ring;
@@ -132,8 +135,8 @@ pub enum Output {
     Send(WorkerUp),
     /// POST it; [`Input::Posted`] answers.
     Post(WorkerPost),
-    /// Start the agent.
-    Spawn,
+    /// Start the agent, in the conversation of this name if there is one.
+    Spawn { resume: Option<String> },
     /// Write a line to the agent.
     Stdin { line: String, receipt: Option<Receipt> },
     /// Make it durable before going on.
@@ -159,6 +162,8 @@ enum Phase {
     Resuming,
     /// No process of this incarnation yet.
     Unborn,
+    /// It was told to take up its conversation, and has not shown that it could: it is given nothing yet.
+    TakingUp,
     /// It runs.
     Running,
     /// It is gone; its content is still on its way.
@@ -213,9 +218,24 @@ pub struct Relay {
     initialize_waiters: Vec<DeviceAsks>,
     deferred: VecDeque<WorkerDown>,
     agent_session_id: String,
+    /// What the next process goes on with, as the disk has it.
+    legacy: Legacy,
+    /// The model somebody chose.
+    chosen_model: Option<String>,
+    /// What the present conversation can be taken up by.
+    conversation: Option<String>,
     complaints: u32,
     mode_violated: bool,
     outputs: VecDeque<Output>,
+}
+
+impl Initialized {
+    /// Whoever was asked is gone.
+    fn forget_asking(&mut self) {
+        if matches!(self, Self::Asked) {
+            *self = Self::No;
+        }
+    }
 }
 
 impl std::fmt::Debug for Relay {
@@ -232,10 +252,12 @@ impl Relay {
     /// said first, under its own name. `uuids` mints v4 UUIDs. There may be outputs at once.
     #[must_use]
     pub fn new(mut spec: RelaySpec, mut uuids: Box<dyn FnMut() -> String + Send>) -> Self {
+        let legacy = std::mem::take(&mut spec.earlier.legacy);
+        let mode = legacy.permission_mode.clone().filter(|mode| spec.policy.mode(mode).is_ok());
         let state = WorkerState {
             agent: Some(spec.agent.clone()),
-            model: spec.model.clone(),
-            permission_mode: Some(spec.permission_mode.clone()),
+            model: legacy.model.clone().or_else(|| spec.model.clone()),
+            permission_mode: mode.or_else(|| Some(spec.permission_mode.clone())),
             directory: Some(spec.directory.clone()),
             ..WorkerState::default()
         };
@@ -264,12 +286,15 @@ impl Relay {
             delivered: Ring::new(UUID_RING_MAX),
             posted: Ring::new(UUID_RING_MAX),
             streams: Streams::default(),
-            report: Report::new(state),
+            report: Report::new(state, legacy.spent),
             asked: Asked::default(),
             initialized: Initialized::No,
             initialize_waiters: Vec::new(),
             deferred: VecDeque::new(),
             agent_session_id: String::new(),
+            chosen_model: legacy.model.clone(),
+            conversation: legacy.conversation.clone().filter(|name| legacy::is_conversation(name)),
+            legacy,
             complaints: 0,
             mode_violated: false,
             outputs: VecDeque::new(),
@@ -288,7 +313,7 @@ impl Relay {
             Input::LinkDown => self.handle_link_down(),
             Input::Frame(frame) => self.handle_frame(now, frame),
             Input::Line(line) => self.handle_line(line),
-            Input::AgentExited(exit) => self.handle_exit(&exit),
+            Input::AgentExited(exit) => self.handle_exit(now, &exit),
             Input::SpawnFailed(reason) => self.handle_spawn_failed(&reason),
             Input::Written(receipt) => self.handle_written(receipt),
             Input::Posted(lane, outcome) => self.handle_posted(lane, outcome),
@@ -366,13 +391,13 @@ impl Relay {
                 self.reply(&device, answer);
             }
             Asker::Initialize => {
-                if matches!(self.initialized, Initialized::Asked) {
-                    self.initialized = Initialized::No;
-                }
+                self.initialized.forget_asking();
+                self.be_taken_up();
                 for device in std::mem::take(&mut self.initialize_waiters) {
                     self.fail_asker(Asker::Device(device), why);
                 }
             }
+            Asker::Choice(subtype) => tracing::debug!(subtype, why, "the agent did not take a choice over"),
         }
     }
 
@@ -385,6 +410,7 @@ impl Relay {
     fn advance(&mut self, now: Tick) {
         self.take_turn();
         self.report_change();
+        self.keep_legacy();
         if let Phase::Ending(reason) = &self.phase
             && self.lanes.content.is_empty()
         {
@@ -400,7 +426,7 @@ impl Relay {
         {
             self.be_reborn();
         }
-        if self.phase == Phase::Unborn && !self.deferred.is_empty() {
+        if matches!(self.phase, Phase::Unborn | Phase::Running) && !self.deferred.is_empty() {
             for frame in std::mem::take(&mut self.deferred) {
                 self.handle_frame(now, frame);
             }

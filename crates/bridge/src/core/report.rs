@@ -6,6 +6,8 @@ use portcullis_protocol::wire::worker::{WorkStatus, WorkerState};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::legacy::Spent;
+
 /// Characters of a title an agent may choose.
 const TITLE_CHARS_MAX: usize = 200;
 /// Characters of a model or a mode: longer ones are no such thing.
@@ -14,6 +16,7 @@ const NAME_CHARS_MAX: usize = 1_024;
 #[derive(Debug)]
 pub(crate) struct Report {
     state: WorkerState,
+    spent: Spent,
     turn_runs: bool,
     reported: Option<WorkerState>,
 }
@@ -34,8 +37,19 @@ struct Status {
 
 #[derive(Deserialize)]
 struct Outcome {
+    subtype: Option<String>,
+    num_turns: Option<f64>,
     total_cost_usd: Option<f64>,
     queued_turn_count: Option<u64>,
+}
+
+impl Outcome {
+    /// The agent's running total, unless the turn never began and the zero means nothing.
+    fn total_usd(&self) -> Option<f64> {
+        let never_ran =
+            self.subtype.as_deref() == Some("error_during_execution") && self.num_turns == Some(0.0);
+        self.total_cost_usd.filter(|total| !(never_ran && *total == 0.0))
+    }
 }
 
 #[derive(Deserialize)]
@@ -49,8 +63,9 @@ struct Stated {
 }
 
 impl Report {
-    pub(crate) fn new(state: WorkerState) -> Self {
-        Self { state, turn_runs: false, reported: None }
+    pub(crate) fn new(mut state: WorkerState, spent: Spent) -> Self {
+        state.total_cost_usd = spent.usd();
+        Self { state, spent, turn_runs: false, reported: None }
     }
 
     /// Reads one line of the agent.
@@ -74,8 +89,9 @@ impl Report {
                 let outcome = read::<Outcome>(event);
                 self.turn_runs =
                     outcome.as_ref().and_then(|outcome| outcome.queued_turn_count).is_some_and(|n| n > 0);
-                if let Some(cost) = outcome.and_then(|outcome| outcome.total_cost_usd) {
-                    self.state.total_cost_usd = Some(cost).filter(|cost| cost.is_finite());
+                if let Some(total) = outcome.and_then(|outcome| outcome.total_usd()) {
+                    self.spent.count(total);
+                    self.state.total_cost_usd = self.spent.usd().or(Some(0.0));
                 }
             }
             _ => {}
@@ -85,6 +101,16 @@ impl Report {
     /// The agent took another model.
     pub(crate) fn set_model(&mut self, model: String) {
         self.state.model = Some(model).filter(|model| is_name(model));
+    }
+
+    /// The process that starts now counts from zero.
+    pub(crate) fn count_anew(&mut self) {
+        self.spent.begin_anew();
+    }
+
+    /// What was spent.
+    pub(crate) fn spent(&self) -> Spent {
+        self.spent
     }
 
     /// The process ended.
@@ -147,7 +173,7 @@ fn replace(place: &mut Option<String>, news: Option<String>) {
     }
 }
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= NAME_CHARS_MAX
 }
 
@@ -161,7 +187,7 @@ mod tests {
     use super::*;
 
     fn after(lines: &[&str], waiting: usize) -> Option<String> {
-        let mut report = Report::new(WorkerState::default());
+        let mut report = Report::new(WorkerState::default(), Spent::default());
         for line in lines {
             let event = RawJson::parse(line).unwrap();
             report.handle_event(&event.header().unwrap(), &event);

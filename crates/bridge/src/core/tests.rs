@@ -14,6 +14,7 @@ mod cuts;
 mod life;
 mod requests;
 mod spool;
+mod succession;
 
 struct Machine {
     relay: Relay,
@@ -185,7 +186,8 @@ fn allow(request: &Value, change: impl FnOnce(&mut Value)) -> Value {
 fn show(output: &Output, shown: &mut Vec<String>) {
     shown.push(match output {
         Output::Send(frame) => format!("send {}", frame.to_text()),
-        Output::Spawn => "spawn".into(),
+        Output::Spawn { resume: None } => "spawn".into(),
+        Output::Spawn { resume: Some(name) } => format!("spawn {name}"),
         Output::Terminate => "terminate".into(),
         Output::Journal(entry @ (Entry::Said { .. } | Entry::Taken { .. })) => {
             format!("spool {}", serde_json::to_string(entry).unwrap())

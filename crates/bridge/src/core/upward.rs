@@ -15,6 +15,7 @@ use super::deliveries::Heard;
 use super::earlier::Fact;
 use super::ledger::Progress;
 use super::notice::{self, OWN_SUBTYPES, TooLarge};
+use super::report::is_name;
 use super::{Initialized, Output, Phase, Relay};
 
 /// Complaints about lines of one turn that are shown: a broken agent prints thousands.
@@ -64,9 +65,14 @@ impl Relay {
         {
             return self.complain("The agent printed a line that only the bridge writes. It was dropped.");
         }
+        // It says that the conversation cannot be taken up, in zeros, and is followed by the process's end.
+        if self.phase == Phase::TakingUp && header.kind == "result" {
+            return;
+        }
         if self.is_echo(header, &event) {
             return;
         }
+        self.note_conversation(header);
         if let Some(session_id) = header.session_id.as_ref().filter(|id| id.len() <= FOREIGN_ID_BYTES_MAX) {
             self.agent_session_id.clone_from(session_id);
         }
@@ -138,6 +144,7 @@ impl Relay {
     fn handle_answer(&mut self, request_id: &str, answer: &RawJson) {
         match self.asked.take(request_id) {
             Some(Asker::Initialize) => {
+                self.be_taken_up();
                 let payload = payload(answer).unwrap_or_else(|| RawJson::from_value(&serde_json::json!({})));
                 self.initialized = Initialized::Known(payload.clone());
                 for device in std::mem::take(&mut self.initialize_waiters) {
@@ -147,21 +154,27 @@ impl Relay {
             }
             Some(Asker::Device(device)) => {
                 if device.subtype == "set_model" {
-                    self.note_model(answer);
+                    self.note_model(answer, device.model.clone());
                 }
                 let reply = readdressed(answer, &device.request_id);
                 self.reply(&device, reply);
             }
+            Some(Asker::Choice(subtype)) => self.note_choice(&subtype, answer),
             None => self
                 .close_requests(|held| held.request_id == request_id && held.progress != Progress::Waiting),
         }
     }
 
-    fn note_model(&mut self, answer: &RawJson) {
+    /// `chosen` is what was asked for; the answer may name what that stands for.
+    fn note_model(&mut self, answer: &RawJson, chosen: Option<String>) {
         #[derive(Deserialize)]
         struct Model {
             model: String,
         }
+        if payload(answer).is_none() {
+            return;
+        }
+        self.chosen_model = chosen.filter(|model| is_name(model));
         if let Some(Model { model }) = payload(answer).and_then(|payload| payload.read().ok()) {
             self.report.set_model(model);
         }

@@ -4,7 +4,7 @@
 mod grants;
 
 use portcullis_protocol::RawJson;
-use portcullis_protocol::approval::{Decision, Kind, Verdict};
+use portcullis_protocol::approval::{Decision, Kind, OptionError, PermissionOption, Verdict, pick};
 use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::limits::{DECISION_AGE_MAX_MS, PENDING_REQUESTS_MAX};
 use portcullis_protocol::wire::client::PermissionState;
@@ -50,6 +50,8 @@ pub(crate) enum Refusal {
     OtherBytes,
     #[error("that is no answer to this kind of request")]
     OtherKind,
+    #[error(transparent)]
+    Option(#[from] OptionError),
 }
 
 /// Judges `decision` of `device`, sent as `event`, over `row` at server time `now_ms`. `is_current` tells whether
@@ -91,9 +93,36 @@ pub(crate) fn rule(
     if decision.verdict.kind() != Kind::of_event(&row.event) {
         return Ruled::Refused(Refusal::OtherKind);
     }
+    if let Err(error) = picked(&row.event, decision) {
+        return Ruled::Refused(error.into());
+    }
     // A time in the future is a wrong clock at the other end, and counts as now.
     let age_ms = decision.decided_at_ms.map_or(0, |at| now_ms.saturating_sub(at));
     if age_ms > DECISION_AGE_MAX_MS { Ruled::Refused(Refusal::TooOld) } else { Ruled::Record }
+}
+
+/// The option of `event`, a whole request, that `decision` picks.
+///
+/// # Errors
+/// [`OptionError`] when it picks none that was offered.
+pub(crate) fn picked(event: &RawJson, decision: &Decision) -> Result<Option<PermissionOption>, OptionError> {
+    #[derive(Deserialize)]
+    struct Event {
+        request: Offering,
+    }
+    #[derive(Default, Deserialize)]
+    struct Offering {
+        #[serde(default)]
+        permission_options: Option<Vec<PermissionOption>>,
+    }
+    let offering = event.read::<Event>().map(|event| event.request).unwrap_or_default();
+    let allows = match decision.verdict {
+        Verdict::Allow { .. } => true,
+        Verdict::Deny { .. } => false,
+        Verdict::Answer(_) => return Ok(None),
+    };
+    let offered = offering.permission_options.as_deref();
+    pick(offered, allows, decision.option_id.as_deref()).map(Option::<&_>::cloned)
 }
 
 /// The state a new request starts in when `open` are open already; `bytes` of theirs and its own.
@@ -117,8 +146,17 @@ pub(crate) fn overflow_denial(request_id: &str, digest: &str, event: &RawJson) -
         decided_at_ms: None,
         updated_input_digest: None,
         edited: false,
+        option_id: None,
         verdict: Kind::of_event(event).refusal().map_or(denial, Verdict::Answer),
     }
+}
+
+/// Whether `event`, a decision, grants something beyond the one call.
+pub(crate) fn grants_more(event: &RawJson) -> bool {
+    matches!(
+        Decision::parse(event),
+        Ok(Decision { verdict: Verdict::Allow { updated_permissions, .. }, .. }) if !updated_permissions.is_empty()
+    )
 }
 
 /// Why an answer over the plain dialect is refused.
@@ -156,6 +194,8 @@ pub(crate) fn bind_plain(line: &RawJson, shown: &RawJson, uuid: String) -> Resul
         message: Option<String>,
         #[serde(default)]
         interrupt: Option<bool>,
+        #[serde(default)]
+        option_id: Option<String>,
     }
     #[derive(Deserialize)]
     struct Shown {
@@ -170,18 +210,19 @@ pub(crate) fn bind_plain(line: &RawJson, shown: &RawJson, uuid: String) -> Resul
     let shown: Shown = shown.read().map_err(|_| PlainRefusal::Shape("the request has no body"))?;
     let asked: Asked = shown.request.read().map_err(|_| PlainRefusal::Shape("the request has no body"))?;
     let Outer { request_id, response } = answer.response;
-    let bound = |verdict| Decision {
+    let bound = |verdict, option_id| Decision {
         uuid,
         request_id,
         digest: portcullis_protocol::approval::digest(&shown.request),
         decided_at_ms: None,
         updated_input_digest: None,
         edited: false,
+        option_id,
         verdict,
     };
     if Kind::of(&shown.request) != Kind::Tool {
         let verdict = Verdict::read(&response).map_err(|_| PlainRefusal::Shape("it holds no such answer"))?;
-        return Ok(bound(verdict));
+        return Ok(bound(verdict, None));
     }
     let inner: Inner = response.read().map_err(|_| PlainRefusal::Shape("it holds no decision"))?;
     let verdict = match inner.behavior.as_str() {
@@ -201,7 +242,7 @@ pub(crate) fn bind_plain(line: &RawJson, shown: &RawJson, uuid: String) -> Resul
         },
         _ => return Err(PlainRefusal::Shape("`behavior` is neither allow nor deny")),
     };
-    Ok(bound(verdict))
+    Ok(bound(verdict, inner.option_id))
 }
 
 #[cfg(test)]
@@ -214,12 +255,14 @@ mod tests {
 
     fn row(state: PermissionState) -> RequestRow {
         RequestRow {
+            ordinal: 1,
             incarnation: Incarnation::parse("i1").unwrap(),
             request_id: "R".into(),
             state,
             digest: "d".into(),
             event: RawJson::null(),
             asked_at_ms: 0,
+            decided_at_ms: None,
             device_id: None,
             decided_by: None,
             behavior: None,
@@ -236,6 +279,7 @@ mod tests {
             decided_at_ms,
             updated_input_digest: None,
             edited: false,
+            option_id: None,
             verdict: Verdict::Deny { message: String::new(), interrupt: false },
         }
     }
@@ -321,6 +365,24 @@ mod tests {
         assert_eq!(ruled(&asked, true, &decline), Ruled::Record);
         assert_eq!(ruled(&row(PermissionState::Pending), true, &decline), Ruled::Refused(Refusal::OtherKind));
         assert_eq!(overflow_denial("R", "d", &asked.event).behavior(), "cancel");
+    }
+
+    #[test]
+    fn an_option_that_was_not_offered_or_means_something_else_is_refused() {
+        let event = r#"{"request":{"subtype":"can_use_tool","permission_options":[{"option_id":"r","name":"No","kind":"reject_once"}]}}"#;
+        let asked = RequestRow { event: RawJson::parse(event).unwrap(), ..row(PermissionState::Pending) };
+        let said = |option: Option<&str>, verdict: Verdict| {
+            let option_id = option.map(str::to_owned);
+            ruled(&asked, true, &Decision { option_id, verdict, ..denial("d", None) })
+        };
+        let no = || Verdict::Deny { message: String::new(), interrupt: false };
+        let yes = || Verdict::Allow { updated_input: RawJson::null(), updated_permissions: vec![] };
+        assert_eq!(said(Some("r"), no()), Ruled::Record);
+        assert_eq!(said(None, no()), Ruled::Record);
+        let refused = |error| Ruled::Refused(Refusal::Option(error));
+        assert_eq!(said(Some("r"), yes()), refused(OptionError::OtherBehavior));
+        assert_eq!(said(None, yes()), refused(OptionError::NoPlainAllow));
+        assert_eq!(said(Some("x"), no()), refused(OptionError::NotOffered));
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl From<Refusal> for ApiError {
             }
             Refusal::Gone(_) | Refusal::TooOld => Self::gone(message),
             Refusal::OtherBytes => Self::conflict(message),
-            Refusal::OtherKind => Self::invalid(message),
+            Refusal::OtherKind | Refusal::Option(_) => Self::invalid(message),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod carry;
+mod decisions;
 mod environments;
 mod error;
 mod events;
@@ -81,6 +82,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/auth/logout", post(account::logout))
         .route("/auth/devices", get(account::devices))
         .route("/auth/devices/{device}", patch(account::edit).delete(account::revoke))
+        .route("/decisions", get(decisions::list))
         .route("/environments", get(environments::list))
         .route("/environments/bridge", post(environments::register))
         .route("/environments/bridge/{environment}", axum::routing::delete(environments::deregister))
@@ -92,6 +94,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/sessions", get(sessions::list).post(sessions::create))
         .route("/sessions/{session}", get(sessions::read).patch(sessions::rename))
         .route("/sessions/{session}/archive", post(sessions::archive))
+        .route("/sessions/{session}/stop", post(sessions::stop))
         .route("/sessions/{session}/events", get(events::page).post(events::post))
         .route("/sessions/ws/{session}/subscribe", any(subscribe::subscribe))
         .route("/session_ingress/ws/{session}", any(worker_socket::attach))

@@ -172,6 +172,27 @@ pub(super) async fn archive(
     Ok(Json(info(&app, find(&app, &id).await?).await?))
 }
 
+/// `POST /v1/sessions/{id}/stop`: its agent's process ends, and with it whatever was granted to that process alone. The
+/// session stays; the next prompt starts a new process.
+pub(super) async fn stop(
+    State(app): State<Shared>,
+    caller: Anybody,
+    Ids(id): Ids<SessionId>,
+) -> ApiResult<Json<SessionInfo>> {
+    let caller = caller.at_least(Role::Operator)?;
+    let row = find(&app, &id).await?;
+    if row.archived {
+        return Err(ApiError::gone("this session was archived: nothing of it runs"));
+    }
+    let stop = StopDown { reason: format!("stopped by {}", caller.device.name) };
+    if !app.hub.room(&id).send_down(WorkerDown::Stop(stop)) {
+        let why = "no bridge holds this session now, so its agent cannot be stopped from here";
+        return Err(ApiError::unavailable(why));
+    }
+    tracing::info!(session = %id, by = %caller.device.id, "an agent was stopped");
+    Ok(Json(info(&app, row).await?))
+}
+
 /// The session, or 404.
 pub(super) async fn find(app: &App, id: &SessionId) -> ApiResult<SessionRow> {
     app.store.session(id).await?.ok_or_else(|| ApiError::not_found("there is no such session"))

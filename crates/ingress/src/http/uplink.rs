@@ -2,7 +2,7 @@
 //! event is checked before any is taken; a POST is taken whole or not at all.
 
 use portcullis_protocol::RawJson;
-use portcullis_protocol::approval::{Decision, Verdict};
+use portcullis_protocol::approval::{Decision, OptionKind, Verdict};
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::json::{Header, JsonError};
 use portcullis_protocol::limits::{FOREIGN_ID_BYTES_MAX, POST_EVENTS_MAX};
@@ -395,7 +395,7 @@ async fn decide(
     let row = found.ok_or_else(|| ApiError::not_found("there is no such request in this session"))?;
     let is_current = session.incarnation.as_ref() == Some(&row.incarnation);
     match approvals::rule(&row, is_current, decision, &event, &device.id, now_ms) {
-        Ruled::Record => {}
+        Ruled::Record => check_option(device, &row.event, decision)?,
         Ruled::Duplicate => return Ok(entry(decision.uuid.clone(), PostedStatus::Duplicate, None)),
         Ruled::Refused(refusal) => return Err(refusal.into()),
     }
@@ -428,6 +428,13 @@ async fn decide(
         Decided::OtherBytes => Err(ApiError::conflict("this uuid came before with other bytes")),
         Decided::Missing => Err(ApiError::not_found("there is no such request in this session")),
     }
+}
+
+/// What an "always" of the agent's own covers is known to the agent alone, so it counts as the worst.
+fn check_option(device: &DeviceRow, asked: &RawJson, decision: &Decision) -> ApiResult<()> {
+    let option = approvals::picked(asked, decision).ok().flatten();
+    let loosens = option.is_some_and(|option| option.kind == OptionKind::AllowAlways);
+    require(device.role, if loosens { Role::Owner } else { Role::Approver })
 }
 
 fn entry(uuid: String, status: PostedStatus, seq: Option<u64>) -> Posted {

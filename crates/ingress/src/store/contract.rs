@@ -14,7 +14,7 @@ use portcullis_protocol::wire::worker::{Lane, RegisterEnvironment, SessionSpec, 
 use super::memory::MemoryStore;
 use super::sqlite::SqliteStore;
 use super::{
-    AppendOutcome, Appended, Archived, Beat, Decided, DeviceChange, DeviceEdit, DeviceRow, Prompt, Redeemed,
+    AppendOutcome, Appended, Archived, Beat, Decided, DecisionFilter, DeviceChange, DeviceEdit, DeviceRow, Prompt, Redeemed,
     Registration, RequestRow, Ruling, SessionFilter, SessionRow, Store, WorkState, WorkerOutcome,
     WorkerWrite, Wrote,
 };
@@ -43,6 +43,7 @@ macro_rules! contracts {
             rows_come_in_order_and_within_their_bounds,
             one_of_many_decisions_wins,
             a_decisions_uuid_is_used_once,
+            decisions_are_kept_newest_first_with_what_they_granted,
             a_worker_is_heard_in_order_and_once,
             a_requests_state_moves_only_forward,
             a_newer_process_ends_the_requests_of_the_older_and_never_the_reverse,
@@ -321,6 +322,46 @@ async fn a_decisions_uuid_is_used_once(store: Opened) {
     assert_eq!(decide("i1", "v", "unknown").await, Decided::Missing);
     assert_eq!(decide("i0", "v", "R").await, Decided::Missing);
     assert!(matches!(decide("i1", "v", "R").await, Decided::Won(_)));
+}
+
+async fn decisions_are_kept_newest_first_with_what_they_granted(store: Opened) {
+    let (one, other) = (session(&store, "s1").await, session(&store, "s2").await);
+    for id in [&one, &other] {
+        store.attach(id.clone(), incarnation("i1")).await.unwrap().unwrap();
+    }
+    write(&store, &one, "i1", Lane::Control, 0, vec![request("A", "d"), request("B", "d")]).await;
+    write(&store, &other, "i1", Lane::Control, 0, vec![request("C", "d")]).await;
+    write(&store, &one, "i1", Lane::Control, 2, vec![request("waits", "d")]).await;
+    let granting = raw(
+        r#"{"type":"control_response","uuid":"u2","digest":"d","response":{"subtype":"success","request_id":"B","response":{"behavior":"allow","updatedInput":{},"updatedPermissions":[{"type":"addRules"}]}}}"#,
+    );
+    for (id, name, at) in [(&one, "A", 11), (&one, "B", 12), (&other, "C", 13)] {
+        let event = if name == "B" { granting.clone() } else { raw(&format!("\"{name}\"")) };
+        let ruling = Ruling { event, ..ruling(name, name, "allow") };
+        assert!(matches!(store.decide(id.clone(), incarnation("i1"), ruling, at).await, Ok(Decided::Won(_))));
+    }
+    let listed = async |filter: DecisionFilter, bytes_max| {
+        let (rows, more) = store.decisions(filter, bytes_max).await.unwrap();
+        let names = rows.iter().map(|row| (row.row.request_id.clone(), row.row.decided_at_ms, row.lives));
+        (names.collect::<Vec<_>>(), more, rows.last().map(|row| row.row.ordinal))
+    };
+    let row = |name: &str, at| (name.to_owned(), Some(at), true);
+    let all = DecisionFilter { limit: 9, ..DecisionFilter::default() };
+    let (rows, more, _) = listed(all.clone(), usize::MAX).await;
+    assert_eq!((rows, more), (vec![row("C", 13), row("B", 12), row("A", 11)], false));
+    let (rows, more, last) = listed(DecisionFilter { limit: 2, ..all.clone() }, usize::MAX).await;
+    assert_eq!((rows, more), (vec![row("C", 13), row("B", 12)], true));
+    assert_eq!(listed(DecisionFilter { before: last, ..all.clone() }, 1).await.0, [row("A", 11)]);
+    assert_eq!(listed(all.clone(), 1).await.0, [row("C", 13)], "a page has at least one");
+    assert_eq!(listed(DecisionFilter { granted: true, ..all.clone() }, 99).await.0, [row("B", 12)]);
+
+    // What was granted to a process goes with it.
+    write(&store, &one, "i1", Lane::Control, 3, vec![WorkerWrite::Ended { reason: "x".into() }]).await;
+    store.archive(other.clone(), 20).await.unwrap();
+    let mine = DecisionFilter { session: Some(one), ..all.clone() };
+    let (rows, ..) = listed(mine, usize::MAX).await;
+    assert_eq!(rows, [("B".to_owned(), Some(12), false), ("A".to_owned(), Some(11), false)]);
+    assert!(listed(all, usize::MAX).await.0.iter().all(|(_, _, lives)| !lives));
 }
 
 async fn a_worker_is_heard_in_order_and_once(store: Opened) {

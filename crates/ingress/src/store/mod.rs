@@ -19,7 +19,7 @@ use portcullis_protocol::wire::client::SeqEvent;
 use portcullis_protocol::wire::worker::Lane;
 
 pub(crate) use rows::{
-    AppendOutcome, Appended, Attached, Beat, DeviceChange, DeviceEdit, DeviceRow, EnvironmentRow, Prompt,
+    AppendOutcome, Appended, Attached, Beat, DecidedRow, DecisionFilter, DeviceChange, DeviceEdit, DeviceRow, EnvironmentRow, Prompt,
     Redeemed, Registration, RequestRow, Ruling, SessionFilter, SessionRow, WorkRow, WorkState, WorkerOutcome,
     WorkerWrite, Wrote,
 };
@@ -170,6 +170,9 @@ pub(crate) trait RequestStore: Send + Sync {
         ruling: Ruling,
         now_ms: u64,
     ) -> Result<Decided>;
+    /// What was decided, newest request first, and whether more follow: no more bytes of requests than `bytes_max`
+    /// but for a first row that is larger.
+    async fn decisions(&self, filter: DecisionFilter, bytes_max: usize) -> Result<(Vec<DecidedRow>, bool)>;
     /// Makes `incarnation` the one that speaks; `None` when a newer one came after it.
     async fn attach(&self, id: SessionId, incarnation: Incarnation) -> Result<Option<Attached>>;
     /// Everything up to `seq` reached the agent.

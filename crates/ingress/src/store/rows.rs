@@ -201,12 +201,16 @@ pub(crate) enum WorkerOutcome {
 /// One request of an agent, and what was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestRow {
+    /// Its place among all requests of all sessions.
+    pub ordinal: u64,
     pub incarnation: Incarnation,
     pub request_id: String,
     pub state: PermissionState,
     pub digest: String,
     pub event: RawJson,
     pub asked_at_ms: u64,
+    /// Absent as long as nobody decided, and in rows older than this column.
+    pub decided_at_ms: Option<u64>,
     pub device_id: Option<DeviceId>,
     pub decided_by: Option<String>,
     pub behavior: Option<String>,
@@ -233,6 +237,29 @@ impl RequestRow {
             event: whole.then(|| self.event.clone()),
         }
     }
+}
+
+/// Which decisions are wanted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DecisionFilter {
+    pub session: Option<SessionId>,
+    /// Only those that granted something beyond the one call.
+    pub granted: bool,
+    /// Only requests with a smaller ordinal.
+    pub before: Option<u64>,
+    pub limit: usize,
+}
+
+/// A request that was decided, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DecidedRow {
+    pub row: RequestRow,
+    pub session_id: SessionId,
+    pub session_title: String,
+    pub environment_id: EnvironmentId,
+    pub directory: Option<String>,
+    /// Whether the process that asked is still the session's.
+    pub lives: bool,
 }
 
 /// A decision about to be recorded.

@@ -7,6 +7,7 @@
 
 mod approvals;
 mod auth;
+mod decisions;
 mod guard;
 mod hangups;
 mod lifecycle;

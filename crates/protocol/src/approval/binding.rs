@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::form::FormError;
-use super::{Answer as UserAnswer, Decision, Kind, Verdict, digest};
+use super::{Answer as UserAnswer, Decision, Kind, OptionError, PermissionOption, Verdict, digest, pick};
 use crate::json::RawJson;
 use crate::wire::control::ToolRequest;
 
@@ -30,6 +30,9 @@ pub enum BindingError {
     /// An allow for what is no tool's request, or the reverse.
     #[error("the decision is of another kind than the request")]
     OtherKind,
+    /// An option that the agent did not offer, or that means something else.
+    #[error(transparent)]
+    Option(#[from] OptionError),
     /// An answer that holds something else than was asked for.
     #[error("the answer does not fit the request: {0}")]
     Answer(#[from] FormError),
@@ -52,10 +55,11 @@ pub fn bind(held: &RawJson, decision: &Decision) -> Result<String, BindingError>
         return Ok(answer_line(&decision.request_id, answer));
     }
     let request: ToolRequest = held.read().map_err(|_| BindingError::Unreadable)?;
+    let option = picked(&request, decision)?;
     match &decision.verdict {
         Verdict::Answer(_) => Err(BindingError::OtherKind),
         Verdict::Deny { message, interrupt } => {
-            Ok(denial(&decision.request_id, &request, message, *interrupt))
+            Ok(denial(&decision.request_id, &request, option, message, *interrupt))
         }
         Verdict::Allow { updated_input, updated_permissions } => {
             let input = if decision.edited {
@@ -64,7 +68,8 @@ pub fn bind(held: &RawJson, decision: &Decision) -> Result<String, BindingError>
                 held_input(&request, updated_input)?
             };
             let permissions = granted(&request, updated_permissions)?;
-            let classification = if permissions.is_empty() { "user_temporary" } else { "user_permanent" };
+            let lasts = !permissions.is_empty() || option.is_some_and(|option| option.kind.lasts());
+            let classification = if lasts { "user_permanent" } else { "user_temporary" };
             Ok(line(
                 &decision.request_id,
                 &Answer {
@@ -75,6 +80,7 @@ pub fn bind(held: &RawJson, decision: &Decision) -> Result<String, BindingError>
                     interrupt: None,
                     tool_use_id: request.tool_use_id.as_deref(),
                     classification,
+                    option_id: option_id(option),
                 },
             ))
         }
@@ -104,11 +110,18 @@ pub fn denial_line(request_id: &str, message: &str) -> String {
             interrupt: Some(false),
             tool_use_id: None,
             classification: "user_reject",
+            option_id: None,
         },
     )
 }
 
-fn denial(request_id: &str, request: &ToolRequest, message: &str, interrupt: bool) -> String {
+fn denial(
+    request_id: &str,
+    request: &ToolRequest,
+    option: Option<&PermissionOption>,
+    message: &str,
+    interrupt: bool,
+) -> String {
     let message = if message.trim().is_empty() { "The person who was asked said no." } else { message };
     line(
         request_id,
@@ -120,8 +133,29 @@ fn denial(request_id: &str, request: &ToolRequest, message: &str, interrupt: boo
             interrupt: Some(interrupt),
             tool_use_id: request.tool_use_id.as_deref(),
             classification: "user_reject",
+            option_id: option_id(option),
         },
     )
+}
+
+/// The option that was picked. An agent that offers options reads nothing else of an answer.
+fn picked<'a>(
+    request: &'a ToolRequest,
+    decision: &Decision,
+) -> Result<Option<&'a PermissionOption>, OptionError> {
+    let offered = request.permission_options.as_deref();
+    let mut allows = false;
+    if let Verdict::Allow { updated_permissions, .. } = &decision.verdict {
+        allows = true;
+        if offered.is_some() && (decision.edited || !updated_permissions.is_empty()) {
+            return Err(OptionError::NothingElse);
+        }
+    }
+    pick(offered, allows, decision.option_id.as_deref())
+}
+
+fn option_id(option: Option<&PermissionOption>) -> Option<&str> {
+    option.map(|option| option.option_id.as_str())
 }
 
 fn edited_input(updated: &RawJson, digest_claimed: Option<&str>) -> Result<RawJson, BindingError> {
@@ -205,6 +239,8 @@ struct Answer<'a> {
     tool_use_id: Option<&'a str>,
     #[serde(rename = "decisionClassification")]
     classification: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    option_id: Option<&'a str>,
 }
 
 /// One line for stdin: raw text inside may hold line breaks between its tokens, which the framing may not.
@@ -243,6 +279,7 @@ mod tests {
             decided_at_ms: None,
             updated_input_digest: None,
             edited: false,
+            option_id: None,
             verdict: Verdict::Allow { updated_input: raw(input), updated_permissions: vec![] },
         }
     }
@@ -312,6 +349,39 @@ mod tests {
             bind(&raw(HELD), &decision).unwrap(),
             r#"{"type":"control_response","response":{"subtype":"success","request_id":"R","response":{"behavior":"deny","message":"Please keep \"it\".","interrupt":false,"toolUseID":"t1","decisionClassification":"user_reject"}}}"#
         );
+    }
+
+    #[test]
+    fn an_option_is_named_to_the_agent_and_must_be_one_that_it_offered() {
+        let held = r#"{"subtype":"can_use_tool","tool_name":"Edit","input":{},"tool_use_id":"t1","permission_options":[{"option_id":"aa","name":"Always","kind":"allow_always"},{"option_id":"a","name":"Yes","kind":"allow_once"},{"option_id":"r","name":"No","kind":"reject_once"}]}"#;
+        let said = |option: Option<&str>, deny: bool| {
+            let mut decision = Decision { option_id: option.map(str::to_owned), ..allow(held, "{}") };
+            if deny {
+                decision.verdict = Verdict::Deny { message: "no".into(), interrupt: false };
+            }
+            bind(&raw(held), &decision)
+        };
+        let always = said(Some("aa"), false).unwrap();
+        assert!(always.contains(r#""decisionClassification":"user_permanent","option_id":"aa""#), "{always}");
+        assert!(said(None, false).unwrap().contains(r#""user_temporary","option_id":"a""#));
+        assert!(said(None, true).unwrap().contains(r#""user_reject","option_id":"r""#));
+        assert!(said(Some("r"), true).unwrap().contains(r#""behavior":"deny""#));
+        for (option, deny, error) in [
+            ("r", false, OptionError::OtherBehavior),
+            ("aa", true, OptionError::OtherBehavior),
+            ("other", false, OptionError::NotOffered),
+        ] {
+            assert_eq!(said(Some(option), deny), Err(BindingError::Option(error)), "{option}");
+        }
+        let edited = Decision {
+            edited: true,
+            updated_input_digest: Some(digest(&raw("{}"))),
+            option_id: Some("a".into()),
+            ..allow(held, "{}")
+        };
+        assert_eq!(bind(&raw(held), &edited), Err(BindingError::Option(OptionError::NothingElse)));
+        let without = Decision { option_id: Some("a".into()), ..allow(HELD, r#"{"command":"ls","n":1.10}"#) };
+        assert_eq!(bind(&raw(HELD), &without), Err(BindingError::Option(OptionError::NotOffered)));
     }
 
     const ELICITATION: &str = r#"{"subtype":"elicitation","mcp_server_name":"s","message":"Who?","requested_schema":{"properties":{"name":{"type":"string"}},"required":["name"]}}"#;

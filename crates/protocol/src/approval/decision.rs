@@ -27,6 +27,9 @@ pub enum DecisionError {
     /// An allow without its `updatedInput`.
     #[error("an allow carries the `updatedInput` it allows")]
     NoInput,
+    /// An option beside what is no tool's answer, or an id that is too long.
+    #[error("`option_id` stands beside an allow or a deny, and has at most {FOREIGN_ID_BYTES_MAX} bytes")]
+    Option,
     /// Values beside a no.
     #[error("only an accept carries `content`")]
     Content,
@@ -59,8 +62,7 @@ impl Verdict {
     /// # Errors
     /// [`DecisionError`] naming what is missing.
     pub fn read(payload: &RawJson) -> Result<Self, DecisionError> {
-        let payload = payload.read::<Payload>();
-        payload.map_err(|error| DecisionError::Shape(error.to_string()))?.verdict()
+        Payload::read(payload)?.verdict()
     }
 
     /// The kind of request it decides.
@@ -94,6 +96,8 @@ pub struct Decision {
     pub updated_input_digest: Option<String>,
     /// Whether the input was edited.
     pub edited: bool,
+    /// The option that was picked, where the request offers some; see [`super::pick`].
+    pub option_id: Option<String>,
     /// What was decided.
     pub verdict: Verdict,
 }
@@ -140,9 +144,15 @@ struct Payload {
     message: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     interrupt: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    option_id: Option<String>,
 }
 
 impl Payload {
+    fn read(payload: &RawJson) -> Result<Self, DecisionError> {
+        payload.read().map_err(|error| DecisionError::Shape(error.to_string()))
+    }
+
     fn verdict(self) -> Result<Verdict, DecisionError> {
         let is_accept = self.action.as_deref() == Some("accept");
         if self.content.is_some() && !is_accept {
@@ -181,7 +191,14 @@ impl Decision {
             return Err(DecisionError::Shape(envelope.response.subtype));
         }
         let uuid = envelope.uuid.filter(|uuid| (1..=FOREIGN_ID_BYTES_MAX).contains(&uuid.len()));
-        let verdict = Verdict::read(&envelope.response.response)?;
+        let mut payload = Payload::read(&envelope.response.response)?;
+        let option_id = payload.option_id.take();
+        let verdict = payload.verdict()?;
+        let is_option_fit = verdict.kind() == Kind::Tool
+            && option_id.as_ref().is_none_or(|id| id.len() <= FOREIGN_ID_BYTES_MAX);
+        if option_id.is_some() && !is_option_fit {
+            return Err(DecisionError::Option);
+        }
         Ok(Self {
             uuid: uuid.ok_or(DecisionError::NoUuid)?,
             request_id: envelope.response.request_id,
@@ -189,6 +206,7 @@ impl Decision {
             decided_at_ms: envelope.decided_at_ms,
             updated_input_digest: envelope.updated_input_digest,
             edited: envelope.edited,
+            option_id,
             verdict,
         })
     }
@@ -215,6 +233,7 @@ impl Decision {
                 updated_permissions: Some(updated_permissions.clone()).filter(|granted| !granted.is_empty()),
                 message: None,
                 interrupt: false,
+                option_id: self.option_id.clone(),
                 ..Payload::default()
             }),
             Verdict::Deny { message, interrupt } => RawJson::from_value(&Payload {
@@ -223,6 +242,7 @@ impl Decision {
                 updated_permissions: None,
                 message: Some(message.clone()),
                 interrupt: *interrupt,
+                option_id: self.option_id.clone(),
                 ..Payload::default()
             }),
         };
@@ -265,6 +285,7 @@ mod tests {
             Verdict::Answer(Answer::Completed { result: RawJson::parse("[1.0]").unwrap() }),
             Verdict::Answer(Answer::Cancelled),
         ] {
+            let option_id = Some("o1".to_owned()).filter(|_| verdict.kind() == Kind::Tool);
             let decision = Decision {
                 uuid: "u".into(),
                 request_id: "R".into(),
@@ -272,6 +293,7 @@ mod tests {
                 decided_at_ms: Some(5),
                 updated_input_digest: None,
                 edited: false,
+                option_id,
                 verdict,
             };
             assert_eq!(Decision::parse(&decision.to_event()), Ok(decision));
@@ -303,6 +325,7 @@ mod tests {
             (r#"{"action":"accept","behavior":"allow"}"#, DecisionError::Behavior),
             ("{}", DecisionError::Behavior),
             (r#"{"action":"decline","content":{}}"#, DecisionError::Content),
+            (r#"{"action":"decline","option_id":"o"}"#, DecisionError::Option),
         ] {
             let event = format!(r#"{{"type":"control_response","uuid":"u","digest":"d",{}}}"#, body(payload));
             assert_eq!(parse(&event), error, "{payload}");

@@ -16,12 +16,14 @@ pub mod edit;
 pub mod exact;
 pub mod form;
 pub mod look_alike;
+mod option;
 pub mod reveal;
 pub mod told;
 
 pub use answer::{Answer, Kind};
 pub use binding::{BindingError, bind, denial_line, refusal_line};
 pub use decision::{Decision, DecisionError, Verdict};
+pub use option::{OptionError, OptionKind, PermissionOption, pick};
 
 use sha2::{Digest as _, Sha256};
 

@@ -83,6 +83,8 @@ pub enum Choice {
     Allow,
     /// Run exactly this, and grant the suggestion at this index.
     AllowWith { suggestion: usize },
+    /// Pick the option of this id, which the agent offered; whether it allows is in its kind.
+    Pick { option_id: String },
     /// Run this instead. The text is what the shown difference was made from.
     AllowEdited { input: RawJson },
     /// Answer a question: the input with `answers` put in.

@@ -2,7 +2,7 @@
 //! at all.
 
 use super::Session;
-use super::decision::decision;
+use super::decision::{decision, is_no};
 use super::input::{Choice, PostOutcome};
 use super::ledger::Click;
 use super::outbox::OutboxError;
@@ -106,8 +106,8 @@ impl Session {
     }
 
     pub(super) fn decide(&mut self, now: Tick, uuid: String, request_id: &str, digest: &str, choice: Choice) {
-        let allow = !matches!(choice, Choice::Deny { .. });
         let Some(entry) = self.ledger.get(request_id) else { return };
+        let allow = !is_no(entry, &choice);
         let decided = matches!(entry.click, Click::Sending { .. } | Click::Accepted { .. });
         if entry.state != PermissionState::Pending || decided {
             return;

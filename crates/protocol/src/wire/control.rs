@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::approval::PermissionOption;
 use crate::json::{JsonError, RawJson, lenient_bool, lenient_string};
 use crate::limits::FOREIGN_ID_BYTES_MAX;
 
@@ -58,6 +59,9 @@ pub struct ToolRequest {
     /// Choices the agent offers beside a plain "allow": a menu, not a bundle.
     #[serde(default)]
     pub permission_suggestions: Option<Vec<RawJson>>,
+    /// An agent's own choices, which then are the only ones: an answer names one by its id.
+    #[serde(default)]
+    pub permission_options: Option<Vec<PermissionOption>>,
     /// Path that made it ask.
     #[serde(default, deserialize_with = "lenient_string")]
     pub blocked_path: Option<String>,

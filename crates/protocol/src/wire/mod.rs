@@ -9,6 +9,7 @@ pub mod agent;
 pub mod client;
 pub mod close;
 pub mod control;
+pub mod decisions;
 mod frame;
 pub mod framing;
 pub mod kinds;

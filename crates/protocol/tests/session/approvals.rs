@@ -3,11 +3,11 @@
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use portcullis_protocol::Tick;
 use portcullis_protocol::limits::{DELIVERY_LATE_MS, POST_SLOW_MS};
 use portcullis_protocol::session::{Change, Choice, Click, Input, Output, PostOutcome};
 use portcullis_protocol::wire::client::PermissionState;
 use portcullis_protocol::wire::rest::ErrorDetail;
+use portcullis_protocol::{RawJson, Tick};
 
 use crate::bench::{Bench, REQUEST, pending, request_digest, step, welcome};
 
@@ -22,6 +22,27 @@ fn a_decision_binds_the_bytes_that_were_shown() {
     assert!(body.contains(&format!(r#""digest":"{}""#, request_digest())), "{body}");
     assert!(body.contains(r#""updatedInput":{"command":"ls","n":1.0}"#), "{body}");
     assert!(body.contains(r#""decided_at_ms":1000500"#), "{body}");
+}
+
+#[test]
+fn an_agents_own_option_is_sent_by_its_id_with_what_it_means() {
+    let request = r#"{"subtype":"can_use_tool","tool_name":"Edit","input":{"a":1},"permission_options":[{"option_id":"aa","name":"Always","kind":"allow_always"},{"option_id":"r","name":"No","kind":"reject_once"}]}"#;
+    let digest = portcullis_protocol::approval::digest(&RawJson::parse(request).unwrap());
+    let frame = format!(
+        r#"{{"type":"permission","request_id":"R","state":"pending","digest":"{digest}","event":{{"type":"control_request","request_id":"R","request":{request}}}}}"#
+    );
+    for (option, says) in [("aa", "allow"), ("r", "deny")] {
+        let mut bench = Bench::online();
+        bench.frame(&frame);
+        for refused in [Choice::Allow, Choice::Pick { option_id: "other".into() }] {
+            bench.decide("d0", refused);
+            assert!(bench.posts().is_empty(), "no allow that holds once is offered");
+        }
+        bench.decide("d1", Choice::Pick { option_id: option.into() });
+        let body = bench.posts()[0].1;
+        assert!(body.contains(&format!(r#""option_id":"{option}""#)), "{body}");
+        assert!(body.contains(&format!(r#""behavior":"{says}""#)), "{body}");
+    }
 }
 
 #[test]

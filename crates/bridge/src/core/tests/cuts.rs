@@ -332,7 +332,7 @@ impl World {
                 coming.answers.push_back((post, outcome));
                 coming.frames.extend(down);
             }
-            Output::Spawn => {
+            Output::Spawn { .. } => {
                 self.spawned += 1;
                 *agent = Some(Agent { process: self.spawned, queue: VecDeque::new(), is_busy: false });
             }

@@ -32,6 +32,8 @@ struct Tables {
     sessions: BTreeMap<SessionId, Session>,
     /// In the order they were queued.
     work: Vec<Item>,
+    /// Requests so far, of all sessions.
+    asked: u64,
 }
 
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use portcullis_protocol::wire::client::PermissionState;
 use portcullis_protocol::wire::worker::{Lane, WorkStatus, WorkerState};
 
 use super::super::{
-    Attached, Decided, RequestRow, RequestStore, Result, Ruling, WorkerOutcome, WorkerWrite, Wrote,
+    Attached, Decided, DecidedRow, DecisionFilter, RequestRow, RequestStore, Result, Ruling, WorkerOutcome, WorkerWrite, Wrote,
 };
 use super::log::KeyUse;
 use super::{MemoryStore, Positions, Session};
@@ -46,6 +46,27 @@ impl RequestStore for MemoryStore {
         .await
     }
 
+    async fn decisions(&self, filter: DecisionFilter, bytes_max: usize) -> Result<(Vec<DecidedRow>, bool)> {
+        self.read(|tables| {
+            let sessions = tables.sessions.values();
+            let sessions = sessions.filter(|one| filter.session.as_ref().is_none_or(|id| one.row.id == *id));
+            let mut all: Vec<DecidedRow> = sessions.flat_map(Session::decided).collect();
+            all.retain(|one| filter.before.is_none_or(|before| one.row.ordinal < before));
+            all.retain(|one| !filter.granted || one.row.decision.as_ref().is_some_and(approvals::grants_more));
+            all.sort_by_key(|one| std::cmp::Reverse(one.row.ordinal));
+            let mut bytes = 0_usize;
+            let fits = all.iter().take(filter.limit).take_while(|one| {
+                let is_first = bytes == 0;
+                bytes = bytes.saturating_add(one.row.event.byte_len());
+                is_first || bytes <= bytes_max
+            });
+            let fits = fits.count();
+            let has_more = fits < all.len();
+            all.truncate(fits);
+            (all, has_more)
+        })
+    }
+
     async fn attach(&self, id: SessionId, incarnation: Incarnation) -> Result<Option<Attached>> {
         self.write(|tables| Ok(tables.session_mut(&id)?.attach(incarnation))).await?
     }
@@ -77,7 +98,14 @@ impl RequestStore for MemoryStore {
             }
         }
         self.write(|tables| match tables.sessions.get_mut(&id) {
-            Some(session) => session.take(&incarnation, lane, first_n, items, now_ms),
+            Some(session) => {
+                let outcome = session.take(&incarnation, lane, first_n, items, now_ms);
+                for row in session.requests.iter_mut().filter(|row| row.ordinal == 0) {
+                    tables.asked += 1;
+                    row.ordinal = tables.asked;
+                }
+                outcome
+            }
             None => WorkerOutcome::Gone,
         })
         .await
@@ -94,6 +122,23 @@ impl Session {
             row.clone()
         })
         .collect()
+    }
+
+    /// What was decided here, with what the session says about it.
+    fn decided(&self) -> impl Iterator<Item = DecidedRow> {
+        let lives = |row: &RequestRow| {
+            !self.row.archived
+                && self.row.incarnation.as_ref() == Some(&row.incarnation)
+                && self.incarnations.get(&row.incarnation).is_some_and(|positions| !positions.ended)
+        };
+        self.requests.iter().filter(|row| row.decision.is_some()).map(move |row| DecidedRow {
+            row: row.clone(),
+            session_id: self.row.id.clone(),
+            session_title: self.row.title.clone(),
+            environment_id: self.row.environment_id.clone(),
+            directory: self.row.spec.directory.clone(),
+            lives: lives(row),
+        })
     }
 
     fn request_mut(&mut self, incarnation: &Incarnation, request_id: &str) -> Option<&mut RequestRow> {
@@ -120,6 +165,7 @@ impl Session {
         row.decided_by = Some(ruling.decided_by);
         row.behavior = Some(ruling.behavior.to_owned());
         row.decision = Some(ruling.event);
+        row.decided_at_ms = Some(now_ms);
         Decided::Won(row.clone())
     }
 
@@ -233,10 +279,13 @@ impl Session {
         let seq = self.append(false, event.clone());
         let denial = denied.then(|| approvals::overflow_denial(&request_id, &digest, &event));
         let row = RequestRow {
+            // Given once the session is written.
+            ordinal: 0,
             incarnation: incarnation.clone(),
             state,
             event,
             asked_at_ms: now_ms,
+            decided_at_ms: denied.then_some(now_ms),
             device_id: None,
             decided_by: denied.then(|| approvals::OVERFLOW_DECIDER.to_owned()),
             behavior: denial.as_ref().map(|denial| denial.behavior().to_owned()),

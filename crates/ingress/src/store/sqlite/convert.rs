@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::super::{
-    DeviceRow, EnvironmentRow, RequestRow, Result, SessionRow, StoreError, WorkRow, WorkState,
+    DecidedRow, DeviceRow, EnvironmentRow, RequestRow, Result, SessionRow, StoreError, WorkRow, WorkState,
 };
 
 /// SQLite counts in `i64`.
@@ -129,17 +129,31 @@ pub(super) fn request(row: &SqliteRow) -> Result<RequestRow> {
         None => None,
     };
     Ok(RequestRow {
+        ordinal: uint(row, "ordinal")?,
         incarnation: id!(row, "incarnation"),
         request_id: text(row, "request_id")?,
         state: PermissionState::parse(&state).ok_or(StoreError::Corrupt("request state"))?,
         digest: text(row, "digest")?,
         event: raw(row.try_get("event")?)?,
         asked_at_ms: uint(row, "asked_at_ms")?,
+        decided_at_ms: row.try_get::<Option<i64>, _>("decided_at_ms")?.and_then(|at| u64::try_from(at).ok()),
         device_id,
         decided_by: maybe(row, "decided_by")?,
         behavior: maybe(row, "behavior")?,
         decision,
         reason: maybe(row, "reason")?,
+    })
+}
+
+/// Needs the columns of `requests`, and those of its session under names of their own.
+pub(super) fn decided(row: &SqliteRow) -> Result<DecidedRow> {
+    Ok(DecidedRow {
+        row: request(row)?,
+        session_id: id!(row, "session_id"),
+        session_title: text(row, "session_title")?,
+        environment_id: id!(row, "environment_id"),
+        directory: maybe(row, "directory")?,
+        lives: flag(row, "lives")?,
     })
 }
 

@@ -26,7 +26,7 @@ use crate::seam::Entropy;
 use life::Life;
 
 /// The schema this version writes, as `PRAGMA user_version`; the migrations lead from one to the next.
-const MIGRATIONS: [&str; 1] = [include_str!("../schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("../schema.sql"), include_str!("../decided.sql")];
 /// Writes that may wait for the writer; whoever comes then waits for a place.
 const WRITES_WAITING_MAX: usize = 256;
 /// Writes in one commit: enough to share the flush, few enough that the first is not kept waiting.

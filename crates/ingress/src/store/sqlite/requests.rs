@@ -1,6 +1,7 @@
 //! Requests of agents, and everything a worker writes. A request's state changes here and nowhere else.
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
 use portcullis_protocol::RawJson;
 use portcullis_protocol::approval::Decision;
 use portcullis_protocol::id::{Incarnation, SessionId};
@@ -9,10 +10,10 @@ use portcullis_protocol::wire::worker::{Lane, WorkStatus, WorkerState};
 use sqlx::SqliteConnection;
 
 use super::super::{
-    Attached, Decided, RequestRow, RequestStore, Result, Ruling, WorkerOutcome, WorkerWrite, Wrote,
+    Attached, Decided, DecidedRow, DecisionFilter, RequestRow, RequestStore, Result, Ruling, WorkerOutcome, WorkerWrite, Wrote,
 };
 use super::SqliteStore;
-use super::convert::{int, raw, request, to_json};
+use super::convert::{self, int, raw, request, to_json};
 use super::log::{self, KeyUse};
 use crate::approvals;
 use crate::seam::sha256;
@@ -49,6 +50,34 @@ impl RequestStore for SqliteStore {
         now_ms: u64,
     ) -> Result<Decided> {
         self.write(move |db| Box::pin(decide(db, id, incarnation, ruling, now_ms))).await
+    }
+
+    async fn decisions(&self, filter: DecisionFilter, bytes_max: usize) -> Result<(Vec<DecidedRow>, bool)> {
+        let mut rows = sqlx::query(
+            "SELECT requests.*, sessions.title AS session_title, sessions.environment_id, sessions.directory, \
+             sessions.archived = 0 AND sessions.incarnation = requests.incarnation AND EXISTS (SELECT 1 \
+             FROM incarnations WHERE incarnations.session_id = requests.session_id AND \
+             incarnations.incarnation = requests.incarnation AND incarnations.ended = 0) AS lives \
+             FROM requests JOIN sessions ON sessions.id = requests.session_id \
+             WHERE decision IS NOT NULL AND (?1 IS NULL OR requests.session_id = ?1) \
+             AND (?2 = 0 OR requests.granted = 1) AND (?3 IS NULL OR requests.ordinal < ?3) \
+             ORDER BY requests.ordinal DESC LIMIT ?4",
+        )
+        .bind(filter.session.as_ref().map(|id| id.as_str().to_owned()))
+        .bind(filter.granted)
+        .bind(filter.before.map(int))
+        .bind(i64::try_from(filter.limit).unwrap_or(i64::MAX).saturating_add(1))
+        .fetch(&self.readers);
+        let (mut decided, mut bytes) = (Vec::new(), 0_usize);
+        while let Some(row) = rows.try_next().await? {
+            let row = convert::decided(&row)?;
+            bytes = bytes.saturating_add(row.row.event.byte_len());
+            if decided.len() == filter.limit || (bytes > bytes_max && !decided.is_empty()) {
+                return Ok((decided, true));
+            }
+            decided.push(row);
+        }
+        Ok((decided, false))
     }
 
     async fn attach(&self, id: SessionId, incarnation: Incarnation) -> Result<Option<Attached>> {
@@ -106,13 +135,15 @@ async fn decide(
         KeyUse::OtherBytes => return Ok(Decided::OtherBytes),
     }
     sqlx::query(
-        "UPDATE requests SET state = 'decided', device_id = ?, decided_by = ?, behavior = ?, decision = ? \
-         WHERE session_id = ? AND incarnation = ? AND request_id = ? AND state = 'pending'",
+        "UPDATE requests SET state = 'decided', device_id = ?, decided_by = ?, behavior = ?, decision = ?, \
+         decided_at_ms = ?, granted = ? WHERE session_id = ? AND incarnation = ? AND request_id = ? AND state = 'pending'",
     )
     .bind(ruling.device_id.as_str())
     .bind(&ruling.decided_by)
     .bind(ruling.behavior)
     .bind(ruling.event.as_str())
+    .bind(int(now_ms))
+    .bind(approvals::grants_more(&ruling.event))
     .bind(id.as_str())
     .bind(incarnation.as_str())
     .bind(&ruling.request_id)
@@ -339,7 +370,7 @@ impl Worker<'_> {
         let denial = denied.then(|| approvals::overflow_denial(&request_id, &digest, &event));
         sqlx::query(
             "INSERT INTO requests (session_id, incarnation, request_id, state, digest, event, asked_at_ms, \
-             decided_by, behavior, decision, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             decided_by, behavior, decision, reason, decided_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(self.id.as_str())
         .bind(self.incarnation.as_str())
@@ -352,6 +383,7 @@ impl Worker<'_> {
         .bind(denial.as_ref().map(Decision::behavior))
         .bind(denial.as_ref().map(|denial| denial.to_event().as_str().to_owned()))
         .bind(denial.as_ref().map(|_| approvals::OVERFLOW_REASON))
+        .bind(denial.as_ref().map(|_| int(self.now_ms)))
         .execute(&mut *self.db)
         .await?;
         let row = find(self.db, &self.id, &self.incarnation, &request_id).await?;
