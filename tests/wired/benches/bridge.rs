@@ -32,7 +32,9 @@ async fn main() -> Result<()> {
     let shapes: Vec<&str> = Shape::FLOODS.iter().map(|shape| shape.name()).chain(["idle"]).collect();
     let lines = Line::ALL.map(Line::name);
     println!("program: {} profile; {} CPUs; load {}", profile(), machine::cpus(), machine::load());
-    println!("{seconds} s each; ms from the decision to the agent's stdin, and from a request to its answer\n");
+    println!(
+        "{seconds} s each; ms from the decision to the agent's stdin, and from a request to its answer\n"
+    );
     println!("{}", Found::HEAD);
     let mut missed = Vec::new();
     for line in Line::ALL.into_iter().filter(|line| wanted(line.name(), &lines)) {

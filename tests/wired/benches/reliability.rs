@@ -23,7 +23,12 @@ const CLICKS: u64 = 200;
 #[tokio::main]
 async fn main() -> Result<()> {
     let seed = Chance::seed_or(1);
-    println!("program: {} profile; {} CPUs; load {}; seed {seed}", profile(), machine::cpus(), machine::load());
+    println!(
+        "program: {} profile; {} CPUs; load {}; seed {seed}",
+        profile(),
+        machine::cpus(),
+        machine::load()
+    );
     let plan = Plan { facts: 20_000, rounds: 40, tabs: 3, seed, weather: Weather::Cuts };
     let findings = storm::run(plan).await?;
     println!("\n{}", findings.table());

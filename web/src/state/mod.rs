@@ -1,6 +1,7 @@
 //! What the page knows: the pure part decides, the signals are what views read.
 
 pub mod ask;
+pub mod change;
 pub mod chord;
 pub mod command;
 pub mod delivery;

@@ -302,8 +302,9 @@ impl SessionSignals {
         let key = self.key(item.id);
         match self.item(key) {
             Some(signal) => {
-                let same = signal.with_untracked(|old| Item { id: item.id, ..old.clone() } == *item);
-                if !same {
+                let same =
+                    |old: &Item| (old.seq, old.took_ms) == (item.seq, item.took_ms) && old.body == item.body;
+                if !signal.with_untracked(same) {
                     signal.set(item.clone());
                 }
             }
@@ -326,8 +327,8 @@ impl SessionSignals {
             return;
         }
         for item in transcript.items() {
-            let known = self.ids.with_value(|ids| ids.contains_key(&item.id));
-            if !known || self.item(self.key(item.id)).is_none() {
+            let key = self.key(item.id);
+            if !self.items.with_value(|items| items.contains_key(&key)) {
                 self.put(item);
             }
         }

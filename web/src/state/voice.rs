@@ -5,10 +5,16 @@
 const SPOKEN_CHARS_MAX: usize = 600;
 
 /// Follows one answer after the other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Voice<K> {
     of: Option<K>,
     spoken: usize,
+}
+
+impl<K> Default for Voice<K> {
+    fn default() -> Self {
+        Self { of: None, spoken: 0 }
+    }
 }
 
 impl<K: PartialEq + Copy> Voice<K> {

@@ -14,9 +14,9 @@ use portcullis_protocol::wire::worker::{Lane, RegisterEnvironment, SessionSpec, 
 use super::memory::MemoryStore;
 use super::sqlite::SqliteStore;
 use super::{
-    AppendOutcome, Appended, Archived, Beat, Decided, DecisionFilter, DeviceChange, DeviceEdit, DeviceRow, Prompt, Redeemed,
-    Registration, RequestRow, Ruling, SessionFilter, SessionRow, Store, WorkState, WorkerOutcome,
-    WorkerWrite, Wrote,
+    AppendOutcome, Appended, Archived, Beat, Decided, DecisionFilter, DeviceChange, DeviceEdit, DeviceRow,
+    Prompt, Redeemed, Registration, RequestRow, Ruling, SessionFilter, SessionRow, Store, WorkState,
+    WorkerOutcome, WorkerWrite, Wrote,
 };
 use crate::seam::{SystemEntropy, mint, sha256};
 

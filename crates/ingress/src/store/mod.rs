@@ -19,9 +19,9 @@ use portcullis_protocol::wire::client::SeqEvent;
 use portcullis_protocol::wire::worker::Lane;
 
 pub(crate) use rows::{
-    AppendOutcome, Appended, Attached, Beat, DecidedRow, DecisionFilter, DeviceChange, DeviceEdit, DeviceRow, EnvironmentRow, Prompt,
-    Redeemed, Registration, RequestRow, Ruling, SessionFilter, SessionRow, WorkRow, WorkState, WorkerOutcome,
-    WorkerWrite, Wrote,
+    AppendOutcome, Appended, Attached, Beat, DecidedRow, DecisionFilter, DeviceChange, DeviceEdit, DeviceRow,
+    EnvironmentRow, Prompt, Redeemed, Registration, RequestRow, Ruling, SessionFilter, SessionRow, WorkRow,
+    WorkState, WorkerOutcome, WorkerWrite, Wrote,
 };
 
 /// Why the store could not do it.

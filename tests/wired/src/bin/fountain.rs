@@ -52,7 +52,9 @@ fn listen(orders: &Sender<Order>, mut notes: File) -> Result<()> {
                 writeln!(notes, "{}", format_args!("heard {} {now}", said["request"]["subtype"]))?;
                 let response =
                     json!({"subtype": "success", "request_id": said["request_id"], "response": {}});
-                orders.send(Order::Say(json!({"type": "control_response", "response": response}).to_string()))?;
+                orders.send(Order::Say(
+                    json!({"type": "control_response", "response": response}).to_string(),
+                ))?;
             }
             Some("control_response") => {
                 let request = said["response"]["request_id"].as_str().unwrap_or("-");
@@ -60,7 +62,8 @@ fn listen(orders: &Sender<Order>, mut notes: File) -> Result<()> {
             }
             Some("user") => {
                 let text = said["message"]["content"].as_str().unwrap_or_default();
-                if let Some((shape, rate)) = text.strip_prefix("pour ").and_then(|rest| rest.split_once(' ')) {
+                if let Some((shape, rate)) = text.strip_prefix("pour ").and_then(|rest| rest.split_once(' '))
+                {
                     let shape = Shape::parse(shape).context("a shape")?;
                     orders.send(Order::Pour(shape, rate.trim().parse()?))?;
                 }
@@ -107,7 +110,11 @@ fn speak(ordered: &Receiver<Order>, mut notes: File) -> Result<()> {
             continue;
         }
         let (piece, is_for_stderr) = source.next_piece();
-        if is_for_stderr { stderr().write_all(piece)? } else { stdout().write_all(piece)? }
+        if is_for_stderr {
+            stderr().write_all(piece)?
+        } else {
+            stdout().write_all(piece)?
+        }
         poured += u64::try_from(piece.len())?;
         pace.took(piece.len());
     }

@@ -59,7 +59,11 @@ pub fn missed(found: &Found) -> Vec<String> {
         missed.push(format!("{scene}: nothing was decided"));
     }
     if found.peak_kib > MEMORY_KIB_MAX {
-        missed.push(format!("{scene}: the bridge held {} MiB of {}", found.peak_kib / 1_024, MEMORY_KIB_MAX / 1_024));
+        missed.push(format!(
+            "{scene}: the bridge held {} MiB of {}",
+            found.peak_kib / 1_024,
+            MEMORY_KIB_MAX / 1_024
+        ));
     }
     missed
 }
@@ -73,7 +77,9 @@ impl Found {
     #[must_use]
     pub fn row(&self) -> String {
         let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e3);
-        let of = |samples: &Samples, percent| if samples.count() == 0 { "-".into() } else { ms(samples.percentile(percent)) };
+        let of = |samples: &Samples, percent| {
+            if samples.count() == 0 { "-".into() } else { ms(samples.percentile(percent)) }
+        };
         format!(
             "{:<9} {:<5} {:>5.1}   {:>10} {:>6} {:>6} {:>5}   {:>10} {:>5}   {:>9} {:>6} {:>4} {:>5}   {:>10}  {:>6}",
             self.shape.name(),

@@ -7,6 +7,7 @@ use super::blocks;
 use crate::text::markdown::{self, Block};
 use crate::text::seal::Seal;
 use crate::text::words;
+use crate::words::tool as said_words;
 
 /// A text that may still grow. Blocks before the last are drawn once; only the tail is drawn with every frame.
 #[component]
@@ -37,7 +38,7 @@ pub(crate) fn Prose(said: Memo<(String, bool)>) -> impl IntoView {
             <For each=move || pieces.get() key=|(at, _)| *at children=|(_, piece)| blocks(&piece)/>
             {move || tail.with(|tail| blocks(tail))}
             <button class="link" hidden=move || left() == 0 on:click=move |_| limit.update(|limit| *limit += RENDER_TEXT_BYTES_MAX)>
-                "Show more (" {move || words::bytes(left())} ")"
+                {move || said_words::show_more(words::bytes(left()))}
             </button>
         </div>
     }

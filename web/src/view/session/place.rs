@@ -14,7 +14,7 @@ pub(crate) fn SessionPlace(id: SessionId) -> impl IntoView {
         <div class="session">
             <Head/>
             <Transcript/>
-            <aside class="rail" aria-label="What waits for you" data-waits=move || if asks.get() { "yes" } else { "no" }>
+            <aside class="rail" aria-label=crate::words::session::waits_here() data-waits=move || if asks.get() { "yes" } else { "no" }>
                 {move || if asks.get() { view! { <Gate/> }.into_any() } else { view! { <Facts/> }.into_any() }}
             </aside>
             <footer class="foot">

@@ -9,7 +9,8 @@ use portcullis_protocol::wire::client::PermissionState;
 use portcullis_protocol::wire::worker::{Lane, WorkStatus, WorkerState};
 
 use super::super::{
-    Attached, Decided, DecidedRow, DecisionFilter, RequestRow, RequestStore, Result, Ruling, WorkerOutcome, WorkerWrite, Wrote,
+    Attached, Decided, DecidedRow, DecisionFilter, RequestRow, RequestStore, Result, Ruling, WorkerOutcome,
+    WorkerWrite, Wrote,
 };
 use super::log::KeyUse;
 use super::{MemoryStore, Positions, Session};
@@ -52,7 +53,9 @@ impl RequestStore for MemoryStore {
             let sessions = sessions.filter(|one| filter.session.as_ref().is_none_or(|id| one.row.id == *id));
             let mut all: Vec<DecidedRow> = sessions.flat_map(Session::decided).collect();
             all.retain(|one| filter.before.is_none_or(|before| one.row.ordinal < before));
-            all.retain(|one| !filter.granted || one.row.decision.as_ref().is_some_and(approvals::grants_more));
+            all.retain(|one| {
+                !filter.granted || one.row.decision.as_ref().is_some_and(approvals::grants_more)
+            });
             all.sort_by_key(|one| std::cmp::Reverse(one.row.ordinal));
             let mut bytes = 0_usize;
             let fits = all.iter().take(filter.limit).take_while(|one| {

@@ -10,7 +10,8 @@ use portcullis_protocol::wire::worker::{Lane, WorkStatus, WorkerState};
 use sqlx::SqliteConnection;
 
 use super::super::{
-    Attached, Decided, DecidedRow, DecisionFilter, RequestRow, RequestStore, Result, Ruling, WorkerOutcome, WorkerWrite, Wrote,
+    Attached, Decided, DecidedRow, DecisionFilter, RequestRow, RequestStore, Result, Ruling, WorkerOutcome,
+    WorkerWrite, Wrote,
 };
 use super::SqliteStore;
 use super::convert::{self, int, raw, request, to_json};
