@@ -2,6 +2,8 @@
 //! and keys, `state` turns its changes into signals, `view` draws them. `text`, `words` and the pure half of
 //! `state` also compile natively, where their tests run.
 
+#![recursion_limit = "512"]
+
 #[cfg(target_arch = "wasm32")]
 pub mod link;
 pub mod state;

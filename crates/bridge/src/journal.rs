@@ -43,18 +43,18 @@ impl Journal {
         let open = || -> std::io::Result<Self> {
             std::fs::create_dir_all(&folder)?;
             let (mut entries, lines) = spool::read(&path)?;
-            let (said, _) = spool::read(&path.with_extension("spool"))?;
-            let mut spool = Spool::open(path.with_extension("spool"), &said)?;
-            entries.extend(said);
+            entries.extend(spool::read_all(&path.with_extension("spool"))?);
+            let mut spool = Spool::open(path.with_extension("spool"))?;
             let earlier = Earlier::from_entries(entries);
-            if earlier.rest.is_none() && earlier.leftovers.is_empty() {
-                spool.clear()?;
-            }
             if lines > LINES_MAX {
                 rewrite(&path, &earlier)?;
             }
             let mut file = spool::appending(&path)?;
             end_the_last_line(&mut file)?;
+            if earlier.rest.is_none() && earlier.leftovers.is_empty() {
+                write_down(&mut file, &spool.facts())?;
+                spool.clear()?;
+            }
             Ok(Self { path: path.clone(), file, spool, earlier })
         };
         open().map_err(|source| JournalError { path: path.clone(), source })
@@ -65,26 +65,38 @@ impl Journal {
         std::mem::take(&mut self.earlier)
     }
 
-    /// Appends `entry`. What is journalled is on disk when this returns, and so is the spool it relies on; what is
-    /// spooled survives this process.
+    /// Appends `entry`. What is journalled is on disk when this returns; what is spooled, and what holds because of it,
+    /// survives this process.
     ///
     /// # Errors
     /// [`JournalError`]; what the entry announces must not be done then.
     pub(crate) fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        let mut append = || -> std::io::Result<()> {
-            match entry {
-                Entry::Said { .. } | Entry::Taken { .. } => return self.spool.append(entry),
-                // These hold because of what was said.
-                Entry::Closed { .. } | Entry::Settled { .. } | Entry::Told | Entry::Ended { .. } => {
-                    self.spool.sync()?;
-                }
-                Entry::Prompt { .. } | Entry::Answered { .. } | Entry::Started { .. } | Entry::Left(_) => {}
+        let Self { file, spool, .. } = self;
+        let appended = match entry {
+            Entry::Said { .. } | Entry::Taken { .. } | Entry::Closed { .. } | Entry::Settled { .. } => {
+                spool.append(entry, |facts| write_down(file, facts))
             }
-            write_line(&mut self.file, entry)?;
-            self.file.sync_data()
+            // These hold because of what was said, and end it.
+            Entry::Told | Entry::Ended { .. } => {
+                spool.sync().and_then(|()| write_down(file, std::slice::from_ref(entry)))
+            }
+            Entry::Prompt { .. } | Entry::Answered { .. } | Entry::Started { .. } | Entry::Left(_) => {
+                write_down(file, std::slice::from_ref(entry))
+            }
         };
-        append().map_err(|source| JournalError { path: self.path.clone(), source })
+        appended.map_err(|source| JournalError { path: self.path.clone(), source })
     }
+}
+
+/// Appends these to the journal's file, and forces them to the disk.
+fn write_down(file: &mut std::fs::File, entries: &[Entry]) -> std::io::Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    for entry in entries {
+        write_line(file, entry)?;
+    }
+    file.sync_data()
 }
 
 /// Sessions below `state_dir` whose last life left something unsaid, at most [`UNFINISHED_MAX`]. What cannot be read
@@ -95,7 +107,7 @@ pub(crate) fn unfinished(state_dir: &Path) -> Vec<SessionId> {
         let path = file.ok()?.path();
         let session = SessionId::parse(path.file_name()?.to_str()?.strip_suffix(".ndjson")?).ok()?;
         let mut entries = spool::read(&path).ok()?.0;
-        entries.extend(spool::read(&path.with_extension("spool")).ok()?.0);
+        entries.extend(spool::read_all(&path.with_extension("spool")).ok()?);
         Earlier::from_entries(entries).is_unfinished().then_some(session)
     });
     unfinished.take(UNFINISHED_MAX).collect()

@@ -42,5 +42,5 @@ pub use policy::{Policy, PolicyError};
 pub mod machine {
     pub use crate::core::earlier::{Earlier, EarlierAgent, EarlierPrompt, Entry, Fact, Rest};
     pub use crate::core::legacy::{Legacy, Spent};
-    pub use crate::core::{AgentExit, End, Input, Output, PostOutcome, Receipt, Relay, RelaySpec};
+    pub use crate::core::{AgentExit, End, Input, Output, PostOutcome, Reading, Receipt, Relay, RelaySpec};
 }

@@ -86,6 +86,7 @@ impl Worker {
         let mut ways = Ways { agent: None, link: None, content, control, receipts: receipts_in };
         let start = Instant::now();
         let mut deadline = None;
+        let mut is_dead = false;
         if self.is_put_off {
             self.relay.handle(tick(start), Input::PutOff);
             deadline = Some(start + FLUSH_TIME);
@@ -97,6 +98,23 @@ impl Worker {
             let due =
                 self.relay.poll_timeout().map_or(start.max(Instant::now()) + NEVER, |tick| at(start, tick));
             let give_up = deadline.unwrap_or_else(|| Instant::now() + NEVER);
+            let is_congested = self.relay.is_congested();
+            let nothing_goes_first = outcomes.is_empty()
+                && receipts.is_empty()
+                && socket.is_empty()
+                && orders.has_changed().is_ok_and(|changed| !changed);
+            if !is_congested
+                && nothing_goes_first
+                && let Some(line) = ways.agent.as_mut().and_then(AgentProcess::ready_line)
+            {
+                self.relay.handle(tick(start), Input::Read(line));
+                continue;
+            }
+            let wanted = match (is_congested, deadline) {
+                (false, _) => Wanted::Lines,
+                (true, Some(_)) if !is_dead => Wanted::End,
+                (true, _) => Wanted::Nothing,
+            };
             let input = tokio::select! {
                 biased;
                 changed = orders.changed() => {
@@ -122,11 +140,17 @@ impl Worker {
                     SocketEvent::Frame(frame) => Input::Frame(frame),
                     SocketEvent::Gone => break End::Lost("the ingress says that the session is gone".into()),
                 },
-                event = next_of(&mut ways.agent), if !self.relay.is_congested() => match event {
-                    AgentEvent::Line(line) => Input::Line(line),
-                    AgentEvent::Exited(exit) => {
+                event = next_of(&mut ways.agent, wanted) => match event {
+                    Some(AgentEvent::Line(reading)) => Input::Read(reading),
+                    Some(AgentEvent::Exited(exit)) => {
                         ways.agent = None;
                         Input::AgentExited(exit)
+                    }
+                    // Its last lines have the time that last words have, and no more.
+                    None => {
+                        is_dead = true;
+                        deadline = deadline.map(|deadline| deadline.min(Instant::now() + FLUSH_TIME));
+                        continue;
                     }
                 },
                 () = self.room_wanted.notified() => Input::MakeRoom,
@@ -224,10 +248,24 @@ impl Worker {
     }
 }
 
-async fn next_of(agent: &mut Option<AgentProcess>) -> AgentEvent {
-    match agent {
-        Some(agent) => agent.next().await,
-        None => std::future::pending().await,
+/// What is of interest about the agent.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    Lines,
+    /// Nobody can take its lines at present.
+    End,
+    Nothing,
+}
+
+/// What the agent does, or nothing when it ended and nobody can take its lines.
+async fn next_of(agent: &mut Option<AgentProcess>, wanted: Wanted) -> Option<AgentEvent> {
+    match (agent, wanted) {
+        (Some(agent), Wanted::Lines) => Some(agent.next().await),
+        (Some(agent), Wanted::End) => {
+            agent.exit().await;
+            None
+        }
+        (None, _) | (Some(_), Wanted::Nothing) => std::future::pending().await,
     }
 }
 

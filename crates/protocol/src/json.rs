@@ -1,6 +1,8 @@
 //! JSON kept as the text it came as. An approval binds bytes, and a number or a key order that passed through a
 //! parsed value is no longer what the agent said: so events travel as raw text, and are parsed only to be looked at.
 
+use std::sync::Arc;
+
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -30,11 +32,15 @@ pub enum JsonError {
     NoType,
 }
 
-/// One JSON value as raw text. Cloning copies the text; equality is equality of the text.
+/// One JSON value as raw text. Clones share the text; equality is equality of the text.
 #[derive(Clone, Debug)]
-pub struct RawJson(Box<RawValue>);
+pub struct RawJson(Arc<Box<RawValue>>);
 
 impl RawJson {
+    fn new(raw: Box<RawValue>) -> Self {
+        Self(Arc::new(raw))
+    }
+
     /// Takes `text` as one JSON value after checking size, depth and syntax.
     ///
     /// # Errors
@@ -46,7 +52,7 @@ impl RawJson {
         if is_too_deep(text) {
             return Err(JsonError::TooDeep);
         }
-        serde_json::from_str(text).map(Self).map_err(|error| JsonError::Syntax(error.to_string()))
+        serde_json::from_str(text).map(Self::new).map_err(|error| JsonError::Syntax(error.to_string()))
     }
 
     /// Serialises `value`.
@@ -56,7 +62,7 @@ impl RawJson {
     #[must_use]
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Self {
         match serde_json::value::to_raw_value(value) {
-            Ok(raw) => Self(raw),
+            Ok(raw) => Self::new(raw),
             Err(_) => Self::null(),
         }
     }
@@ -64,7 +70,7 @@ impl RawJson {
     /// The value `null`.
     #[must_use]
     pub fn null() -> Self {
-        Self(RawValue::NULL.to_owned())
+        Self::new(RawValue::NULL.to_owned())
     }
 
     /// The text, exactly as it came (without surrounding white space).
@@ -133,7 +139,7 @@ impl Serialize for RawJson {
 
 impl<'de> Deserialize<'de> for RawJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Box::<RawValue>::deserialize(deserializer).map(Self)
+        Box::<RawValue>::deserialize(deserializer).map(Self::new)
     }
 }
 

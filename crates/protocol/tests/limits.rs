@@ -284,7 +284,7 @@ fn the_ledger_keeps_its_number_of_requests() {
 #[test]
 fn the_outbox_holds_its_number_and_its_bytes() {
     let refused = |session: &mut Session, uuid: &str, text: &str| {
-        session.handle(Tick(0), Input::Prompt { uuid: uuid.into(), text: text.into() });
+        session.handle(Tick(0), Input::Prompt { uuid: uuid.into(), said: text.into() });
         std::iter::from_fn(|| session.poll_output())
             .any(|output| output == Output::Change(Change::PromptRejected(OutboxError::Full)))
     };

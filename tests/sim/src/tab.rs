@@ -13,6 +13,7 @@ use portcullis_protocol::session::{
     SessionConfig, StartAt, StopReason, Whoami,
 };
 use portcullis_protocol::wire::client::PermissionState;
+use portcullis_protocol::wire::prompt;
 use portcullis_protocol::wire::rest::PostedEvents;
 use serde::Deserialize;
 use serde_json::json;
@@ -34,7 +35,7 @@ const FRAMES_WAITING: usize = 8;
 const STORAGE_MS: u64 = 30;
 
 /// What survives a reload: IndexedDB.
-pub(crate) type Storage = Arc<Mutex<Vec<(String, String)>>>;
+pub(crate) type Storage = Arc<Mutex<Vec<(String, prompt::Said)>>>;
 
 /// What a person, or the machine under the tab, does.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ pub(crate) struct View {
     /// Requests in view, by id: state and digest.
     pub requests: BTreeMap<String, (PermissionState, String)>,
     /// What waits to be sent: uuid, state, text.
-    pub outbox: Vec<(String, String)>,
+    pub outbox: Vec<(String, prompt::Said)>,
     /// The newest event.
     pub applied: u64,
     /// The connection.
@@ -208,7 +209,7 @@ impl Page {
         match order {
             Order::Prompt(text) => {
                 let uuid = self.dice.uuid();
-                self.feed(Input::Prompt { uuid, text });
+                self.feed(Input::Prompt { uuid, said: text.into() });
             }
             Order::Decide { allow } => self.decide(allow),
             Order::Forge(forgery) => self.forge(forgery),
@@ -291,7 +292,7 @@ impl Page {
                 });
             }
             Output::Reload => {}
-            Output::Keep { uuid, text } => {
+            Output::Keep { uuid, said: text } => {
                 let (storage, delay) = (Arc::clone(&self.place.storage), self.dice.within(0..=STORAGE_MS));
                 let (record, session) = (self.place.record.clone(), self.place.session.clone());
                 self.then(async move {

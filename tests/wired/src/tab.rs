@@ -13,6 +13,7 @@ use portcullis_protocol::session::{
     Choice, Click, Input, LinkView, Output, PageQuery, PostOutcome, Session, SessionConfig, StartAt, Whoami,
 };
 use portcullis_protocol::wire::client::PermissionState;
+use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::{ErrorBody, EventsPage, PostedEvents};
 use reqwest::Method;
 use tokio::sync::{mpsc, oneshot};
@@ -51,7 +52,7 @@ pub struct Driver {
     socket_number: u64,
     errands: JoinSet<Errand>,
     /// What a browser would keep in its storage.
-    pub kept: Vec<(String, String)>,
+    pub kept: Vec<(String, Said)>,
     /// Prompts the server said it has.
     pub stored: Vec<String>,
     /// Decisions the server took, by request.
@@ -108,7 +109,7 @@ impl Tab {
 
     /// The same with prompts an earlier tab kept.
     #[must_use]
-    pub fn reopen(device: Device, session: &str, config: SessionConfig, kept: Vec<(String, String)>) -> Self {
+    pub fn reopen(device: Device, session: &str, config: SessionConfig, kept: Vec<(String, Said)>) -> Self {
         let (orders, waiting) = mpsc::channel(ORDERS_MAX);
         let now = Instant::now();
         let driver = Driver {
@@ -177,7 +178,7 @@ impl Tab {
     pub async fn prompt(&self, text: impl Into<String>) -> Result<String> {
         let (uuid, text) = (fresh_uuid(), text.into());
         let said = uuid.clone();
-        self.with(move |driver| driver.feed(Input::Prompt { uuid: said, text })).await?;
+        self.with(move |driver| driver.feed(Input::Prompt { uuid: said, said: text.into() })).await?;
         Ok(uuid)
     }
 
@@ -306,7 +307,7 @@ impl Driver {
         self.feed(Input::Decide { uuid: fresh_uuid(), request_id, digest, choice });
     }
 
-    async fn run(mut self, mut orders: mpsc::Receiver<Order>, kept: Vec<(String, String)>) {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>, kept: Vec<(String, Said)>) {
         self.feed(Input::Start);
         if !kept.is_empty() {
             self.feed(Input::Restored(kept));
@@ -392,8 +393,8 @@ impl Driver {
             Output::Post { post, body } => self.post(post, body),
             Output::Fetch { fetch, query } => self.fetch(fetch, query),
             Output::AskWhoami => self.ask_whoami(),
-            Output::Keep { uuid, text } => {
-                self.kept.push((uuid.clone(), text));
+            Output::Keep { uuid, said } => {
+                self.kept.push((uuid.clone(), said));
                 self.feed(Input::Kept { uuid, lasting: true });
             }
             Output::Forget { uuid } => self.kept.retain(|(kept, _)| *kept != uuid),

@@ -8,18 +8,20 @@ use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::role::Role;
 use portcullis_protocol::session::Input;
 use portcullis_protocol::wire::control;
+use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::{CreateSession, SessionInfo};
 use wasm_bindgen_futures::spawn_local;
 
 use super::api::{self, Failure};
 use super::channel::{Channel, Word};
 use super::drafts::Drafts;
-use super::driver::{Driver, Shared};
+use super::driver::{Driver, Shared, Surface};
 use super::lists::Lister;
 use super::pairing::{self, PairError, Paired};
 use super::sweeper::Sweeper;
 use super::tokens::Tokens;
 use super::vault::{Identity, Vault};
+use super::watches::Watches;
 use super::{browser, history, tab};
 use crate::state::app::{App, Leaving, Phase, Starting};
 use crate::state::command::Command;
@@ -56,6 +58,7 @@ pub fn start(app: App) {
             attempt: Cell::new(0),
             online: RefCell::new(None),
             driver: RefCell::new(None),
+            watches: Watches::default(),
         });
         me.replace(Rc::downgrade(&client));
         let (acting, moving) = (Rc::clone(&client), Rc::clone(&client));
@@ -102,6 +105,7 @@ struct Client {
     attempt: Cell<u32>,
     online: RefCell<Option<Online>>,
     driver: RefCell<Option<Rc<Driver>>>,
+    watches: Watches,
 }
 
 impl Client {
@@ -235,6 +239,7 @@ impl Client {
     fn leave(&self) {
         self.online.replace(None);
         self.attempt.set(self.attempt.get() + 1);
+        self.watches.follow(self.app, &[], None, || {});
         if let Some(driver) = self.driver.replace(None) {
             driver.feed(Input::LoggedOut);
             driver.end();
@@ -336,21 +341,41 @@ impl Client {
             driver.end();
         }
         let Some(id) = route.session() else { return };
-        let (tokens, lister) = match &*self.online.borrow() {
-            Some(online) => (Rc::clone(&online.tokens), Rc::clone(&online.lister)),
-            None => return,
-        };
+        let Some((shared, stirred)) = self.shared() else { return };
+        let driver = Driver::start(id.clone(), Surface::Open, shared, stirred);
+        self.driver.replace(Some(driver));
+        self.visit_named();
+        self.visit_named();
+        self.visit_named();
+        self.sweep();
+    }
+
+    /// What drivers share, and whom they tell that lists may have changed.
+    fn shared(&self) -> Option<(Shared, impl Fn() + Clone + use<>)> {
+        let online = self.online.borrow();
+        let online = online.as_ref()?;
         let shared = Shared {
             app: self.app,
-            tokens,
+            tokens: Rc::clone(&online.tokens),
             vault: Rc::clone(&self.vault),
             channel: Rc::clone(&self.channel),
             drafts: Rc::clone(&self.drafts),
         };
-        let driver = Driver::start(id.clone(), shared, move || lister.stir());
-        self.driver.replace(Some(driver));
-        self.visit_named();
-        self.sweep();
+        let lister = Rc::clone(&online.lister);
+        Some((shared, move || lister.stir()))
+    }
+
+    /// The open session and those the inbox listens to.
+    fn drivers(&self) -> Vec<Rc<Driver>> {
+        let mut drivers = self.watches.drivers();
+        drivers.extend(self.driver.borrow().clone());
+        drivers
+    }
+
+    fn watch(&self, wanted: &[portcullis_protocol::id::SessionId]) {
+        if let Some((shared, stirred)) = self.shared() {
+            self.watches.follow(self.app, wanted, Some(&shared), stirred);
+        }
     }
 
     fn go(self: &Rc<Self>, route: Route) {
@@ -369,11 +394,8 @@ impl Client {
             Command::Retry => self.begin_again(),
             Command::Reconnect => self.feed(Input::Wake),
             Command::Start(create) => self.create(*create),
-            Command::Prompt(text) => self.say(text),
-            Command::Again { uuid, text } => {
-                self.discard(uuid);
-                self.say(text);
-            }
+            Command::Prompt(said) => self.say(said),
+            Command::Again(uuid) => self.driver.borrow().iter().for_each(|driver| driver.say_again(&uuid)),
             Command::Discard(uuid) => self.discard(uuid),
             Command::Earlier => self.feed(Input::WantHistory),
             Command::Later => self.feed(Input::WantLater),
@@ -395,8 +417,19 @@ impl Client {
             }
             Command::TakeBack(uuid) => self.control(control::cancel_async_message(&uuid)),
             Command::Interrupt => self.control(control::interrupt()),
-            Command::Decide { request_id, digest, choice } => {
-                self.feed(Input::Decide { uuid: browser::uuid(), request_id, digest, choice });
+            Command::SetModel(model) => self.control(control::set_model(&model)),
+            Command::SetMode(mode) => self.control(control::set_permission_mode(&mode)),
+            Command::FindFiles(query) => {
+                self.driver.borrow().iter().for_each(|driver| driver.find_files(query.clone()));
+            }
+            Command::Watch(wanted) => self.watch(&wanted),
+            Command::Decide { session, request_id, digest, choice } => {
+                let input = Input::Decide { uuid: browser::uuid(), request_id, digest, choice };
+                let asks = |driver: &&Rc<Driver>| session.as_ref() == Some(&driver.id);
+                match self.drivers().iter().find(asks) {
+                    Some(driver) => driver.feed(input),
+                    None => self.feed(input),
+                }
             }
             Command::Admit { device_id, admit } => {
                 if let Some(lister) = self.online.borrow().as_ref().map(|online| Rc::clone(&online.lister)) {
@@ -416,10 +449,10 @@ impl Client {
     }
 
     /// What cannot be taken goes back into the composer.
-    fn say(&self, text: String) {
+    fn say(&self, said: Said) {
         let driver = self.driver.borrow().clone();
         match driver {
-            Some(driver) => driver.say(text),
+            Some(driver) => driver.say(said),
             None => self.app.note.set(Some("Nothing was sent: no session is open.".into())),
         }
     }
@@ -462,7 +495,7 @@ impl Client {
 
     /// What the life of the tab asks for.
     fn act(self: &Rc<Self>, act: Act) {
-        let driver = self.driver.borrow().clone();
+        let driver = self.drivers();
         match act {
             Act::Hide => {
                 self.drafts.flush();

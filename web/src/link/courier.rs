@@ -11,7 +11,7 @@ use gloo_net::http::Method;
 use portcullis_protocol::RawJson;
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::session::PostOutcome;
-use portcullis_protocol::wire::prompt::text_prompt;
+use portcullis_protocol::wire::prompt::{self, Said};
 use portcullis_protocol::wire::rest::{ErrorDetail, PostEvents, PostedEvents};
 
 use super::api::{self, Failure};
@@ -51,8 +51,8 @@ impl Courier {
     }
 
     /// Writes a prompt down and tells the other tabs. `false`: it lives as long as this page.
-    pub async fn keep(&self, uuid: &str, text: &str) -> bool {
-        let kept = self.vault.keep(&self.place, uuid, text).await.is_ok();
+    pub async fn keep(&self, uuid: &str, said: impl Into<Said>) -> bool {
+        let kept = self.vault.keep(&self.place, uuid, said).await.is_ok();
         if kept {
             self.lasting.borrow_mut().insert(uuid.to_owned());
             self.channel.say(&Word::Outbox(self.place.session.clone()));
@@ -156,7 +156,7 @@ impl Courier {
             }
             Fate::Stored { .. } | Fate::Waiting => {}
         }
-        let outcome = self.post(text_prompt(&kept.uuid, &kept.text)).await;
+        let outcome = self.post(prompt::prompt(&kept.uuid, &kept.said)).await;
         match &outcome {
             PostOutcome::Accepted { seq } => {
                 let epoch = self.epoch.borrow().clone();

@@ -1,7 +1,8 @@
-//! Drives the machine of one open session: performs its outputs, feeds it what the browser hears, wakes it when its
+//! Drives the machine of one session, the open one or one the inbox listens to: performs its outputs, feeds it what the browser hears, wakes it when its
 //! time comes, and paints its changes once per animation frame.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use leptos::prelude::*;
@@ -9,9 +10,12 @@ use portcullis_protocol::id::SessionId;
 use portcullis_protocol::session::{
     Change, Input, LinkView, Output, PageQuery, Session, SessionConfig, StartAt, Whoami,
 };
-use portcullis_protocol::wire::close;
+use portcullis_protocol::wire::client::Presence;
+use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::{Device, PostEvents};
+use portcullis_protocol::wire::{close, control};
 use portcullis_protocol::{RawJson, Tick};
+use serde::Deserialize;
 use wasm_bindgen_futures::spawn_local;
 
 use super::api;
@@ -25,9 +29,13 @@ use super::socket::{self, Heard, Socket};
 use super::tokens::Tokens;
 use super::vault::{COPY_BYTES_MAX, COPY_EVENTS_MAX, Place, Vault};
 use crate::state::app::App;
+use crate::state::desk::Desk;
 use crate::state::dirty::Dirty;
+use crate::state::exact::literal;
 use crate::state::find;
+use crate::state::offers::Offers;
 use crate::text::export::Format;
+use crate::words::composer as words;
 
 /// Between two paints of a hidden tab, in ms.
 const HIDDEN_PAINT_MS: u64 = 500;
@@ -38,6 +46,8 @@ const COPY_PERIOD_MS: u64 = 30_000;
 pub(super) struct Driver {
     pub(super) id: SessionId,
     app: App,
+    /// What shows it.
+    surface: Surface,
     tokens: Rc<Tokens>,
     vault: Rc<Vault>,
     reader: Rc<Reader>,
@@ -58,8 +68,29 @@ pub(super) struct Driver {
     dirty: RefCell<Dirty>,
     frame_asked: Cell<bool>,
     /// What a person just said.
-    said: RefCell<Option<String>>,
+    said: RefCell<Option<Said>>,
+    /// What the agent was asked, by the id of the question.
+    asked: RefCell<HashMap<String, Asked>>,
+    /// Whether the agent was asked what can be said to it.
+    knows_offers: Cell<bool>,
     ended: Cell<bool>,
+}
+
+/// What shows a session.
+#[derive(Clone, Copy)]
+pub(super) enum Surface {
+    /// All of it: it is the open one.
+    Open,
+    /// What it asks, in the inbox.
+    Desk(Desk),
+}
+
+/// A question to the agent that a person did not ask.
+enum Asked {
+    /// What can be said to it.
+    Offers,
+    /// Which files fit that.
+    Files(String),
 }
 
 /// What a driver shares with the rest of the page.
@@ -74,15 +105,25 @@ pub(super) struct Shared {
 
 impl Driver {
     /// Opens `id`: paints what is there, restores what was not delivered, connects.
-    pub(super) fn start(id: SessionId, shared: Shared, stirred: impl Fn() + 'static) -> Rc<Self> {
+    pub(super) fn start(
+        id: SessionId,
+        surface: Surface,
+        shared: Shared,
+        stirred: impl Fn() + 'static,
+    ) -> Rc<Self> {
         let Shared { app, tokens, vault, channel, drafts } = shared;
         let place = Place { device: tokens.device().clone(), session: id.clone() };
         let courier = Courier::new(place, Rc::clone(&tokens), Rc::clone(&vault), Rc::clone(&channel));
         let reader = Rc::new(Reader::new(id.clone(), app, Rc::clone(&tokens)));
-        let config = SessionConfig { seed: browser::seed(), start: StartAt::Tail };
+        let start = match surface {
+            Surface::Open => StartAt::Tail,
+            Surface::Desk(_) => StartAt::Head,
+        };
+        let config = SessionConfig { seed: browser::seed(), start };
         let driver = Rc::new_cyclic(|me| Self {
             id,
             app,
+            surface,
             tokens,
             vault,
             reader,
@@ -100,40 +141,74 @@ impl Driver {
             dirty: RefCell::new(Dirty::default()),
             frame_asked: Cell::new(false),
             said: RefCell::new(None),
+            asked: RefCell::default(),
+            knows_offers: Cell::new(false),
             ended: Cell::new(false),
         });
-        app.session.paint(&driver.machine.borrow(), &Dirty::all());
+        if driver.is_open() {
+            app.offers.set(Offers::default());
+        }
+        driver.dirty.replace(Dirty::all());
+        driver.paint();
         driver.feed(Input::Start);
         driver.reread();
         driver
     }
 
+    fn is_open(&self) -> bool {
+        matches!(self.surface, Surface::Open)
+    }
+
     /// Reads what is kept: from before, or by another tab.
     pub(super) fn reread(&self) {
-        let Some(driver) = self.me.upgrade() else { return };
+        // What is on its way to a session that is not open is swept.
+        let Some(driver) = self.me.upgrade().filter(|driver| driver.is_open()) else { return };
         spawn_local(async move {
             let kept = driver.courier.kept().await;
             if !kept.is_empty() {
-                driver.feed(Input::Restored(kept.into_iter().map(|kept| (kept.uuid, kept.text)).collect()));
+                driver.feed(Input::Restored(kept.into_iter().map(|kept| (kept.uuid, kept.said)).collect()));
             }
         });
     }
 
     /// A person said something. What the machine does not take goes back to where it was typed.
-    pub(super) fn say(&self, text: String) {
-        self.said.replace(Some(text.clone()));
-        self.feed(Input::Prompt { uuid: browser::uuid(), text });
+    pub(super) fn say(&self, said: Said) {
+        self.said.replace(Some(said.clone()));
+        self.feed(Input::Prompt { uuid: browser::uuid(), said });
         self.said.replace(None);
+    }
+
+    /// A person says again what was refused.
+    pub(super) fn say_again(&self, uuid: &str) {
+        let said = {
+            let machine = self.machine.borrow();
+            let entry = machine.outbox().entries().iter().find(|entry| entry.prompt.uuid == uuid);
+            entry.map(|entry| entry.said.clone())
+        };
+        self.discard(uuid.to_owned(), true);
+        said.into_iter().for_each(|said| self.say(said));
+    }
+
+    /// Asks the agent for files whose names fit what is typed.
+    pub(super) fn find_files(&self, query: String) {
+        let request = control::file_suggestions(&query);
+        self.ask(Asked::Files(query), request);
+    }
+
+    fn ask(&self, what: Asked, request: RawJson) {
+        let uuid = browser::uuid();
+        self.asked.borrow_mut().insert(uuid.clone(), what);
+        self.feed(Input::Control { uuid, request });
     }
 
     /// Writes down again what is under way, after the storage was lost.
     pub(super) fn keep_again(&self) {
         let machine = self.machine.borrow();
         for entry in machine.outbox().entries() {
-            let (courier, uuid, text) =
-                (Rc::clone(&self.courier), entry.prompt.uuid.clone(), entry.prompt.text.clone());
+            let (courier, uuid, said) =
+                (Rc::clone(&self.courier), entry.prompt.uuid.clone(), entry.said.clone());
             spawn_local(async move {
-                let _ = courier.keep(&uuid, &text).await;
+                let _ = courier.keep(&uuid, said).await;
             });
         }
     }
@@ -211,7 +286,7 @@ impl Driver {
                 self.drafts.flush();
                 history::reload();
             }
-            Output::Keep { uuid, text } => self.keep(uuid, text),
+            Output::Keep { uuid, said } => self.keep(uuid, said),
             Output::Forget { uuid } => {
                 let courier = Rc::clone(&self.courier);
                 spawn_local(async move { courier.release(&uuid).await });
@@ -291,11 +366,11 @@ impl Driver {
         });
     }
 
-    fn keep(&self, uuid: String, text: String) {
+    fn keep(&self, uuid: String, said: Said) {
         let Some(driver) = self.me.upgrade() else { return };
         self.drafts.sending();
         spawn_local(async move {
-            let lasting = driver.courier.keep(&uuid, &text).await;
+            let lasting = driver.courier.keep(&uuid, said).await;
             driver.feed(Input::Kept { uuid, lasting });
             driver.drafts.sent();
         });
@@ -338,25 +413,34 @@ impl Driver {
 
     fn changed(&self, change: &Change) {
         match change {
-            Change::Reply { error: Some(error), .. } => self.app.note.set(Some(error.clone())),
+            Change::Reply { request_id, event, error } => {
+                self.replied(request_id, event.as_ref(), error.as_deref());
+            }
             Change::PromptRejected(error) => {
-                self.app.note.set(Some(format!("Not sent: {error}.")));
-                if let Some(text) = self.said.take() {
-                    self.app.draft.set(Some((self.id.to_string(), text)));
+                self.app.note.set(Some(words::not_sent(error)));
+                if let Some(said) = self.said.take() {
+                    self.app.draft.set(Some((self.id.to_string(), said.text)));
                 }
             }
+            Change::LogReset(_) if !self.is_open() => {}
             Change::LogReset(reason) => {
                 if let Some(words) = reason.words() {
                     self.app.note.set(Some(words.to_owned()));
                 }
             }
-            Change::Ledger | Change::Worker => (self.stirred)(),
+            Change::Ledger => (self.stirred)(),
+            Change::Worker => {
+                (self.stirred)();
+                self.ask_for_offers();
+            }
             Change::Link => {
                 self.courier.in_epoch(self.machine.borrow().epoch());
-                self.app.tick.set(browser::now());
-                self.recall();
+                if self.is_open() {
+                    self.app.tick.set(browser::now());
+                    self.recall();
+                }
             }
-            Change::Reply { .. } | Change::Transcript(_) | Change::Outbox | Change::History => {}
+            Change::Transcript(_) | Change::Outbox | Change::History => {}
         }
         self.dirty.borrow_mut().note(change);
         if self.dirty.borrow().is_empty() || self.frame_asked.replace(true) {
@@ -376,6 +460,42 @@ impl Driver {
         }
     }
 
+    /// The bridge answers for the agent from what it was told once; a session without one has nothing to offer yet.
+    fn ask_for_offers(&self) {
+        let online = self.machine.borrow().worker().state == Presence::Online;
+        if self.is_open() && online && !self.knows_offers.replace(true) {
+            // Not now: the machine is being drained.
+            let me = self.me.clone();
+            spawn_local(async move {
+                if let Some(driver) = me.upgrade() {
+                    driver.ask(Asked::Offers, control::initialize());
+                }
+            });
+        }
+    }
+
+    /// The agent answered, or whoever stood in its way.
+    fn replied(&self, request_id: &str, event: Option<&RawJson>, error: Option<&str>) {
+        let asked = self.asked.borrow_mut().remove(request_id);
+        let offers = self.app.offers;
+        match (asked, event) {
+            (Some(Asked::Offers), Some(event)) => {
+                let mut told = offers.get_untracked();
+                self.knows_offers.set(told.initialized(event));
+                offers.set(told);
+            }
+            (Some(Asked::Files(query)), Some(event)) => offers.update(|offers| offers.found(query, event)),
+            // Nobody waits for it.
+            (Some(Asked::Offers | Asked::Files(_)), None) => {}
+            (None, event) => {
+                let refused = event.and_then(refusal);
+                if let Some(error) = error.map(str::to_owned).or(refused) {
+                    self.app.note.set(Some(error));
+                }
+            }
+        }
+    }
+
     /// The tab was hidden: the frame that was asked for will not come.
     pub(super) fn hide(&self) {
         self.feed(Input::Hidden);
@@ -386,9 +506,15 @@ impl Driver {
     fn paint(&self) {
         self.frame_asked.set(false);
         let dirty = self.dirty.take();
-        if !self.ended.get() {
-            self.app.session.paint(&self.machine.borrow(), &dirty);
-            self.keep_copy(COPY_PERIOD_MS);
+        if self.ended.get() {
+            return;
+        }
+        match self.surface {
+            Surface::Open => {
+                self.app.session.paint(&self.machine.borrow(), &dirty);
+                self.keep_copy(COPY_PERIOD_MS);
+            }
+            Surface::Desk(desk) => desk.paint(&self.machine.borrow(), &dirty),
         }
     }
 
@@ -396,7 +522,8 @@ impl Driver {
     fn keep_copy(&self, period_ms: u64) {
         let machine = self.machine.borrow();
         let (now, (at, seq)) = (browser::now(), self.copied.get());
-        let Some(epoch) = machine.epoch().filter(|_| machine.applied_seq() != seq) else { return };
+        let new = self.is_open() && machine.applied_seq() != seq && machine.rows().next().is_some();
+        let Some(epoch) = machine.epoch().filter(|_| new) else { return };
         if seq > 0 && now.since(at) < period_ms {
             return;
         }
@@ -496,6 +623,19 @@ impl Driver {
         });
         self.timer.replace(Some((due, timer)));
     }
+}
+
+/// Why the agent, or its bridge, did not do what it was asked.
+fn refusal(event: &RawJson) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Event {
+        response: Response,
+    }
+    #[derive(Deserialize)]
+    struct Response {
+        error: Option<String>,
+    }
+    event.read::<Event>().ok()?.response.error.map(|error| literal(&error))
 }
 
 /// The prompt a body holds, and its uuid; anything else goes its own way.

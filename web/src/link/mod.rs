@@ -20,5 +20,6 @@ pub mod drafts;
 pub mod keys;
 pub mod locks;
 pub mod vault;
+mod watches;
 
 pub use client::start;

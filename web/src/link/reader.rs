@@ -134,7 +134,9 @@ impl Reader {
 
     async fn file(&self, format: Format, title: &str, run: u32) -> Result<Array, Failure> {
         let parts = Array::new();
-        let add = |text: &str| drop(parts.push(&JsValue::from_str(text)));
+        let add = |text: &str| {
+            parts.push(&JsValue::from_str(text));
+        };
         add(&export::head(format, title, &when(browser::wall_ms())));
         let mut rows: Vec<SeqEvent> = Vec::new();
         let mut after = 0;

@@ -4,10 +4,13 @@ use std::rc::Rc;
 
 use leptos::prelude::*;
 use portcullis_protocol::Tick;
+use portcullis_protocol::id::SessionId;
 use portcullis_protocol::role::Role;
 use portcullis_protocol::wire::rest::{Device, Environment, SessionInfo};
 
 use super::command::Command;
+use super::desk::Watched;
+use super::offers::Offers;
 use super::route::Route;
 use super::session::SessionSignals;
 
@@ -73,6 +76,10 @@ pub struct App {
     pub role: RwSignal<Option<Role>>,
     pub lists: Lists,
     pub session: SessionSignals,
+    /// The places of the inbox.
+    pub watched: StoredValue<Vec<Watched>>,
+    /// What the agent of the open session says can be said to it.
+    pub offers: RwSignal<Offers>,
     pub starting: RwSignal<Starting>,
     pub leaving: RwSignal<Leaving>,
     /// Whether this computer says that it has a network.
@@ -108,6 +115,8 @@ impl App {
                 error: RwSignal::new(None),
             },
             session: SessionSignals::new(),
+            watched: StoredValue::new(Watched::places()),
+            offers: RwSignal::new(Offers::default()),
             starting: RwSignal::new(Starting::No),
             leaving: RwSignal::new(Leaving::No),
             network: RwSignal::new(true),
@@ -147,13 +156,18 @@ impl App {
         self.draft.set(None);
         self.note.set(None);
         self.session.forget();
+        self.offers.set(Offers::default());
     }
 
     /// The open session as the list knows it.
     #[must_use]
     pub fn current(&self) -> Option<SessionInfo> {
-        let route = self.route.get();
-        let id = route.session()?;
+        self.info(self.route.get().session()?)
+    }
+
+    /// A session as the list knows it.
+    #[must_use]
+    pub fn info(&self, id: &SessionId) -> Option<SessionInfo> {
         self.lists.sessions.with(|sessions| sessions.iter().find(|session| session.id == *id).cloned())
     }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use portcullis_protocol::RawJson;
-use portcullis_protocol::approval::Kind;
 use portcullis_protocol::approval::form::Elicitation;
+use portcullis_protocol::approval::{Kind, OptionKind};
 use portcullis_protocol::wire::control::ToolRequest;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::edit::Edit;
 use super::exact::{Exact, literal};
 use super::told::Told;
+use crate::words::gate as words;
 
 /// What an agent asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Ask {
     pub input: RawJson,
     /// What the agent offers beside a plain "allow".
     pub suggestions: Vec<Suggestion>,
+    /// The agent's own choices; where it has some, they are the only ones.
+    pub options: Vec<AgentOption>,
     /// How it is answered.
     pub form: Form,
     /// Why it can only be denied, if so.
@@ -54,6 +57,17 @@ pub struct Suggestion {
     pub raw: RawJson,
     /// The literal rule, for a person.
     pub literal: Told,
+}
+
+/// One choice of the agent's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentOption {
+    /// What an answer names.
+    pub id: String,
+    /// The agent's words for it.
+    pub name: Told,
+    /// What it means.
+    pub kind: OptionKind,
 }
 
 /// How a request is answered.
@@ -109,13 +123,13 @@ impl Ask {
         };
         let tool = tool.unwrap_or_else(|| unreadable(request));
         let denial_only = if mismatch {
-            Some("What arrived here is not what the server recorded. It can only be denied.")
+            Some(words::other_bytes())
         } else if request.has_duplicate_keys() {
-            Some("A field stands twice in this request. It can only be denied.")
+            Some(words::twice_a_field())
         } else if known {
             None
         } else {
-            Some("This client cannot read this kind of request. It can only be denied.")
+            Some(words::unreadable_kind())
         };
         let exact = Exact::of(&tool.tool_name, &tool.input);
         let asks = match (kind, elicitation) {
@@ -128,8 +142,9 @@ impl Ask {
         let what = Told::literal(asks.what);
         let said = tool.description.as_deref();
         let remark = said.filter(|text| !text.is_empty() && !repeats(&tool, text)).map(Told::of);
-        let (hints, suggestions) = (hints(&tool, &exact), suggestions(&tool));
+        let (hints, suggestions, options) = (hints(&tool, &exact), suggestions(&tool), options(&tool));
         let offered = suggestions.iter().map(|offer| &offer.literal);
+        let offered = offered.chain(options.iter().map(|option| &option.name));
         let folds = hints.iter().chain(&remark).chain(offered).chain([&what]).any(Told::is_folded);
         Self {
             needs_reading: exact.needs_reading || folds,
@@ -141,6 +156,7 @@ impl Ask {
             sub_agent: tool.agent_id.as_deref().map(literal),
             hints,
             suggestions,
+            options,
             form: asks.form,
             denial_only,
             exact,
@@ -152,9 +168,25 @@ impl Ask {
     /// What may be changed before allowing, `None` where an answer is not an edit or nothing may be allowed.
     #[must_use]
     pub fn edit(&self) -> Option<Edit> {
-        let no_edit = self.denial_only.is_some() || self.exact.too_long;
+        let no_edit = self.denial_only.is_some() || self.exact.too_long || !self.options.is_empty();
         let editable = matches!(self.form, Form::Permission | Form::Plan(_));
         (!no_edit && editable).then(|| Edit::of(&self.tool, &self.input))
+    }
+
+    /// Whether `other` asks for just the same: everything that is shown of both is alike, and so are the bytes that run.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        let same_bytes = self.input.as_str() == other.input.as_str() && self.tool == other.tool;
+        let same_words = self.what == other.what
+            && self.remark == other.remark
+            && self.sub_agent == other.sub_agent
+            && self.hints == other.hints;
+        let same_offers = self.suggestions == other.suggestions && self.options == other.options;
+        same_bytes
+            && same_words
+            && same_offers
+            && self.form == other.form
+            && self.denial_only == other.denial_only
     }
 
     /// The input with `answers` put in, the rest as it came.
@@ -181,7 +213,7 @@ impl Asks {
     fn elicitation(form: Elicitation) -> Self {
         Self {
             tool: "elicitation".into(),
-            what: format!("A server that the agent calls “{}” asks you", literal(&form.server)),
+            what: words::server_asks(literal(&form.server)),
             form: Form::Elicitation(Arc::new(form)),
         }
     }
@@ -192,11 +224,7 @@ impl Asks {
             dialog_kind: String,
         }
         let kind = request.read::<Dialog>().map(|dialog| dialog.dialog_kind).unwrap_or_default();
-        Self {
-            tool: "dialog".into(),
-            what: format!("The agent asks you in a dialog of the kind “{}”", literal(&kind)),
-            form: Form::Dialog,
-        }
+        Self { tool: "dialog".into(), what: words::dialog_asks(literal(&kind)), form: Form::Dialog }
     }
 }
 
@@ -221,6 +249,7 @@ fn unreadable(request: &RawJson) -> ToolRequest {
         tool_use_id: None,
         description: None,
         permission_suggestions: None,
+        permission_options: None,
         blocked_path: None,
         decision_reason: None,
         agent_id: None,
@@ -229,45 +258,45 @@ fn unreadable(request: &RawJson) -> ToolRequest {
 }
 
 fn what(tool: &str) -> String {
-    match tool {
-        "Bash" => "Run a command".into(),
-        "Write" => "Write a file".into(),
-        "Edit" | "MultiEdit" => "Change a file".into(),
-        "NotebookEdit" => "Change a notebook".into(),
-        "Read" => "Read a file".into(),
-        "Glob" => "List files".into(),
-        "Grep" => "Search in files".into(),
-        "WebFetch" => "Fetch a page".into(),
-        "WebSearch" => "Search the web".into(),
-        "AskUserQuestion" => "A question for you".into(),
-        "ExitPlanMode" => "A plan for you to approve".into(),
-        "" => "A request this client does not know".into(),
-        other => match other.strip_prefix("mcp__").and_then(|rest| rest.split_once("__")) {
-            Some((server, tool)) => format!("Use {} of {}", literal(tool), literal(server)),
-            None => format!("Use the tool {}", literal(other)),
-        },
-    }
+    let plain = match tool {
+        "Bash" => words::run_a_command(),
+        "Write" => words::write_a_file(),
+        "Edit" | "MultiEdit" => words::change_a_file(),
+        "NotebookEdit" => words::change_a_notebook(),
+        "Read" => words::read_a_file(),
+        "Glob" => words::list_files(),
+        "Grep" => words::search_in_files(),
+        "WebFetch" => words::fetch_a_page(),
+        "WebSearch" => words::search_the_web(),
+        "AskUserQuestion" => words::a_question(),
+        "ExitPlanMode" => words::a_plan(),
+        "" => words::an_unknown_request(),
+        other => {
+            return match other.strip_prefix("mcp__").and_then(|rest| rest.split_once("__")) {
+                Some((server, tool)) => words::use_of_server(literal(tool), literal(server)),
+                None => words::use_tool(literal(other)),
+            };
+        }
+    };
+    plain.to_owned()
 }
 
 fn hints(tool: &ToolRequest, exact: &Exact) -> Vec<Told> {
     let mut hints = Vec::new();
     if exact.hidden > 0 {
-        hints.push(format!(
-            "Holds invisible or misleading characters: {} of them, each shown as ⟨U+…⟩.",
-            exact.hidden
-        ));
+        hints.push(words::hides(exact.hidden));
     }
     if exact.mixed_scripts {
-        hints.push("A word holds letters of another script that look like Latin ones.".into());
+        hints.push(words::mixes_scripts().into());
     }
     for host in &exact.hosts {
-        hints.push(format!("The host {} is really {}", literal(&host.shown), host.ascii));
+        hints.push(words::really_is(literal(&host.shown), &host.ascii));
     }
     if let Some(path) = &tool.blocked_path {
-        hints.push(format!("Touches a path outside what is allowed: {}", literal(path)));
+        hints.push(words::touches_outside(literal(path)));
     }
     if let Some(reason) = tool.decision_reason.as_deref().filter(|reason| !reason.trim().is_empty()) {
-        hints.push(format!("Why it asks: {}", literal(reason)));
+        hints.push(words::why_it_asks(literal(reason)));
     }
     hints.into_iter().map(Told::literal).collect()
 }
@@ -275,6 +304,16 @@ fn hints(tool: &ToolRequest, exact: &Exact) -> Vec<Told> {
 fn suggestions(tool: &ToolRequest) -> Vec<Suggestion> {
     let offers = tool.permission_suggestions.as_deref().unwrap_or_default();
     offers.iter().map(|raw| Suggestion { literal: Told::literal(rule(raw)), raw: raw.clone() }).collect()
+}
+
+fn options(tool: &ToolRequest) -> Vec<AgentOption> {
+    let options = tool.permission_options.as_deref().unwrap_or_default().iter();
+    let option = options.map(|one| AgentOption {
+        id: one.option_id.clone(),
+        name: Told::of(&one.name),
+        kind: one.kind.clone(),
+    });
+    option.collect()
 }
 
 /// A permission update word for word.
@@ -303,11 +342,11 @@ fn rule(raw: &RawJson) -> String {
     }
     let Ok(update) = raw.read::<Update>() else { return literal(raw.as_str()) };
     let place = match update.destination.as_str() {
-        "session" => "for this session".to_owned(),
-        "localSettings" => "in this project, on this machine".to_owned(),
-        "projectSettings" => "in the project's settings".to_owned(),
-        "userSettings" => "in all projects".to_owned(),
-        other => format!("in {}", literal(other)),
+        "session" => words::for_this_session().to_owned(),
+        "localSettings" => words::in_this_project().to_owned(),
+        "projectSettings" => words::in_project_settings().to_owned(),
+        "userSettings" => words::in_all_projects().to_owned(),
+        other => words::in_place(literal(other)),
     };
     let rules = || {
         let each = update.rules.iter().map(|rule| match &rule.rule_content {
@@ -317,12 +356,12 @@ fn rule(raw: &RawJson) -> String {
         each.collect::<Vec<_>>().join(", ")
     };
     match update.kind.as_str() {
-        "addRules" if update.behavior == "allow" => format!("always allow {} {place}", rules()),
-        "addRules" => format!("always {} {} {place}", literal(&update.behavior), rules()),
-        "setMode" => format!("switch to the mode {} {place}", literal(&update.mode)),
+        "addRules" if update.behavior == "allow" => words::always_allow(rules(), place),
+        "addRules" => words::always_do(literal(&update.behavior), rules(), place),
+        "setMode" => words::switch_mode(literal(&update.mode), place),
         "addDirectories" => {
             let directories: Vec<String> = update.directories.iter().map(|path| literal(path)).collect();
-            format!("open the directory {} {place}", directories.join(", "))
+            words::open_directory(directories.join(", "), place)
         }
         _ => literal(raw.as_str()),
     }
@@ -423,6 +462,31 @@ mod tests {
             got.answered(&[("Which?".into(), "A, \"B\"".into())]).as_str(),
             r#"{"questions":[{"question":"Which?","header":"H","multiSelect":true,"options":[{"label":"A"},{"label":"B","description":"b"}]}], "n":1.0,"answers":{"Which?":"A, \"B\""}}"#
         );
+    }
+
+    #[test]
+    fn only_what_is_the_same_to_the_last_byte_is_alike() {
+        let bash = |input: &str, more: &str| {
+            ask(&format!(r#"{{"subtype":"can_use_tool","tool_name":"Bash","input":{input}{more}}}"#))
+        };
+        let one = bash(r#"{"command":"ls"}"#, r#","tool_use_id":"a""#);
+        assert!(one.is_like(&bash(r#"{"command":"ls"}"#, r#","tool_use_id":"b""#)));
+        assert!(!one.is_like(&bash(r#"{"command":"ls "}"#, "")));
+        assert!(!one.is_like(&bash(r#"{ "command":"ls"}"#, "")));
+        assert!(!one.is_like(&bash(r#"{"command":"ls"}"#, r#","agent_id":"sub""#)));
+    }
+
+    #[test]
+    fn an_agents_own_options_are_the_only_choices_and_take_no_edit() {
+        let got = ask(
+            r#"{"subtype":"can_use_tool","tool_name":"Edit","input":{},"permission_options":[{"option_id":"a","name":"Yes\u202e","kind":"allow_once"},{"option_id":"y","name":"For a year","kind":"allow_for_a_year"}]}"#,
+        );
+        assert_eq!(
+            (got.options[0].name.head.as_str(), &got.options[0].kind),
+            ("Yes⟨U+202E⟩", &OptionKind::AllowOnce)
+        );
+        assert_eq!(got.options[1].kind.allows(), None);
+        assert!(got.edit().is_none());
     }
 
     #[test]

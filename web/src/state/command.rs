@@ -1,7 +1,8 @@
 //! What a person asks for. Views send commands and know nothing of sockets; `link` carries them out.
 
-use portcullis_protocol::id::DeviceId;
+use portcullis_protocol::id::{DeviceId, SessionId};
 use portcullis_protocol::session::Choice;
+use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::CreateSession;
 
 use super::route::Route;
@@ -21,11 +22,11 @@ pub enum Command {
     /// Start a session.
     Start(Box<CreateSession>),
     /// Say something in the open session.
-    Prompt(String),
+    Prompt(Said),
     /// Throw a prompt away that the server does not have.
     Discard(String),
     /// Say again what was refused.
-    Again { uuid: String, text: String },
+    Again(String),
     /// Load what stands above.
     Earlier,
     /// Load what stands below.
@@ -48,8 +49,16 @@ pub enum Command {
     TakeBack(String),
     /// Stop what runs.
     Interrupt,
-    /// Answer a request.
-    Decide { request_id: String, digest: String, choice: Choice },
+    /// Change the agent's model.
+    SetModel(String),
+    /// Change how much the agent may do without asking.
+    SetMode(String),
+    /// Ask the agent for files whose names fit.
+    FindFiles(String),
+    /// Listen to what waits in these sessions, and in no others beside the open one.
+    Watch(Vec<SessionId>),
+    /// Answer a request of a session; `None` is the open one.
+    Decide { session: Option<SessionId>, request_id: String, digest: String, choice: Choice },
     /// Ask whether something would be lost, before logging out.
     AskToLeave,
     /// Log out.

@@ -4,6 +4,7 @@ use portcullis_protocol::session::transcript::PromptState;
 use portcullis_protocol::wire::client::Presence;
 
 use super::pulse::Wire;
+use crate::words::composer as words;
 
 /// What is known about a message that no agent has started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,26 +23,22 @@ impl Way {
     #[must_use]
     pub fn words(self) -> String {
         let here = match (self.state, self.wire) {
-            (PromptState::Waiting, Wire::Online) => "Waiting to be sent.",
+            (PromptState::Waiting, Wire::Online) => words::waiting_to_be_sent(),
             (PromptState::Waiting, Wire::Connecting | Wire::Waiting | Wire::Offline | Wire::Stopped) => {
-                "Waiting for the connection."
+                words::waiting_for_connection()
             }
-            (PromptState::Sent, _) if self.slow => {
-                "Sent. The server takes long to answer; it is sent again by itself."
-            }
-            (PromptState::Sent, _) => "Sending.",
+            (PromptState::Sent, _) if self.slow => words::sent_slowly(),
+            (PromptState::Sent, _) => words::sending(),
             (PromptState::Stored, _) => match self.bridge {
-                Presence::Online => "With the server, on its way to the agent.",
-                Presence::Offline | Presence::Draining => {
-                    "With the server, not delivered yet: the bridge is offline."
-                }
+                Presence::Online => words::on_its_way(),
+                Presence::Offline | Presence::Draining => words::not_delivered(),
             },
-            (PromptState::Refused, _) => "The server refused it.",
+            (PromptState::Refused, _) => words::refused(),
             (state, _) => settled(state).unwrap_or_default(),
         };
         let unsent = matches!(self.state, PromptState::Waiting | PromptState::Sent | PromptState::Refused);
         match unsent && !self.lasting {
-            true => format!("{here} Kept only as long as this tab is open."),
+            true => words::in_this_tab(here),
             false => here.to_owned(),
         }
     }
@@ -51,15 +48,13 @@ impl Way {
 #[must_use]
 pub fn settled(state: PromptState) -> Option<&'static str> {
     match state {
-        PromptState::Delivered => Some("With the agent, next after what runs now."),
-        PromptState::Running => Some("With the agent."),
-        PromptState::Answered => Some("Answered."),
-        PromptState::Cancelled => Some("Stopped."),
-        PromptState::Unknown => {
-            Some("It may or may not have reached the agent: the bridge went down meanwhile.")
-        }
-        PromptState::Refused => Some("The server refused it."),
-        PromptState::Stored => Some("With the server."),
+        PromptState::Delivered => Some(words::next_in_turn()),
+        PromptState::Running => Some(words::with_the_agent()),
+        PromptState::Answered => Some(words::answered()),
+        PromptState::Cancelled => Some(words::stopped()),
+        PromptState::Unknown => Some(words::unknown_fate()),
+        PromptState::Refused => Some(words::refused()),
+        PromptState::Stored => Some(words::with_the_server()),
         PromptState::Waiting | PromptState::Sent => None,
     }
 }

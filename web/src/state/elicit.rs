@@ -3,11 +3,13 @@
 use portcullis_protocol::RawJson;
 use portcullis_protocol::approval::form::{Elicitation, FieldKind, FormField};
 
+use crate::words::gate as words;
+
 /// Why a form cannot be sent yet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
     /// Nothing in a required field.
-    #[error("is required")]
+    #[error("{}", words::is_required())]
     Missing,
     /// Not of the field's kind.
     #[error("{0}")]
@@ -50,12 +52,12 @@ pub fn result(typed: &str) -> Option<RawJson> {
 
 fn wanted(kind: &FieldKind) -> &'static str {
     match kind {
-        FieldKind::Text => "is a text",
-        FieldKind::Choice(_) => "is one of the choices",
-        FieldKind::Number => "is a number",
-        FieldKind::Integer => "is a whole number",
-        FieldKind::Boolean => "is yes or no",
-        FieldKind::Json => "is JSON, with every key once",
+        FieldKind::Text => words::is_text(),
+        FieldKind::Choice(_) => words::is_choice(),
+        FieldKind::Number => words::is_number(),
+        FieldKind::Integer => words::is_whole(),
+        FieldKind::Boolean => words::is_boolean(),
+        FieldKind::Json => words::is_json(),
     }
 }
 

@@ -1,16 +1,22 @@
 //! What the page knows: the pure part decides, the signals are what views read.
 
 pub mod ask;
+pub mod attach;
 pub mod change;
 pub mod chord;
 pub mod command;
+pub mod complete;
 pub mod delivery;
 pub mod dirty;
 pub mod elicit;
 pub mod find;
 pub mod groups;
+pub mod inbox;
 pub mod lifecycle;
+pub mod offers;
+pub mod palette;
 pub mod pulse;
+pub mod recall;
 pub mod route;
 pub mod rows;
 pub mod storage;
@@ -22,6 +28,8 @@ pub use portcullis_protocol::approval::{arming, edit, exact, told};
 
 #[cfg(target_arch = "wasm32")]
 pub mod app;
+#[cfg(target_arch = "wasm32")]
+pub mod desk;
 #[cfg(target_arch = "wasm32")]
 pub mod session;
 #[cfg(target_arch = "wasm32")]

@@ -9,6 +9,8 @@ pub enum Route {
     Home,
     /// A new session.
     New,
+    /// What waits, over all sessions.
+    Inbox,
     /// One session.
     Session(SessionId),
 }
@@ -20,6 +22,7 @@ impl Route {
         match path.trim_matches('/').split_once('/') {
             Some(("s", id)) => SessionId::parse(id).map_or(Self::Home, Self::Session),
             None if path.trim_matches('/') == "new" => Self::New,
+            None if path.trim_matches('/') == "inbox" => Self::Inbox,
             Some(_) | None => Self::Home,
         }
     }
@@ -30,6 +33,7 @@ impl Route {
         match self {
             Self::Home => "/".into(),
             Self::New => "/new".into(),
+            Self::Inbox => "/inbox".into(),
             Self::Session(id) => format!("/s/{id}"),
         }
     }
@@ -39,7 +43,7 @@ impl Route {
     pub fn session(&self) -> Option<&SessionId> {
         match self {
             Self::Session(id) => Some(id),
-            Self::Home | Self::New => None,
+            Self::Home | Self::New | Self::Inbox => None,
         }
     }
 
@@ -49,6 +53,7 @@ impl Route {
         match self {
             Self::Home => "home",
             Self::New => "new",
+            Self::Inbox => "inbox",
             Self::Session(_) => "session",
         }
     }
@@ -69,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_path_and_its_place_are_each_others_inverse() {
-        for path in ["/", "/new", "/s/session_01-a"] {
+        for path in ["/", "/new", "/inbox", "/s/session_01-a"] {
             assert_eq!(Route::parse(path).path(), path);
         }
     }

@@ -1,17 +1,17 @@
 //! The signals of the open session: rows, and one signal per item, painted from the machine.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use leptos::prelude::*;
 use portcullis_protocol::role::Role;
 use portcullis_protocol::session::transcript::{
     Facts, Item, ItemBody, ItemId, Prompt, PromptState, Transcript,
 };
-use portcullis_protocol::session::{Click, Entry, Gap, History, LinkView, Part, Session, StopReason};
-use portcullis_protocol::wire::client::{PermissionState, WorkerStatus};
+use portcullis_protocol::session::{Gap, History, LinkView, Part, Session, StopReason};
+use portcullis_protocol::wire::client::WorkerStatus;
 
-use super::ask::Ask;
+pub use super::desk::AskEntry;
+use super::desk::paint_asks;
 use super::dirty::Dirty;
 use super::find::Find;
 use super::rows::{self, Layout, Row, Seen};
@@ -29,19 +29,6 @@ pub enum Export {
     No,
     /// So many events of so many were read.
     Going { done: u64, all: u64 },
-}
-
-/// A request and where it stands.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AskEntry {
-    pub ask: Arc<Ask>,
-    pub state: PermissionState,
-    pub click: Click,
-    pub decided_by: Option<String>,
-    pub behavior: Option<String>,
-    pub reason: Option<String>,
-    /// Decided, and the agent did not get it in time.
-    pub late: bool,
 }
 
 /// A prompt that no agent has started.
@@ -212,7 +199,7 @@ impl SessionSignals {
         }
         self.paint_items(session.shown(), dirty);
         if dirty.ledger {
-            self.paint_asks(session);
+            paint_asks(self.asks, self.selected, session);
         }
         if dirty.queue {
             self.queue.set(queued(session));
@@ -294,7 +281,9 @@ impl SessionSignals {
         }
         let key = ItemKey(self.next_key.get_value());
         self.next_key.set_value(key.0.wrapping_add(1));
-        self.ids.update_value(|ids| drop(ids.insert(id, key)));
+        self.ids.update_value(|ids| {
+            ids.insert(id, key);
+        });
         key
     }
 
@@ -384,62 +373,6 @@ impl SessionSignals {
         };
         Seen { key: self.key(item.id), seq: item.seq, parent: item.parent.as_deref(), call }
     }
-
-    /// Requests that were read already are kept: reading is work, and their identity is what is on the screen.
-    fn paint_asks(&self, session: &Session) {
-        let known = self.asks.get_untracked();
-        let asks = session.ledger().entries().iter().map(|entry| {
-            let same =
-                |old: &&AskEntry| old.ask.request_id == entry.request_id && old.ask.digest == entry.digest;
-            let ask = known.iter().find(same).filter(|_| !entry.mismatch).map(|old| Arc::clone(&old.ask));
-            AskEntry::new(entry, ask.unwrap_or_else(|| Arc::new(read(entry))))
-        });
-        let asks: Vec<AskEntry> = asks.collect();
-        let selected = next_selected(&asks, self.selected.get_untracked());
-        if selected != self.selected.get_untracked() {
-            self.selected.set(selected);
-        }
-        self.asks.set(asks);
-    }
-}
-
-impl AskEntry {
-    fn new(entry: &Entry, ask: Arc<Ask>) -> Self {
-        Self {
-            ask,
-            state: entry.state,
-            click: entry.click.clone(),
-            decided_by: entry.decided_by.clone(),
-            behavior: entry.behavior.clone(),
-            reason: entry.reason.clone(),
-            late: entry.late,
-        }
-    }
-
-    /// Whether a person still has to answer.
-    #[must_use]
-    pub fn waits(&self) -> bool {
-        self.state == PermissionState::Pending
-            && !matches!(self.click, Click::Sending { .. } | Click::Accepted { .. })
-    }
-}
-
-/// The request the gate shows: the chosen one as long as it waits or its answer is on its way, then the oldest that
-/// waits.
-fn next_selected(asks: &[AskEntry], selected: Option<String>) -> Option<String> {
-    let chosen = asks.iter().find(|entry| Some(&entry.ask.request_id) == selected.as_ref());
-    let done = |entry: &AskEntry| entry.state == PermissionState::Delivered || entry.state.is_final();
-    let waiting = asks.iter().find(|entry| entry.waits());
-    match (chosen, waiting) {
-        (Some(chosen), Some(waiting)) if done(chosen) => Some(waiting.ask.request_id.clone()),
-        (Some(_), _) => selected,
-        (None, Some(waiting)) => Some(waiting.ask.request_id.clone()),
-        (None, None) => asks.first().map(|entry| entry.ask.request_id.clone()),
-    }
-}
-
-fn read(entry: &Entry) -> Ask {
-    Ask::read(&entry.request_id, &entry.digest, &entry.raw, entry.mismatch, entry.asked_at_ms)
 }
 
 fn queued(session: &Session) -> Vec<Queued> {

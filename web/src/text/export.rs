@@ -173,7 +173,9 @@ impl Page {
                 let _ = writeln!(self.text, "<p class=\"quiet\">{}</p>", escaped(text));
             }
             Format::Markdown | Format::Lines => {
-                text.lines().for_each(|line| drop(writeln!(self.text, "> {line}")));
+                for line in text.lines() {
+                    let _ = writeln!(self.text, "> {line}");
+                }
                 self.text.push('\n');
             }
         }

@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "what the component macro generates is public whatever the component is")]
 
 mod gate;
+mod inbox;
 mod markdown;
 mod pair;
 mod session;
@@ -12,6 +13,7 @@ mod side;
 mod start;
 
 pub use gate::Gate;
+pub use inbox::Inbox;
 pub use session::{Composer, Queue, Transcript};
 pub use shell::{Bar, Page, PageProps, install_crash_page, install_keys, show_crash_page};
 pub use side::LogOut;

@@ -3,6 +3,10 @@
 //!
 //! The language is set once, before the first thing is drawn; another one needs a new page.
 
+pub mod composer;
+pub mod gate;
+pub mod inbox;
+pub mod keys;
 mod language;
 pub mod page;
 pub mod session;

@@ -360,11 +360,22 @@ async fn a_plain_key_on_a_button_that_allows_does_nothing_and_a_click_without_on
 }
 
 #[wasm_bindgen_test]
-async fn d_opens_the_reason_and_denies_nothing() {
+async fn d_is_one_key_from_a_plain_no_and_denies_nothing_by_itself() {
     let page = Page::with_gate_and_keys();
     page.asked(Tick(0), "R", &bash("ls"));
     settled().await;
     press("d", false);
+    until("the no has the focus", || focused("[data-testid=gate-deny-send]")).await;
+    assert!(page.decisions().is_empty());
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn capital_d_asks_for_the_reason_first() {
+    let page = Page::with_gate_and_keys();
+    page.asked(Tick(0), "R", &bash("ls"));
+    settled().await;
+    press("D", false);
     until("the reason has the focus", || focused("textarea")).await;
     assert!(page.decisions().is_empty());
     page.end();

@@ -157,7 +157,7 @@ impl Page {
 
     /// A person said something, and storage kept it.
     pub(crate) fn prompted(&self, now: Tick, uuid: &str, text: &str, lasting: bool) {
-        self.feed(now, Input::Prompt { uuid: uuid.into(), text: text.into() });
+        self.feed(now, Input::Prompt { uuid: uuid.into(), said: text.into() });
         self.feed(now, Input::Kept { uuid: uuid.into(), lasting });
     }
 
@@ -246,8 +246,8 @@ impl Page {
     pub(crate) fn prompts(&self) -> Vec<String> {
         let mut prompts = Vec::new();
         for command in self.commands.borrow().iter() {
-            if let Command::Prompt(text) = command {
-                prompts.push(text.clone());
+            if let Command::Prompt(said) = command {
+                prompts.push(said.text.clone());
             }
         }
         prompts

@@ -1,5 +1,6 @@
 //! One agent process: its lines, its stdin, its end. It leads a process group of its own and is killed as a whole.
 
+use std::collections::VecDeque;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,18 +10,25 @@ use portcullis_protocol::wire::framing::{Line, LineFramer};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use super::AgentCommand;
 use super::shim;
-use crate::core::{AgentExit, Receipt};
+use crate::core::{AgentExit, Reading, Receipt};
 
 /// Longest line that is read whole, in bytes: one above the limit for events is still read, so that a request in it
 /// can be denied.
 const LINE_BYTES_MAX: usize = 2 * EVENT_BYTES_MAX;
-/// Lines read and not yet taken.
-const LINES_MAX: usize = 64;
+/// Bytes of lines that were read and not yet taken, unless a single line is larger: enough to read on while the machine
+/// is busy with something else.
+const READ_BYTES_MAX: u32 = 2 * 1024 * 1024;
+/// Batches of the same: each is what one read of the pipe completed.
+const BATCHES_MAX: usize = 64;
+/// Bytes of one read: what a pipe holds.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// A longer line is looked at beside the threads that move bytes, in bytes: it takes longer than a millisecond.
+const LONG_LINE_BYTES: usize = 256 * 1024;
 /// Lines that may wait for an agent that does not read its stdin.
 const STDIN_LINES_MAX: usize = 1_024;
 /// The end of stderr that is kept for the exit notice, in bytes.
@@ -33,7 +41,7 @@ const SHIM_KILL_TIME: Duration = Duration::from_secs(2);
 /// What an agent process does.
 #[derive(Debug)]
 pub(crate) enum AgentEvent {
-    Line(Line),
+    Line(Reading),
     /// The process is gone and its last line was handed out.
     Exited(AgentExit),
 }
@@ -51,10 +59,30 @@ pub(crate) enum Kill {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StdinClosed;
 
+/// Lines in their order, and the room they take.
+#[derive(Debug, Default)]
+struct Batch {
+    lines: VecDeque<Reading>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Batch {
+    /// The next line; with the last one the room is given back.
+    fn take(&mut self) -> Option<Reading> {
+        let line = self.lines.pop_front();
+        if self.lines.is_empty() {
+            self.room = None;
+        }
+        line
+    }
+}
+
 /// A running agent. Dropped, it is killed.
 #[derive(Debug)]
 pub(crate) struct AgentProcess {
-    lines: mpsc::Receiver<Line>,
+    batches: mpsc::Receiver<Batch>,
+    /// What is left of the last batch.
+    batch: Batch,
     stdin: mpsc::Sender<(String, Option<Receipt>)>,
     exit: oneshot::Receiver<AgentExit>,
     exited: Option<(AgentExit, Instant)>,
@@ -67,13 +95,13 @@ impl AgentProcess {
         let mut child = start(command)?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let group = group.ok_or_else(|| std::io::Error::other("the agent has no process id"))?;
-        let (line_in, lines) = mpsc::channel(LINES_MAX);
+        let (batch_in, batches) = mpsc::channel(BATCHES_MAX);
         let (stdin, lines_out) = mpsc::channel(STDIN_LINES_MAX);
         let (exit_in, exit) = oneshot::channel();
         let (kill, kills) = watch::channel(Kill::Not);
         let tail = Arc::new(Mutex::new(Vec::new()));
         if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(read_lines(stdout, line_in));
+            tokio::spawn(read_lines(stdout, batch_in));
         }
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(read_tail(stderr, Arc::clone(&tail))));
         if let Some(pipe) = child.stdin.take() {
@@ -87,29 +115,42 @@ impl AgentProcess {
             }
             let _ = exit_in.send(exit_of(status, &tail));
         });
-        Ok(Self { lines, stdin, exit, exited: None, kill })
+        Ok(Self { batches, batch: Batch::default(), stdin, exit, exited: None, kill })
+    }
+
+    /// A line that is there already.
+    pub(crate) fn ready_line(&mut self) -> Option<Reading> {
+        self.batch.take()
     }
 
     /// What happens next. Cancel safe. Call no more after [`AgentEvent::Exited`].
     pub(crate) async fn next(&mut self) -> AgentEvent {
         loop {
-            if let Some((exit, silent_at)) = &mut self.exited {
-                return match tokio::time::timeout_at(*silent_at, self.lines.recv()).await {
-                    Ok(Some(line)) => {
-                        *silent_at = Instant::now() + DRAIN_TIME;
-                        AgentEvent::Line(line)
-                    }
-                    Ok(None) | Err(_) => AgentEvent::Exited(exit.clone()),
-                };
+            if let Some(line) = self.batch.take() {
+                return AgentEvent::Line(line);
             }
-            let gone = AgentExit { code: None, signal: None, last_stderr: None };
-            tokio::select! {
-                biased;
-                Some(line) = self.lines.recv() => return AgentEvent::Line(line),
-                exit = &mut self.exit => {
-                    self.exited = Some((exit.unwrap_or(gone), Instant::now() + DRAIN_TIME));
+            if let Some((exit, silent_at)) = &mut self.exited {
+                match tokio::time::timeout_at(*silent_at, self.batches.recv()).await {
+                    Ok(Some(batch)) => {
+                        *silent_at = Instant::now() + DRAIN_TIME;
+                        self.batch = batch;
+                        continue;
+                    }
+                    Ok(None) | Err(_) => return AgentEvent::Exited(exit.clone()),
                 }
             }
+            tokio::select! {
+                biased;
+                Some(batch) = self.batches.recv() => self.batch = batch,
+                exit = &mut self.exit => self.exited = Some(ended(exit.ok())),
+            }
+        }
+    }
+
+    /// Waits for the end of the process, whatever it still has to say. Cancel safe.
+    pub(crate) async fn exit(&mut self) {
+        if self.exited.is_none() {
+            self.exited = Some(ended((&mut self.exit).await.ok()));
         }
     }
 
@@ -128,6 +169,12 @@ impl AgentProcess {
             harder
         });
     }
+}
+
+/// An end, and until when silence means that nothing follows.
+fn ended(exit: Option<AgentExit>) -> (AgentExit, Instant) {
+    let exit = exit.unwrap_or(AgentExit { code: None, signal: None, last_stderr: None });
+    (exit, Instant::now() + DRAIN_TIME)
 }
 
 fn start(command: &AgentCommand) -> std::io::Result<Child> {
@@ -207,9 +254,10 @@ impl Supervised {
     }
 }
 
-async fn read_lines(mut stdout: impl AsyncRead + Unpin, lines: mpsc::Sender<Line>) {
+async fn read_lines(mut stdout: impl AsyncRead + Unpin, batches: mpsc::Sender<Batch>) {
+    let room = Arc::new(Semaphore::new(READ_BYTES_MAX as usize));
     let mut framer = LineFramer::new(LINE_BYTES_MAX);
-    let mut chunk = vec![0; 64 * 1024];
+    let mut chunk = vec![0; CHUNK_BYTES];
     let mut ready = Vec::new();
     loop {
         let count = stdout.read(&mut chunk).await.unwrap_or(0);
@@ -218,14 +266,29 @@ async fn read_lines(mut stdout: impl AsyncRead + Unpin, lines: mpsc::Sender<Line
         } else {
             framer.push(&chunk[..count], |line| ready.push(line));
         }
-        for line in ready.drain(..) {
-            if lines.send(line).await.is_err() {
+        if !ready.is_empty() {
+            let lines = look_at(std::mem::take(&mut ready)).await;
+            let bytes: usize = lines.iter().map(Reading::bytes).sum();
+            let bytes = u32::try_from(bytes).unwrap_or(READ_BYTES_MAX).min(READ_BYTES_MAX);
+            let room = Arc::clone(&room).acquire_many_owned(bytes).await.ok();
+            if batches.send(Batch { lines, room }).await.is_err() {
                 return;
             }
         }
         if count == 0 {
             return;
         }
+    }
+}
+
+/// Short lines at once, long ones where they hold nobody up.
+async fn look_at(lines: Vec<Line>) -> VecDeque<Reading> {
+    let look = |lines: Vec<Line>| lines.into_iter().map(Reading::from).collect();
+    let is_long = |line: &Line| matches!(line, Line::Text(text) if text.len() > LONG_LINE_BYTES);
+    if lines.iter().any(is_long) {
+        tokio::task::spawn_blocking(move || look(lines)).await.unwrap_or_default()
+    } else {
+        look(lines)
     }
 }
 
@@ -251,12 +314,12 @@ async fn write_lines(
 }
 
 async fn read_tail(mut stderr: impl AsyncRead + Unpin, tail: Arc<Mutex<Vec<u8>>>) {
-    let mut chunk = vec![0; 4096];
+    let mut chunk = vec![0; CHUNK_BYTES];
     while let Ok(count) = stderr.read(&mut chunk).await
         && count > 0
     {
         let Ok(mut tail) = tail.lock() else { return };
-        tail.extend_from_slice(&chunk[..count]);
+        tail.extend_from_slice(&chunk[count.saturating_sub(STDERR_TAIL_BYTES)..count]);
         let excess = tail.len().saturating_sub(STDERR_TAIL_BYTES);
         tail.drain(..excess);
     }
@@ -305,8 +368,8 @@ mod tests {
 
         async fn line(&mut self) -> String {
             let event = self.next().await;
-            let AgentEvent::Line(Line::Text(text)) = event else { panic!("no line: {event:?}") };
-            text
+            let AgentEvent::Line(reading) = event else { panic!("no line: {event:?}") };
+            reading.text().to_owned()
         }
 
         async fn exit(&mut self) -> AgentExit {

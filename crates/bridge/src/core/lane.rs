@@ -7,10 +7,12 @@ use std::collections::VecDeque;
 use portcullis_protocol::limits::{POST_BYTES_MAX, POST_EVENTS_MAX};
 use portcullis_protocol::wire::worker::{Lane, WorkerItem};
 
-/// Content bytes of one POST, unless a single item is larger: leaves room for the envelope.
-const BATCH_BYTES_MAX: usize = POST_BYTES_MAX / 4;
+/// Content bytes of one POST, unless a single item is larger: a decision may wait behind one on the ingress's disk.
+const BATCH_BYTES_MAX: usize = POST_BYTES_MAX / 16;
 /// Queued items above which volatile ones are dropped: they are a preview, and the reader is behind anyway.
 const LIVE_BACKLOG_MAX: usize = 2_048;
+/// Queued bytes above which they are dropped: an agent that only streams is never held up by a line that is gone.
+const LIVE_BACKLOG_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Taken items that are kept: an ingress that lost its last seconds is given them again.
 const TAIL_ITEMS_MAX: usize = 1_024;
@@ -79,7 +81,7 @@ impl LaneQueue {
 
     /// Appends a volatile item, unless the queue is long already.
     pub(crate) fn push_live(&mut self, bytes: usize, item: WorkerItem) {
-        if self.items.len() < LIVE_BACKLOG_MAX {
+        if self.items.len() < LIVE_BACKLOG_MAX && self.bytes < LIVE_BACKLOG_BYTES_MAX {
             self.enqueue(item, bytes);
         }
     }
@@ -346,10 +348,16 @@ mod tests {
     }
 
     #[test]
-    fn drops_previews_and_nothing_else_when_the_queue_is_long() {
-        let mut lane = lane(LIVE_BACKLOG_MAX as u64);
-        lane.push_live(1, WorkerItem::Live { stream: "m".into(), n: 0, event: RawJson::null() });
-        lane.push(1, |n| WorkerItem::Event { n, event: RawJson::null() });
-        assert_eq!(lane.items.len(), LIVE_BACKLOG_MAX + 1);
+    fn drops_previews_and_nothing_else_when_the_queue_is_long_or_heavy() {
+        let live = || WorkerItem::Live { stream: "m".into(), n: 0, event: RawJson::null() };
+        let mut long = lane(LIVE_BACKLOG_MAX as u64);
+        long.push_live(1, live());
+        long.push(1, |n| WorkerItem::Event { n, event: RawJson::null() });
+        assert_eq!(long.items.len(), LIVE_BACKLOG_MAX + 1);
+        let mut heavy = LaneQueue::new();
+        heavy.push_live(LIVE_BACKLOG_BYTES_MAX, live());
+        heavy.push_live(1, live());
+        heavy.push(1, |n| WorkerItem::Event { n, event: RawJson::null() });
+        assert_eq!(heavy.items.len(), 2);
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod legacy;
 mod life;
 mod notice;
 mod posting;
+pub(crate) mod reading;
 mod report;
 mod requests;
 mod ring;
@@ -37,6 +38,7 @@ use lane::Lanes;
 use ledger::Ledger;
 use legacy::Legacy;
 use posting::Turn;
+pub use reading::Reading;
 use report::Report;
 use ring::Ring;
 use streams::Streams;
@@ -77,6 +79,8 @@ pub enum Input {
     Frame(WorkerDown),
     /// The agent wrote a line.
     Line(Line),
+    /// The same, and it was looked at already.
+    Read(Reading),
     /// The agent process is gone, and its last line was read.
     AgentExited(AgentExit),
     /// It could not be started.
@@ -312,7 +316,8 @@ impl Relay {
             Input::LinkUp => self.handle_link_up(),
             Input::LinkDown => self.handle_link_down(),
             Input::Frame(frame) => self.handle_frame(now, frame),
-            Input::Line(line) => self.handle_line(line),
+            Input::Line(line) => self.handle_reading(line.into()),
+            Input::Read(reading) => self.handle_reading(reading),
             Input::AgentExited(exit) => self.handle_exit(now, &exit),
             Input::SpawnFailed(reason) => self.handle_spawn_failed(&reason),
             Input::Written(receipt) => self.handle_written(receipt),

@@ -9,8 +9,8 @@ use super::lane::{Hole, Lanes, Refused};
 use super::{End, Entry, Output, Phase, PostOutcome, Relay, mint_incarnation, notice};
 
 /// Bytes in the spool that the ingress has, above which they are taken out although more waits behind them: a flood
-/// never lets the queue run empty, and must not fill the disk.
-pub(super) const SPOOL_TAKEN_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// never lets the queue run empty, and must not fill the disk. About one file of the spool.
+pub(super) const SPOOL_TAKEN_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// A change of the incarnation under which this worker speaks. An answer that is still due would be taken for one to
 /// the new name, so it waits for that.

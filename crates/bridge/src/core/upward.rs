@@ -2,19 +2,17 @@
 //! for the person who watches.
 
 use portcullis_protocol::RawJson;
-use portcullis_protocol::approval::digest;
-use portcullis_protocol::json::{Header, JsonError, salvage};
+use portcullis_protocol::json::{Header, JsonError, JsonRef, salvage};
 use portcullis_protocol::limits::FOREIGN_ID_BYTES_MAX;
-use portcullis_protocol::wire::framing::Line;
 use portcullis_protocol::wire::worker::WorkerItem;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::asked::{Asker, payload, readdressed};
 use super::deliveries::Heard;
 use super::earlier::Fact;
 use super::ledger::Progress;
 use super::notice::{self, OWN_SUBTYPES, TooLarge};
+use super::reading::{Found, Reading};
 use super::report::is_name;
 use super::{Initialized, Output, Phase, Relay};
 
@@ -22,36 +20,30 @@ use super::{Initialized, Output, Phase, Relay};
 const COMPLAINTS_MAX: u32 = 20;
 
 impl Relay {
-    pub(super) fn handle_line(&mut self, line: Line) {
-        match line {
-            Line::TooLong { bytes, head } => self.handle_too_long(bytes, &String::from_utf8_lossy(&head)),
-            Line::NotUtf8 { bytes } => {
+    pub(super) fn handle_reading(&mut self, Reading(found): Reading) {
+        match found {
+            Found::TooLong { bytes, head } => self.handle_too_long(bytes, &String::from_utf8_lossy(&head)),
+            Found::NotUtf8 { bytes } => {
                 self.complain(&format!(
                     "The agent printed {bytes} bytes that are no text. They were dropped."
                 ));
             }
-            Line::Text(text) => match RawJson::parse(&text) {
-                Ok(event) => self.handle_event(event),
-                Err(error @ (JsonError::TooLarge { .. } | JsonError::TooDeep)) => {
-                    self.handle_oversized(&text, &error);
-                }
-                Err(error @ (JsonError::Syntax(_) | JsonError::NoType)) => self.handle_garbage(&text, &error),
+            Found::Event { header, event, fingerprint } => self.handle_event(&header, event, fingerprint),
+            Found::Unreadable { text, error } => match error {
+                JsonError::TooLarge { .. } | JsonError::TooDeep => self.handle_oversized(&text, &error),
+                JsonError::Syntax(_) | JsonError::NoType => self.handle_garbage(&text, &error),
             },
         }
     }
 
-    fn handle_event(&mut self, event: RawJson) {
-        let header = match event.header() {
-            Ok(header) => header,
-            Err(error) => return self.handle_garbage(event.as_str(), &error),
-        };
+    fn handle_event(&mut self, header: &Header, event: RawJson, fingerprint: Option<String>) {
         match header.kind.as_str() {
             "keep_alive" => {}
-            "control_request" => self.handle_request(&header, event),
+            "control_request" => self.handle_request(header, event),
             "control_cancel_request" => self.handle_cancel(header.correlation_id().unwrap_or_default()),
             "control_response" => self.handle_answer(header.correlation_id().unwrap_or_default(), &event),
-            _ if header.is_durable() => self.handle_durable(&header, event),
-            _ => self.handle_volatile(&header, event),
+            _ if header.is_durable() => self.handle_durable(header, event, fingerprint),
+            _ => self.handle_volatile(header, event),
         }
     }
 
@@ -60,7 +52,7 @@ impl Relay {
         self.lanes.content.push_live(event.byte_len(), WorkerItem::Live { stream, n, event });
     }
 
-    fn handle_durable(&mut self, header: &Header, event: RawJson) {
+    fn handle_durable(&mut self, header: &Header, event: RawJson, fingerprint: Option<String>) {
         if header.kind == "system" && header.subtype.as_deref().is_some_and(|own| OWN_SUBTYPES.contains(&own))
         {
             return self.complain("The agent printed a line that only the bridge writes. It was dropped.");
@@ -69,7 +61,8 @@ impl Relay {
         if self.phase == Phase::TakingUp && header.kind == "result" {
             return;
         }
-        if self.is_echo(header, &event) {
+        // This very event was posted before.
+        if fingerprint.is_some_and(|fingerprint| !self.posted.insert(fingerprint)) {
             return;
         }
         self.note_conversation(header);
@@ -94,16 +87,6 @@ impl Relay {
             _ => {}
         }
         self.hold_to_policy();
-    }
-
-    /// Whether this very event was posted before.
-    fn is_echo(&mut self, header: &Header, event: &RawJson) -> bool {
-        let Some(uuid) =
-            header.uuid.as_deref().filter(|uuid| (1..=FOREIGN_ID_BYTES_MAX).contains(&uuid.len()))
-        else {
-            return false;
-        };
-        !self.posted.insert(format!("{uuid} {}", digest(event)))
     }
 
     /// The prompts that count as read by this event.
@@ -227,33 +210,7 @@ impl Relay {
 
 /// `tool_use_id`s of the tool results in a `user` line.
 fn tool_results(event: &RawJson) -> Vec<String> {
-    #[derive(Deserialize)]
-    struct Line {
-        message: Message,
-    }
-    #[derive(Deserialize)]
-    struct Message {
-        content: Content,
-    }
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Content {
-        Blocks(Vec<Block>),
-        Other(IgnoredAny),
-    }
-    #[derive(Deserialize)]
-    struct Block {
-        #[serde(rename = "type")]
-        kind: Option<String>,
-        tool_use_id: Option<String>,
-    }
-    let Ok(Line { message }) = event.read() else { return Vec::new() };
-    match message.content {
-        Content::Blocks(blocks) => blocks
-            .into_iter()
-            .filter(|block| block.kind.as_deref() == Some("tool_result"))
-            .filter_map(|block| block.tool_use_id)
-            .collect(),
-        Content::Other(_) => Vec::new(),
-    }
+    let is_result = |block: &JsonRef<'_>| block.get("type").text().as_deref() == Some("tool_result");
+    let blocks = event.look().get("message").get("content").items();
+    blocks.filter(is_result).filter_map(|block| block.get("tool_use_id").string()).collect()
 }

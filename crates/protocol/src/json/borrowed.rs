@@ -68,7 +68,7 @@ impl<'a> JsonRef<'a> {
     /// A copy of the text that lives on its own; `None` when there is no value, or `null`.
     #[must_use]
     pub fn to_raw(self) -> Option<RawJson> {
-        if self.is_none() { None } else { serde_json::from_str(self.0).ok().map(RawJson) }
+        if self.is_none() { None } else { serde_json::from_str(self.0).ok().map(RawJson::new) }
     }
 
     /// The string, borrowed when it holds no escapes. A lone surrogate reads as U+FFFD. `None` for anything else.

@@ -1,6 +1,7 @@
 //! What a driver tells the machine.
 
 use crate::json::RawJson;
+use crate::wire::prompt::Said;
 use crate::wire::rest::{ErrorDetail, EventsPage};
 
 /// What a session machine is given once.
@@ -20,6 +21,8 @@ pub enum StartAt {
     Beginning,
     /// The newest page; what stands above it comes by [`Input::WantHistory`].
     Tail,
+    /// None of it, now or later: what waits for a person is all that is wanted. The transcript stays empty.
+    Head,
 }
 
 /// What a driver tells the machine.
@@ -44,10 +47,10 @@ pub enum Input {
     Posted { post: u64, outcome: PostOutcome },
     /// Storage has the prompt (`lasting`), or was denied, full or gone.
     Kept { uuid: String, lasting: bool },
-    /// Prompts that were kept from before, uuid and text, oldest first.
-    Restored(Vec<(String, String)>),
+    /// Prompts that were kept from before, each with its uuid, oldest first.
+    Restored(Vec<(String, Said)>),
     /// A person said something. `uuid` is fresh and random.
-    Prompt { uuid: String, text: String },
+    Prompt { uuid: String, said: Said },
     /// A person threw a prompt away that waits or was refused.
     Discard { uuid: String },
     /// A person decided about the request whose bytes have this `digest`. `uuid` is fresh and random.

@@ -139,7 +139,7 @@ impl Session {
             Input::Posted { post, outcome } => self.posted(now, post, outcome),
             Input::Kept { uuid, lasting } => self.kept(uuid, lasting),
             Input::Restored(prompts) => self.restore(prompts),
-            Input::Prompt { uuid, text } => self.prompt(now, uuid, text),
+            Input::Prompt { uuid, said } => self.prompt(now, uuid, said),
             Input::Discard { uuid } => self.discard(&uuid),
             Input::Decide { uuid, request_id, digest, choice } => {
                 self.decide(now, uuid, &request_id, &digest, choice);
@@ -245,7 +245,7 @@ impl Session {
     /// What is loaded of the log's beginning.
     #[must_use]
     pub fn history(&self) -> History {
-        let known = self.start == StartAt::Beginning || self.epoch.is_some();
+        let known = self.start != StartAt::Tail || self.epoch.is_some();
         let rows = self.visit.as_ref().map(|visit| &visit.rows).or(self.loaded.as_ref());
         let loading = self.pages.wanted().is_some();
         match rows {

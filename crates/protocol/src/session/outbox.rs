@@ -6,9 +6,9 @@ use std::collections::{HashMap, VecDeque};
 use super::backoff::Backoff;
 use super::transcript::{Prompt, PromptState};
 use crate::json::RawJson;
-use crate::limits::{KEEP_LOST_MS, OUTBOX_BYTES_MAX, OUTBOX_EVENTS_MAX};
+use crate::limits::{EVENT_BYTES_MAX, KEEP_LOST_MS, OUTBOX_BYTES_MAX, OUTBOX_EVENTS_MAX};
 use crate::tick::Tick;
-use crate::wire::prompt::text_prompt;
+use crate::wire::prompt::{self, Said};
 
 /// Why a prompt was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,9 @@ pub enum OutboxError {
     /// Above [`OUTBOX_EVENTS_MAX`] or [`OUTBOX_BYTES_MAX`].
     #[error("too much is waiting to be sent; wait until the connection is back")]
     Full,
+    /// Above [`EVENT_BYTES_MAX`].
+    #[error("what goes with it is too big")]
+    TooBig,
     /// Nothing but white space.
     #[error("there is nothing to send")]
     Empty,
@@ -26,6 +29,8 @@ pub enum OutboxError {
 pub struct OutboxEntry {
     /// As shown.
     pub prompt: Prompt,
+    /// As it is kept.
+    pub said: Said,
     /// As sent, every time the same bytes.
     pub event: RawJson,
     /// Why the server refused it.
@@ -75,8 +80,8 @@ impl Outbox {
     }
 
     /// Takes a prompt that storage has to keep before it is shown. Returns whether it is new.
-    pub(super) fn push(&mut self, now: Tick, uuid: &str, text: &str) -> Result<bool, OutboxError> {
-        let entry = entry(uuid, text)?;
+    pub(super) fn push(&mut self, now: Tick, uuid: &str, said: &Said) -> Result<bool, OutboxError> {
+        let entry = entry(uuid, said)?;
         if self.knows(uuid) {
             return Ok(false);
         }
@@ -87,8 +92,8 @@ impl Outbox {
     }
 
     /// Takes a prompt that storage kept from before: it is older than all that was not sent yet.
-    pub(super) fn restore(&mut self, at: usize, uuid: &str, text: &str) -> Result<bool, OutboxError> {
-        let entry = OutboxEntry { lasting: true, ..entry(uuid, text)? };
+    pub(super) fn restore(&mut self, at: usize, uuid: &str, said: &Said) -> Result<bool, OutboxError> {
+        let entry = OutboxEntry { lasting: true, ..entry(uuid, said)? };
         if self.knows(uuid) {
             return Ok(false);
         }
@@ -265,16 +270,15 @@ impl Outbox {
     }
 }
 
-fn entry(uuid: &str, text: &str) -> Result<OutboxEntry, OutboxError> {
-    if text.trim().is_empty() {
+fn entry(uuid: &str, said: &Said) -> Result<OutboxEntry, OutboxError> {
+    if said.is_blank() {
         return Err(OutboxError::Empty);
     }
-    let prompt = Prompt {
-        uuid: uuid.into(),
-        text: text.into(),
-        attachments: 0,
-        blocks: None,
-        state: PromptState::Waiting,
-    };
-    Ok(OutboxEntry { prompt, event: text_prompt(uuid, text), error: None, lasting: false, slow: false })
+    let event = prompt::prompt(uuid, said);
+    if event.as_str().len() > EVENT_BYTES_MAX {
+        return Err(OutboxError::TooBig);
+    }
+    let (text, attachments) = (said.text.clone(), said.files.len());
+    let prompt = Prompt { uuid: uuid.into(), text, attachments, blocks: None, state: PromptState::Waiting };
+    Ok(OutboxEntry { prompt, said: said.clone(), event, error: None, lasting: false, slow: false })
 }

@@ -3,6 +3,7 @@
 use super::outbox::OutboxError;
 use super::transcript;
 use crate::json::RawJson;
+use crate::wire::prompt::Said;
 
 /// What the machine asks of its driver, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub enum Output {
     /// [`crate::limits::RELOAD_PAUSE_MS`].
     Reload,
     /// Write this prompt to storage, then say [`super::Input::Kept`]: only then it is shown and sent.
-    Keep { uuid: String, text: String },
+    Keep { uuid: String, said: Said },
     /// Forget this prompt.
     Forget { uuid: String },
     /// Something a page shows is different.

@@ -20,7 +20,7 @@ const GAP: &str = "gap";
 impl Session {
     /// Opens a socket, or first asks for the page the session begins with.
     pub(super) fn open(&mut self, now: Tick) {
-        if self.start == StartAt::Beginning || self.epoch.is_some() {
+        if self.start != StartAt::Tail || self.epoch.is_some() {
             return self.outputs.push_back(Output::Open);
         }
         self.link.prepare(now);
@@ -32,8 +32,13 @@ impl Session {
         if !self.link.opened(now) {
             return;
         }
-        let max_gap = (self.start == StartAt::Tail).then_some(RESUME_GAP_EVENTS_MAX);
-        let resume = self.epoch.clone().map(|epoch| Resume { epoch, after_seq: self.applied, max_gap });
+        let resume = |epoch: String, max_gap| Resume { epoch, after_seq: self.applied, max_gap };
+        let resume = match self.start {
+            StartAt::Beginning => self.epoch.clone().map(|epoch| resume(epoch, None)),
+            StartAt::Tail => self.epoch.clone().map(|epoch| resume(epoch, Some(RESUME_GAP_EVENTS_MAX))),
+            // No gap at all is followed by nothing of the log, in whatever epoch.
+            StartAt::Head => Some(resume(self.epoch.clone().unwrap_or_default(), Some(0))),
+        };
         self.send(ClientFrame::Auth(Auth { credential: oauth(token), resume }));
     }
 
@@ -54,10 +59,10 @@ impl Session {
             Ok(_) if !self.link.is_online() => {}
             Ok(ServerFrame::Events(events)) => self.events(now, events),
             Ok(ServerFrame::Live(live)) => {
-                for event in live.events {
-                    self.live.push(event);
+                if self.start != StartAt::Head {
+                    live.events.into_iter().for_each(|event| self.live.push(event));
+                    self.draw_live();
                 }
-                self.draw_live();
             }
             Ok(ServerFrame::Permission(permission)) => {
                 if let Some((call, waits)) = self.ledger.step(now, *permission) {
@@ -96,6 +101,9 @@ impl Session {
         self.link.welcomed(now);
         self.live.reset();
         self.behind = (0, 0);
+        if self.start == StartAt::Head && !welcome.resumed {
+            (self.epoch, self.applied, self.gap) = (None, welcome.head_seq, None);
+        }
         let reset = self.reset_by(&welcome);
         if let Some(reason) = reset {
             self.begin_anew(reason);
@@ -169,6 +177,10 @@ impl Session {
     fn events(&mut self, now: Tick, frame: Events) {
         let before = self.applied;
         for row in frame.events {
+            if self.start == StartAt::Head {
+                self.applied = self.applied.max(row.seq);
+                continue;
+            }
             if row.seq <= self.applied {
                 if self.recent.compare(row.seq, &row.event) == Seen::Other {
                     self.begin_anew(ResetReason::Contradiction);

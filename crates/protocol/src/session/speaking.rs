@@ -12,6 +12,7 @@ use crate::limits::{POST_LOST_MS, POST_SLOW_MS};
 use crate::tick::Tick;
 use crate::wire::client::PermissionState;
 use crate::wire::control;
+use crate::wire::prompt::Said;
 use crate::wire::rest::{ErrorDetail, PostEvents};
 
 /// A POST that was not answered yet.
@@ -46,9 +47,9 @@ impl Session {
         }
     }
 
-    pub(super) fn prompt(&mut self, now: Tick, uuid: String, text: String) {
-        match self.outbox.push(now, &uuid, &text) {
-            Ok(true) => self.outputs.push_back(Output::Keep { uuid, text }),
+    pub(super) fn prompt(&mut self, now: Tick, uuid: String, said: Said) {
+        match self.outbox.push(now, &uuid, &said) {
+            Ok(true) => self.outputs.push_back(Output::Keep { uuid, said }),
             Ok(false) => {}
             Err(error) => self.change(Change::PromptRejected(error)),
         }
@@ -63,17 +64,19 @@ impl Session {
         }
     }
 
-    pub(super) fn restore(&mut self, prompts: Vec<(String, String)>) {
+    pub(super) fn restore(&mut self, prompts: Vec<(String, Said)>) {
         let mut at = self.outbox.restore_at();
         let order: Vec<String> = prompts.iter().map(|(uuid, _)| uuid.clone()).collect();
-        for (uuid, text) in prompts {
+        for (uuid, said) in prompts {
             if self.transcript.knows_prompt(&uuid) {
                 self.outputs.push_back(Output::Forget { uuid });
                 continue;
             }
-            match self.outbox.restore(at, &uuid, &text) {
+            match self.outbox.restore(at, &uuid, &said) {
                 Ok(restored) => at += usize::from(restored),
-                Err(OutboxError::Empty) => self.outputs.push_back(Output::Forget { uuid }),
+                Err(OutboxError::Empty | OutboxError::TooBig) => {
+                    self.outputs.push_back(Output::Forget { uuid })
+                }
                 // It stays in storage until there is room.
                 Err(OutboxError::Full) => {}
             }

@@ -144,6 +144,24 @@ pub fn cancel_async_message(message_uuid: &str) -> RawJson {
     RawJson::from_value(&serde_json::json!({"subtype": "cancel_async_message", "message_uuid": message_uuid}))
 }
 
+/// The `request` object that asks what the agent told when it began: its commands and models.
+#[must_use]
+pub fn initialize() -> RawJson {
+    RawJson::from_value(&serde_json::json!({"subtype": "initialize"}))
+}
+
+/// The `request` object that asks for files whose names fit what was typed.
+#[must_use]
+pub fn file_suggestions(query: &str) -> RawJson {
+    RawJson::from_value(&serde_json::json!({"subtype": "file_suggestions", "query": query}))
+}
+
+/// The `request` object that changes the model.
+#[must_use]
+pub fn set_model(model: &str) -> RawJson {
+    RawJson::from_value(&serde_json::json!({"subtype": "set_model", "model": model}))
+}
+
 /// The `request` object that changes the permission mode.
 #[must_use]
 pub fn set_permission_mode(mode: &str) -> RawJson {

@@ -2,7 +2,7 @@
 //! agent's.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::json::RawJson;
 use crate::limits::FOREIGN_ID_BYTES_MAX;
@@ -37,9 +37,88 @@ pub enum PromptError {
     Claim(&'static str),
 }
 
+/// What a person says: a text, what goes with it, and when the agent should hear of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// The text.
+    pub text: String,
+    /// Images and documents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Attachment>,
+    /// When the agent should hear of it; absent is the same as `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
+}
+
+/// An image or a document that goes with a prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Its media type: `image/png`, `application/pdf`.
+    pub media_type: String,
+    /// Its bytes in base64.
+    pub data: String,
+}
+
+/// When an agent that works hears of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// At once: what is being said ends here.
+    Now,
+    /// At its next pause.
+    Next,
+    /// When it is done with everything else.
+    Later,
+}
+
+impl Priority {
+    /// The name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Now => "now",
+            Self::Next => "next",
+            Self::Later => "later",
+        }
+    }
+}
+
+impl Said {
+    /// Whether there is nothing to say.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.files.is_empty() && self.text.trim().is_empty()
+    }
+}
+
+impl<T: Into<String>> From<T> for Said {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+}
+
+impl Attachment {
+    /// Whether it is an image; anything else goes as a document.
+    #[must_use]
+    pub fn is_image(&self) -> bool {
+        self.media_type.starts_with("image/")
+    }
+
+    fn block(&self) -> Value {
+        let kind = if self.is_image() { "image" } else { "document" };
+        json!({"type": kind, "source": {"type": "base64", "media_type": self.media_type, "data": self.data}})
+    }
+}
+
 /// A prompt of plain text as a client sends it.
 #[must_use]
 pub fn text_prompt(uuid: &str, text: &str) -> RawJson {
+    prompt(uuid, &text.into())
+}
+
+/// A prompt as a client sends it: always the same bytes for the same `said`.
+#[must_use]
+pub fn prompt(uuid: &str, said: &Said) -> RawJson {
     #[derive(Serialize)]
     struct Prompt<'a> {
         #[serde(rename = "type")]
@@ -47,19 +126,28 @@ pub fn text_prompt(uuid: &str, text: &str) -> RawJson {
         uuid: &'a str,
         session_id: &'a str,
         parent_tool_use_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        priority: Option<Priority>,
         message: Message<'a>,
     }
     #[derive(Serialize)]
     struct Message<'a> {
         role: &'a str,
-        content: &'a str,
+        content: Value,
     }
+    let content = if said.files.is_empty() {
+        Value::String(said.text.clone())
+    } else {
+        let text = (!said.text.trim().is_empty()).then(|| json!({"type": "text", "text": said.text}));
+        Value::Array(said.files.iter().map(Attachment::block).chain(text).collect())
+    };
     RawJson::from_value(&Prompt {
         kind: "user",
         uuid,
         session_id: "",
         parent_tool_use_id: None,
-        message: Message { role: "user", content: text },
+        priority: said.priority,
+        message: Message { role: "user", content },
     })
 }
 
@@ -118,6 +206,30 @@ mod tests {
     #[test]
     fn takes_what_it_writes() {
         assert_eq!(check(&text_prompt("u1", "hi \"there\"\n")), Ok("u1".into()));
+    }
+
+    #[test]
+    fn what_goes_with_a_prompt_stands_before_its_text_and_a_plain_one_is_as_it_always_was() {
+        let image = Attachment { media_type: "image/png".into(), data: "AAAA".into() };
+        let pdf = Attachment { media_type: "application/pdf".into(), data: "BBBB".into() };
+        let said = Said { text: "look".into(), files: vec![image, pdf], priority: Some(Priority::Now) };
+        let written = prompt("u1", &said);
+        assert_eq!(check(&written), Ok("u1".into()));
+        let value: Value = written.read().unwrap();
+        assert_eq!(value["priority"], "now");
+        let kinds: Vec<&str> = value["message"]["content"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|one| one["type"].as_str())
+            .collect();
+        assert_eq!(kinds, ["image", "document", "text"]);
+        assert_eq!(
+            text_prompt("u", "hi").as_str(),
+            r#"{"type":"user","uuid":"u","session_id":"","parent_tool_use_id":null,"message":{"role":"user","content":"hi"}}"#
+        );
+        let kept = serde_json::to_string(&said).unwrap();
+        assert_eq!(serde_json::from_str::<Said>(&kept).unwrap(), said);
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl Bench {
     /// Says a prompt and returns the number of its POST.
     pub(crate) fn say(&mut self, uuid: &str) -> u64 {
         let before = self.posts().len();
-        self.feed(Input::Prompt { uuid: uuid.into(), text: format!("text of {uuid}") });
+        self.feed(Input::Prompt { uuid: uuid.into(), said: format!("text of {uuid}").into() });
         self.posts().get(before).map_or(u64::MAX, |(post, _)| *post)
     }
 

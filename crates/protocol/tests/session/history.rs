@@ -220,6 +220,27 @@ fn events_while_history_is_on_its_way_stay_in_their_place() {
     assert_eq!(texts.len(), 22);
 }
 
+#[test]
+fn who_wants_what_waits_alone_reads_nothing_of_the_log_now_or_after_a_cut() {
+    let mut bench = Bench::starting(StartAt::Head);
+    bench.feed(Input::Start);
+    assert_eq!((bench.asked_to_open(), bench.fetches().len()), (1, 0));
+    bench.feed(Input::Opened { token: "t".into() });
+    assert!(bench.sent()[0].contains(r#""resume":{"epoch":"","after_seq":0,"max_gap":0}"#));
+    bench.frame(&welcome_of("e1", 500, false, "[]"));
+    bench.ask();
+    assert_eq!((bench.session.link(), bench.session.ledger().waiting()), (LinkView::Online, 1));
+    bench.event(501, &text_event("m501", "501"));
+    assert_eq!((bench.texts().len(), bench.session.applied_seq()), (0, 501));
+    assert!(bench.sent().iter().any(|frame| frame.contains(r#""ack","seq":501"#)));
+    // Much happened meanwhile: none of it is read, and no transcript begins anew.
+    bench.reconnect(&welcome_of("e2", 9_000, false, "[]"));
+    assert_eq!((bench.session.applied_seq(), bench.session.epoch()), (9_000, Some("e2")));
+    assert_eq!((bench.session.link(), bench.fetches().len()), (LinkView::Online, 0));
+    let anew = |output: &Output| matches!(output, Output::Change(Change::LogReset(_)));
+    assert!(!bench.outputs.iter().any(anew));
+}
+
 /// A log of ten thousand rows, opened at its end.
 fn of_10_000() -> Bench {
     let mut bench = Bench::starting(StartAt::Tail);

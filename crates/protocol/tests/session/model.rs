@@ -10,6 +10,7 @@ use portcullis_protocol::session::{
     Choice, Input, LinkView, Output, PageQuery, PostOutcome, Session, SessionConfig, StartAt, Whoami,
 };
 use portcullis_protocol::wire::client::{ClientFrame, PermissionState, SeqEvent};
+use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::{ErrorDetail, EventsPage, PostEvents};
 use portcullis_protocol::{RawJson, Tick};
 use proptest::prelude::*;
@@ -143,8 +144,8 @@ struct World {
     fetches: Vec<(u64, PageQuery)>,
     asked_whoami: bool,
     /// What storage holds, and what it was asked to hold and has not answered for.
-    stored: Vec<(String, String)>,
-    storing: VecDeque<(String, String)>,
+    stored: Vec<(String, Said)>,
+    storing: VecDeque<(String, Said)>,
     said: Vec<String>,
     timers_at_once: u32,
     /// Whether the log was cut back: what it had may be gone.
@@ -185,7 +186,7 @@ impl World {
                 }
                 Output::Fetch { fetch, query } => self.fetches.push((fetch, query)),
                 Output::AskWhoami => self.asked_whoami = true,
-                Output::Keep { uuid, text } => self.storing.push_back((uuid, text)),
+                Output::Keep { uuid, said } => self.storing.push_back((uuid, said)),
                 Output::Forget { uuid } => self.stored.retain(|(kept, _)| *kept != uuid),
                 Output::Reload | Output::Change(_) => {}
             }
@@ -266,9 +267,9 @@ impl World {
     }
 
     fn store(&mut self, lasting: bool) {
-        let Some((uuid, text)) = self.storing.pop_front() else { return };
+        let Some((uuid, said)) = self.storing.pop_front() else { return };
         if lasting {
-            self.stored.push((uuid.clone(), text));
+            self.stored.push((uuid.clone(), said));
         }
         self.feed(Input::Kept { uuid, lasting });
     }
@@ -311,7 +312,7 @@ impl World {
             15 | 16 => {
                 let uuid = format!("p{}", self.said.len());
                 self.said.push(uuid.clone());
-                self.feed(Input::Prompt { text: format!("text of {uuid}"), uuid });
+                self.feed(Input::Prompt { said: format!("text of {uuid}").into(), uuid });
             }
             17..=20 => self.store(!n.is_multiple_of(5)),
             // The server takes a POST: once, or a second time.

@@ -13,7 +13,7 @@ use crate::bench::{Bench, prompt_event, welcome, welcome_of};
 #[test]
 fn a_prompt_goes_up_once_and_leaves_the_outbox_when_the_log_shows_it() {
     let mut bench = Bench::online();
-    bench.feed(Input::Prompt { uuid: "p1".into(), text: "hi".into() });
+    bench.feed(Input::Prompt { uuid: "p1".into(), said: "hi".into() });
     let (post, body) = bench.posts()[0];
     assert!(body.contains(r#""uuid":"p1""#), "{body}");
     assert!(matches!(bench.outputs[0], Output::Keep { .. }), "kept before it is sent");
@@ -32,7 +32,7 @@ fn a_prompt_goes_up_once_and_leaves_the_outbox_when_the_log_shows_it() {
 #[test]
 fn a_lost_answer_repeats_the_same_bytes() {
     let mut bench = Bench::online();
-    bench.feed(Input::Prompt { uuid: "p1".into(), text: "hi".into() });
+    bench.feed(Input::Prompt { uuid: "p1".into(), said: "hi".into() });
     let (post, body) = bench.posts().first().map(|(post, body)| (*post, (*body).to_owned())).unwrap();
     bench.feed(Input::Posted { post, outcome: PostOutcome::Failed });
     bench.wait();
@@ -43,7 +43,7 @@ fn a_lost_answer_repeats_the_same_bytes() {
 fn prompts_keep_their_order_and_wait_for_one_another() {
     let mut bench = Bench::online();
     for uuid in ["p1", "p2"] {
-        bench.feed(Input::Prompt { uuid: uuid.into(), text: uuid.into() });
+        bench.feed(Input::Prompt { uuid: uuid.into(), said: uuid.into() });
     }
     assert_eq!(bench.posts().len(), 1);
     let post = bench.posts()[0].0;
@@ -64,7 +64,7 @@ fn a_restored_prompt_that_the_log_knows_is_not_shown_twice() {
 #[test]
 fn a_refused_prompt_says_why() {
     let mut bench = Bench::online();
-    bench.feed(Input::Prompt { uuid: "p1".into(), text: "hi".into() });
+    bench.feed(Input::Prompt { uuid: "p1".into(), said: "hi".into() });
     let post = bench.posts()[0].0;
     let error = ErrorDetail { message: "The session is archived.".into(), ..ErrorDetail::default() };
     bench.feed(Input::Posted { post, outcome: PostOutcome::Refused(error) });
@@ -192,7 +192,7 @@ fn restored_prompts_go_first_and_those_the_log_shows_are_forgotten() {
     let mut bench = Bench::new();
     bench.feed(Input::Start);
     bench.say("new");
-    let kept = |uuid: &str| (uuid.to_owned(), format!("text of {uuid}"));
+    let kept = |uuid: &str| (uuid.to_owned(), format!("text of {uuid}").into());
     bench.feed(Input::Restored(vec![kept("old1"), kept("old2"), ("old3".into(), "  ".into())]));
     assert_eq!(bench.outbox(), ["old1 waiting", "old2 waiting", "new waiting"]);
     bench.feed(Input::Opened { token: "t".into() });
@@ -209,13 +209,13 @@ fn restored_prompts_go_first_and_those_the_log_shows_are_forgotten() {
 #[test]
 fn prompts_of_several_tabs_stand_in_the_order_in_which_they_were_kept() {
     let mut bench = Bench::online();
-    let kept = |uuid: &str| (uuid.to_owned(), format!("text of {uuid}"));
+    let kept = |uuid: &str| (uuid.to_owned(), format!("text of {uuid}").into());
     bench.say("two");
     assert_eq!(bench.outbox(), ["two sent"]);
     bench.feed(Input::Restored(vec![kept("one"), kept("two"), kept("three")]));
     assert_eq!(bench.outbox(), ["one waiting", "two sent", "three waiting"]);
     // Written, and read back before storage said so.
-    bench.feed(Input::Prompt { uuid: "five".into(), text: "text of five".into() });
+    bench.feed(Input::Prompt { uuid: "five".into(), said: "text of five".into() });
     bench.feed(Input::Restored(["one", "two", "three", "four", "five", "six"].map(kept).to_vec()));
     assert_eq!(
         bench.outbox(),
@@ -243,7 +243,7 @@ fn a_restored_prompt_above_the_tail_is_found_by_its_place() {
 #[test]
 fn what_does_not_fit_the_outbox_stays_in_storage() {
     let mut bench = Bench::new();
-    let kept = |n: usize| (format!("p{n}"), "x".to_owned());
+    let kept = |n: usize| (format!("p{n}"), "x".into());
     bench.feed(Input::Restored((0..=OUTBOX_EVENTS_MAX).map(kept).collect()));
     assert_eq!(bench.outbox().len(), OUTBOX_EVENTS_MAX);
     assert!(forgotten(&bench).is_empty());
@@ -383,4 +383,23 @@ fn a_control_request_that_got_no_answer_says_so_once() {
         .iter()
         .filter(|output| matches!(output, Output::Change(Change::Reply { error: Some(_), .. })));
     assert_eq!(replies.count(), 1);
+}
+
+#[test]
+fn what_goes_with_a_prompt_is_kept_and_sent_with_it_and_what_is_too_big_is_not_taken() {
+    use portcullis_protocol::limits::EVENT_BYTES_MAX;
+    use portcullis_protocol::wire::prompt::{Attachment, Priority, Said};
+    let image = |data: String| Attachment { media_type: "image/png".into(), data };
+    let mut bench = Bench::online();
+    let said =
+        Said { text: String::new(), files: vec![image("AAAA".into())], priority: Some(Priority::Later) };
+    bench.feed(Input::Prompt { uuid: "p1".into(), said: said.clone() });
+    assert_eq!(bench.outputs[0], Output::Keep { uuid: "p1".into(), said });
+    assert!(bench.posts()[0].1.contains(r#""media_type":"image/png""#));
+    assert_eq!(bench.session.outbox().entries()[0].prompt.attachments, 1);
+    let big = Said { files: vec![image("A".repeat(EVENT_BYTES_MAX))], ..Said::default() };
+    bench.feed(Input::Prompt { uuid: "p2".into(), said: big });
+    assert_eq!(bench.session.outbox().entries().len(), 1);
+    let refused = |output: &Output| matches!(output, Output::Change(Change::PromptRejected(_)));
+    assert!(bench.outputs.iter().any(refused));
 }

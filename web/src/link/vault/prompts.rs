@@ -3,6 +3,7 @@
 //! another one did before it.
 
 use portcullis_protocol::id::{DeviceId, SessionId};
+use portcullis_protocol::wire::prompt::{Attachment, Priority, Said};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{IdbObjectStore, IdbTransactionMode};
@@ -44,7 +45,7 @@ pub enum Fate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     pub uuid: String,
-    pub text: String,
+    pub said: Said,
     pub fate: Fate,
 }
 
@@ -53,7 +54,18 @@ struct Row {
     place: String,
     uuid: String,
     text: String,
+    #[serde(default)]
+    files: Vec<Attachment>,
+    #[serde(default)]
+    priority: Option<Priority>,
     fate: Fate,
+}
+
+impl Row {
+    fn kept(self) -> Kept {
+        let Self { uuid, text, files, priority, fate, .. } = self;
+        Kept { uuid, said: Said { text, files, priority }, fate }
+    }
 }
 
 impl Vault {
@@ -61,8 +73,9 @@ impl Vault {
     ///
     /// # Errors
     /// What is wrong with the storage: the prompt is not kept.
-    pub async fn keep(&self, place: &Place, uuid: &str, text: &str) -> Result<(), StorageTrouble> {
-        let new = Row { place: place.key(), uuid: uuid.into(), text: text.into(), fate: Fate::Waiting };
+    pub async fn keep(&self, place: &Place, uuid: &str, said: impl Into<Said>) -> Result<(), StorageTrouble> {
+        let Said { text, files, priority } = said.into();
+        let new = Row { place: place.key(), uuid: uuid.into(), text, files, priority, fate: Fate::Waiting };
         let put = self.database.run(PROMPTS, IdbTransactionMode::Readwrite, async |store| {
             if number(&store, &new.uuid).await?.is_undefined() {
                 done(&store.put(&row(&new)?)?).await?;
@@ -110,10 +123,7 @@ impl Vault {
         let rows = self.database.run(PROMPTS, IdbTransactionMode::Readonly, async |store| {
             done(&store.index(BY_PLACE)?.get_all_with_key(&key.as_str().into())?).await
         });
-        Ok(read(rows.await?)
-            .into_iter()
-            .map(|Row { uuid, text, fate, .. }| Kept { uuid, text, fate })
-            .collect())
+        Ok(read(rows.await?).into_iter().map(Row::kept).collect())
     }
 
     /// Everything the server has not taken, of all sessions of `device`, oldest first.
@@ -122,10 +132,10 @@ impl Vault {
             .database
             .run(PROMPTS, IdbTransactionMode::Readonly, async |store| done(&store.get_all()?).await);
         let Ok(rows) = rows.await else { return Vec::new() };
-        let of_device = read(rows).into_iter().filter_map(|Row { place, uuid, text, fate }| {
-            let place = Place::read(&place).filter(|place| place.device == *device)?;
-            let unsent = !matches!(fate, Fate::Stored { .. });
-            unsent.then_some((place, Kept { uuid, text, fate }))
+        let of_device = read(rows).into_iter().filter_map(|row| {
+            let place = Place::read(&row.place).filter(|place| place.device == *device)?;
+            let unsent = !matches!(row.fate, Fate::Stored { .. });
+            unsent.then(|| (place, row.kept()))
         });
         of_device.collect()
     }

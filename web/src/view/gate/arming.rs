@@ -7,6 +7,8 @@ use portcullis_protocol::role::Role;
 use crate::state::app::App;
 use crate::state::arming::{Allow, Arming, Seen};
 use crate::state::ask::Ask;
+use crate::state::desk::Desk;
+use crate::words::gate as words;
 
 /// The arming of one card as signals.
 #[derive(Clone, Copy, Debug)]
@@ -66,12 +68,11 @@ impl ArmingSignal {
 }
 
 /// The arming of `ask`, from now on.
-pub(super) fn use_arming(ask: &Ask, app: App) -> ArmingSignal {
-    let permitted = app
-        .session
+pub(super) fn use_arming(ask: &Ask, desk: Desk) -> ArmingSignal {
+    let permitted = desk
         .role
         .get_untracked()
-        .or(app.role.get_untracked())
+        .or(App::here().role.get_untracked())
         .is_some_and(|role| role.covers(Role::Approver));
     let too_long = ask.exact.too_long || ask.denial_only.is_some();
     let state = Arming::new(now(), ask.needs_reading, too_long).with_place(is_framed(), permitted);
@@ -82,6 +83,17 @@ pub(super) fn use_arming(ask: &Ask, app: App) -> ArmingSignal {
     };
     arming.settle();
     arming
+}
+
+/// What a person reads beside the button, empty when it may be pressed.
+pub(super) fn why_not(allow: Allow) -> &'static str {
+    match allow {
+        Allow::Armed | Allow::Settling => "",
+        Allow::Unread => words::unread(),
+        Allow::TooLong => words::too_long(),
+        Allow::Framed => words::framed(),
+        Allow::NotPermitted => words::not_permitted(),
+    }
 }
 
 /// Whether the page is inside another one, where nobody can know what a click was meant for.

@@ -18,5 +18,5 @@ pub(crate) fn only_by_chord(event: &KeyboardEvent) {
 /// Says the chord to who uses keys.
 #[component]
 pub(crate) fn ChordHint() -> impl IntoView {
-    view! { <p class="chord-hint" id=CHORD_HINT>"By key only with Ctrl+Enter (or ⌘+Enter)."</p> }
+    view! { <p class="chord-hint" id=CHORD_HINT>{crate::words::gate::by_chord()}</p> }
 }

@@ -8,21 +8,22 @@ use super::arming::{ArmingSignal, use_arming};
 use super::{Actions, Answer, DialogForm, ElicitForm, ExactView, PlanForm, QuestionForm, Ticks, ToldView};
 use crate::state::app::App;
 use crate::state::ask::{Ask, Form};
+use crate::state::desk::{AskEntry, Desk};
 use crate::state::pulse::Wire;
-use crate::state::session::AskEntry;
-use crate::text::words;
+use crate::text::words as numbers;
 use crate::view::shell::{told, watch_size};
+use crate::words::gate as words;
 
 /// One request, from "what" to the buttons. Once it is answered only the ticks are left.
 #[component]
-pub(crate) fn Card(ask: Arc<Ask>) -> impl IntoView {
+pub(crate) fn Card(desk: Desk, ask: Arc<Ask>) -> impl IntoView {
     let app = App::here();
     let id = ask.request_id.clone();
     let entry = Memo::new(move |_| {
-        app.session.asks.with(|asks| asks.iter().find(|entry| entry.ask.request_id == id).cloned())
+        desk.asks.with(|asks| asks.iter().find(|entry| entry.ask.request_id == id).cloned())
     });
     let waits = Memo::new(move |_| entry.with(|entry| entry.as_ref().is_some_and(AskEntry::waits)));
-    let arming = use_arming(&ask, app);
+    let arming = use_arming(&ask, desk);
     let body = NodeRef::<Div>::new();
     Effect::new(move |_| {
         if let Some(body) = body.get() {
@@ -33,16 +34,16 @@ pub(crate) fn Card(ask: Arc<Ask>) -> impl IntoView {
     view! {
         <div class="card" node_ref=body tabindex="-1">
             <h3 class="card-what"><ToldView told=ask.what.clone() arming/></h3>
-            <p class="card-where">{where_line(app, &ask)}</p>
-            {move || waits.get().then(|| view! { <Open ask=Arc::clone(&asked) arming/> })}
-            <Ticks entry/>
+            <p class="card-where">{where_line(app, desk, &ask)}</p>
+            {move || waits.get().then(|| view! { <Open desk ask=Arc::clone(&asked) arming/> })}
+            <Ticks desk entry/>
         </div>
     }
 }
 
 /// What is shown and asked while it waits.
 #[component]
-fn Open(ask: Arc<Ask>, arming: ArmingSignal) -> impl IntoView {
+fn Open(desk: Desk, ask: Arc<Ask>, arming: ArmingSignal) -> impl IntoView {
     let answers = RwSignal::new(match &ask.form {
         Form::Questions(questions) => vec![Answer::default(); questions.len()],
         Form::Permission | Form::Plan(_) | Form::Elicitation(_) | Form::Dialog => Vec::new(),
@@ -55,26 +56,26 @@ fn Open(ask: Arc<Ask>, arming: ArmingSignal) -> impl IntoView {
         Form::Plan(plan) => view! { <PlanForm plan=plan.clone() arming/>{exact} }.into_any(),
         Form::Questions(questions) => view! {
             <QuestionForm questions=questions.clone() answers/>
-            <details class="as-asked" open=ask.needs_reading><summary>"Exactly as it was asked"</summary>{exact}</details>
+            <details class="as-asked" open=ask.needs_reading><summary>{words::exactly_as_asked()}</summary>{exact}</details>
         }
         .into_any(),
     };
     let hints = ask.hints.iter().map(|hint| view! { <li><ToldView told=hint.clone() arming/></li> });
     let hints = hints.collect_view();
     let remark = ask.remark.clone().map(|remark| {
-        view! { <p class="card-remark"><span>"The agent says: "</span><ToldView told=remark arming/></p> }
+        view! { <p class="card-remark"><span>{words::the_agent_says()}</span><ToldView told=remark arming/></p> }
     });
     let actions = match &ask.form {
         Form::Permission | Form::Plan(_) | Form::Questions(_) => {
-            view! { <Actions ask=Arc::clone(&ask) arming answers/> }.into_any()
+            view! { <Actions desk ask=Arc::clone(&ask) arming answers/> }.into_any()
         }
         Form::Elicitation(form) => {
-            view! { <ElicitForm ask=Arc::clone(&ask) form=Arc::clone(form) arming/> }.into_any()
+            view! { <ElicitForm desk ask=Arc::clone(&ask) form=Arc::clone(form) arming/> }.into_any()
         }
-        Form::Dialog => view! { <DialogForm ask=Arc::clone(&ask) arming/> }.into_any(),
+        Form::Dialog => view! { <DialogForm desk ask=Arc::clone(&ask) arming/> }.into_any(),
     };
     view! {
-        <Away/>
+        <Away desk/>
         {shown}
         {remark}
         <ul class="card-hints" hidden=ask.hints.is_empty()>{hints}</ul>
@@ -84,40 +85,35 @@ fn Open(ask: Arc<Ask>, arming: ArmingSignal) -> impl IntoView {
 
 /// Said before the click: who will not hear of it at once.
 #[component]
-fn Away() -> impl IntoView {
+fn Away(desk: Desk) -> impl IntoView {
     let app = App::here();
     let said = Memo::new(move |_| {
-        let presence = app.session.worker.with(|worker| worker.state);
-        away(Wire::of(app.session.link.get(), app.network.get()), presence)
+        let presence = desk.worker.with(|worker| worker.state);
+        away(Wire::of(desk.link.get(), app.network.get()), presence)
     });
     view! { <p class="card-away" data-testid="gate-offline" role="status" hidden=move || said.get().is_empty()>{said}</p> }
 }
 
 fn away(wire: Wire, bridge: Presence) -> &'static str {
     match (wire, bridge) {
-        (Wire::Waiting | Wire::Offline | Wire::Stopped, _) => {
-            "This page is not connected: the request may be over already."
-        }
-        (Wire::Online | Wire::Connecting, Presence::Offline) => {
-            "The bridge is offline. A decision is kept and delivered when it is back, if the agent still waits then."
-        }
+        (Wire::Waiting | Wire::Offline | Wire::Stopped, _) => words::page_is_away(),
+        (Wire::Online | Wire::Connecting, Presence::Offline) => words::bridge_is_away(),
         (Wire::Online | Wire::Connecting, Presence::Online | Presence::Draining) => "",
     }
 }
 
 /// Where and who, from the server's record.
-fn where_line(app: App, ask: &Ask) -> impl Fn() -> AnyView + Send + Sync + use<> {
+fn where_line(app: App, desk: Desk, ask: &Ask) -> impl Fn() -> AnyView + Send + Sync + use<> {
     let (sub_agent, asked_at_ms, tool) = (ask.sub_agent.clone(), ask.asked_at_ms, ask.tool.clone());
     move || {
-        let info = app.current();
+        let info = desk.session.get().and_then(|id| app.info(&id));
         let machine = info.as_ref().and_then(|info| app.environment(info)).map(|one| one.machine_name);
         let directory = info.map(|info| info.directory);
-        let who = sub_agent
-            .as_ref()
-            .map_or_else(|| "asked by the agent".to_owned(), |id| format!("asked by the sub-agent {id}"));
-        let age = (asked_at_ms > 0).then(|| match words::age(app.clock_ms.get(), asked_at_ms).as_str() {
-            "now" => "just now".to_owned(),
-            age => format!("{age} ago"),
+        let who =
+            sub_agent.as_ref().map_or_else(|| words::by_the_agent().to_owned(), words::by_the_sub_agent);
+        let age = (asked_at_ms > 0).then(|| match numbers::age(app.clock_ms.get(), asked_at_ms).as_str() {
+            "now" => words::just_now().to_owned(),
+            age => words::ago(age),
         });
         let parts = [machine, directory, Some(tool.clone()), Some(who), age];
         let parts = parts.into_iter().flatten().filter(|part| !part.is_empty()).enumerate();

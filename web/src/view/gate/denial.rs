@@ -1,6 +1,8 @@
 use leptos::prelude::*;
 use web_sys::KeyboardEvent;
 
+use crate::words::gate as words;
+
 /// The reason is optional, and becomes what the agent reads.
 #[component]
 pub(crate) fn Denial(on_deny: Callback<String>, on_back: Callback<()>) -> impl IntoView {
@@ -19,12 +21,12 @@ pub(crate) fn Denial(on_deny: Callback<String>, on_back: Callback<()>) -> impl I
     };
     view! {
         <div class="denial">
-            <textarea class="field" data-testid="gate-deny-reason" rows="2" aria-label="Reason for the agent"
-                placeholder="Reason for the agent, if you like" prop:value=reason
+            <textarea class="field" data-testid="gate-deny-reason" rows="2" aria-label=words::reason_label()
+                placeholder=words::reason_hint() prop:value=reason
                 on:input:target=move |event| reason.set(event.target().value()) on:keydown=on_key></textarea>
             <div class="buttons">
-                <button class="button" on:click=move |_| on_back.run(())>"Back"</button>
-                <button class="button deny" data-testid="gate-deny-send" on:click=move |_| send()>"Deny"</button>
+                <button class="button" on:click=move |_| on_back.run(())>{words::back()}</button>
+                <button class="button deny" data-testid="gate-deny-send" on:click=move |_| send()>{words::deny()}</button>
             </div>
         </div>
     }

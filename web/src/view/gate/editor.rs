@@ -7,7 +7,8 @@ use super::arming::ArmingSignal;
 use super::exact::BodyView;
 use super::{CHORD_HINT, Reading, only_by_chord};
 use crate::state::arming::Allow;
-use crate::state::edit::{Edit, Part};
+use crate::state::edit::{Edit, EditError, Part};
+use crate::words::gate as words;
 
 /// The request as a text to change, and below it what that changes. The decision binds to the text of this difference.
 #[component]
@@ -20,8 +21,8 @@ pub(crate) fn Editor(
     let text = RwSignal::new(edit.before.clone());
     let reading = Reading::new(arming, true);
     let label = match edit.part {
-        Part::Command => "The command, edited",
-        Part::Whole => "The input as JSON, edited",
+        Part::Command => words::command_edited(),
+        Part::Whole => words::input_edited(),
     };
     let applied = {
         let edit = Arc::clone(&edit);
@@ -42,8 +43,12 @@ pub(crate) fn Editor(
         <div class="denial">
             <textarea class="field code-field" data-testid="gate-edit-text" rows="4" spellcheck="false" autocapitalize="off"
                 aria-label=label prop:value=text on:input:target=move |event| change(event.target().value())></textarea>
-            <p class="card-remark">{move || applied.get().err().map(|error| error.to_string())}</p>
-            <div class="exact" data-testid="gate-difference" role="group" aria-label="What you changed" tabindex="0"
+            <p class="card-remark">{move || applied.get().err().map(|error| match error {
+                EditError::Unchanged => words::unchanged(),
+                EditError::NotJson => words::not_json(),
+                EditError::Duplicate => words::duplicate(),
+            })}</p>
+            <div class="exact" data-testid="gate-difference" role="group" aria-label=words::what_you_changed() tabindex="0"
                 node_ref=reading.outer on:scroll=move |_| reading.look() hidden=move || text.with(|text| *text == edit.before)>
                 <div node_ref=reading.inner>{
                     let edit = Arc::clone(&edit);
@@ -51,10 +56,10 @@ pub(crate) fn Editor(
                 }</div>
             </div>
             <div class="buttons">
-                <button class="button" on:click=move |_| on_back.run(())>"Back"</button>
+                <button class="button" on:click=move |_| on_back.run(())>{words::back()}</button>
                 <button class="button allow" data-testid="gate-allow-edited" aria-describedby=CHORD_HINT
                     on:keydown=move |event| only_by_chord(&event) on:keyup=move |event| only_by_chord(&event)
-                    disabled=blocked on:click=allow>"Allow as edited"</button>
+                    disabled=blocked on:click=allow>{words::allow_as_edited()}</button>
             </div>
         </div>
     }

@@ -6,19 +6,25 @@ use leptos::prelude::*;
 use portcullis_protocol::approval::form::{Elicitation, FieldKind, FormField};
 use portcullis_protocol::session::Choice;
 
-use super::arming::ArmingSignal;
+use super::actions::Hand;
+use super::arming::{ArmingSignal, why_not};
 use super::{CHORD_HINT, ChordHint, only_by_chord};
-use crate::state::app::App;
 use crate::state::arming::Allow;
 use crate::state::ask::Ask;
-use crate::state::command::Command;
+use crate::state::desk::Desk;
 use crate::state::elicit;
 use crate::state::exact::literal;
 use crate::text::links::{self, Link};
+use crate::words::gate as words;
 
 /// The form of an elicitation, or the address it wants opened, and Accept or Decline.
 #[component]
-pub(crate) fn ElicitForm(ask: Arc<Ask>, form: Arc<Elicitation>, arming: ArmingSignal) -> impl IntoView {
+pub(crate) fn ElicitForm(
+    desk: Desk,
+    ask: Arc<Ask>,
+    form: Arc<Elicitation>,
+    arming: ArmingSignal,
+) -> impl IntoView {
     let typed = RwSignal::new(vec![String::new(); form.fields.len()]);
     let page = form.url.clone().map(|url| view! { <PageView url/> });
     let fields = form.fields.clone().into_iter().enumerate();
@@ -28,13 +34,13 @@ pub(crate) fn ElicitForm(ask: Arc<Ask>, form: Arc<Elicitation>, arming: ArmingSi
     });
     view! {
         <div class="questions">{page}{fields}</div>
-        <Answers ask arming accept yes="Accept" no="Decline"/>
+        <Answers desk ask arming accept yes=words::accept() no=words::decline()/>
     }
 }
 
 /// A dialog this client cannot draw: its result is JSON, or there is none.
 #[component]
-pub(crate) fn DialogForm(ask: Arc<Ask>, arming: ArmingSignal) -> impl IntoView {
+pub(crate) fn DialogForm(desk: Desk, ask: Arc<Ask>, arming: ArmingSignal) -> impl IntoView {
     let typed = RwSignal::new(String::new());
     let accept = Signal::derive(move || {
         typed.with(|typed| elicit::result(typed)).map(|result| Choice::Complete { result })
@@ -43,40 +49,36 @@ pub(crate) fn DialogForm(ask: Arc<Ask>, arming: ArmingSignal) -> impl IntoView {
     view! {
         <div class="questions">
             <label class="question">
-                <span>"The result, as JSON"</span>
+                <span>{words::result_as_json()}</span>
                 <textarea class="field code-field" data-testid="elicit-field" rows="3" spellcheck="false" autocapitalize="off"
                     prop:value=typed on:input:target=move |event| typed.set(event.target().value())></textarea>
-                <small hidden=blank_or_fit>"This is no JSON, or names a key twice."</small>
+                <small hidden=blank_or_fit>{words::no_json()}</small>
             </label>
         </div>
-        <Answers ask arming accept yes="Complete" no="Cancel"/>
+        <Answers desk ask arming accept yes=words::complete() no=words::cancel()/>
     }
 }
 
 /// Yes, armed like every allow, and no.
 #[component]
 fn Answers(
+    desk: Desk,
     ask: Arc<Ask>,
     arming: ArmingSignal,
     accept: Signal<Option<Choice>>,
     yes: &'static str,
     no: &'static str,
 ) -> impl IntoView {
-    let app = App::here();
-    let shown = StoredValue::new((ask.request_id.clone(), ask.digest.clone()));
-    let decide = move |choice| {
-        let (request_id, digest) = shown.get_value();
-        app.send(Command::Decide { request_id, digest, choice });
-    };
-    let why_not = ask.denial_only.unwrap_or_default();
-    let reason = move || if why_not.is_empty() { arming.allow().why_not() } else { why_not };
+    let hand = Hand::new(desk, &ask);
+    let denial_only = ask.denial_only;
+    let reason = move || denial_only.unwrap_or_else(|| why_not(arming.allow()));
     let allow = Memo::new(move |_| arming.allow());
     let on_accept = move |_| {
         if let (true, Some(choice)) = (arming.is_armed(), accept.get_untracked()) {
-            decide(choice);
+            hand.decide(choice);
         }
     };
-    let on_decline = move |_| decide(Choice::Deny { message: String::new(), interrupt: false });
+    let on_decline = move |_| hand.decide(Choice::Deny { message: String::new(), interrupt: false });
     view! {
         <p class="card-blocked" hidden=move || reason().is_empty()>{reason}</p>
         <div class="buttons">
@@ -98,9 +100,9 @@ fn PageView(url: String) -> impl IntoView {
             <a href=href target="_blank" rel="noopener noreferrer nofollow">{shown}</a>
         }
         .into_any(),
-        Link::Text { .. } => view! { <code>{shown}</code> }.into_any(),
+        Link::Asks { .. } | Link::Text { .. } => view! { <code>{shown}</code> }.into_any(),
     };
-    view! { <p class="elicit-page" data-testid="elicit-url">"It wants you to open: "<bdi>{link}</bdi></p> }
+    view! { <p class="elicit-page" data-testid="elicit-url">{words::wants_you_to_open()}<bdi>{link}</bdi></p> }
 }
 
 /// One field with its label, in the words of the server that asks.
@@ -115,7 +117,7 @@ fn FieldView(at: usize, field: FormField, typed: RwSignal<Vec<String>>) -> impl 
         None => literal(&field.name),
     };
     let about = field.description.as_deref().map(literal).unwrap_or_default();
-    let required = field.required.then(|| view! { <b class="elicit-required">" required"</b> });
+    let required = field.required.then(|| view! { <b class="elicit-required">{words::required()}</b> });
     let input = match &field.kind {
         FieldKind::Choice(all) => options(all.clone(), change),
         FieldKind::Boolean => options(vec!["true".into(), "false".into()], change),
@@ -148,7 +150,7 @@ fn options(all: Vec<String>, change: impl Fn(String) + 'static) -> AnyView {
     let options = all.into_iter().map(|one| view! { <option value=one.clone()>{literal(&one)}</option> });
     view! {
         <select class="field" data-testid="elicit-field" on:change:target=move |event| change(event.target().value())>
-            <option value="">"not answered"</option>
+            <option value="">{words::not_answered()}</option>
             {options.collect_view()}
         </select>
     }

@@ -7,7 +7,7 @@ use super::arming::ArmingSignal;
 use super::{Reading, spans};
 use crate::state::ask::Ask;
 use crate::state::exact::{Body, Field};
-use crate::text::words;
+use crate::words::gate as words;
 
 /// The exact text, field by field. The middle of what is long is folded; opening one fold opens all.
 #[component]
@@ -16,7 +16,7 @@ pub(crate) fn ExactView(ask: Arc<Ask>, required: bool, arming: ArmingSignal) -> 
     let fields = ask.exact.fields.clone();
     let only = fields.len() == 1;
     view! {
-        <div class="exact" data-testid="gate-exact" tabindex="0" role="group" aria-label="Exactly this"
+        <div class="exact" data-testid="gate-exact" tabindex="0" role="group" aria-label=words::exactly_this()
             node_ref=reading.outer on:scroll=move |_| reading.look()>
             <div node_ref=reading.inner>
                 {fields.into_iter().map(|field| view! { <FieldView field only arming/> }).collect_view()}
@@ -24,7 +24,7 @@ pub(crate) fn ExactView(ask: Arc<Ask>, required: bool, arming: ArmingSignal) -> 
         </div>
         <button class="button unfold" data-testid="gate-unfold" hidden=move || !ask.needs_reading || arming.is_unfolded()
             on:click=move |_| arming.unfold()>
-            "Show all of it"
+            {words::show_all()}
         </button>
     }
 }
@@ -32,7 +32,7 @@ pub(crate) fn ExactView(ask: Arc<Ask>, required: bool, arming: ArmingSignal) -> 
 #[component]
 fn FieldView(field: Field, only: bool, arming: ArmingSignal) -> impl IntoView {
     let Field { name, remark, body } = field;
-    let note = remark.then(|| view! { <span class="exact-note">" (the agent's words)"</span> });
+    let note = remark.then(|| view! { <span class="exact-note">{words::agents_words()}</span> });
     let name = crate::state::exact::literal(&name);
     view! {
         <div class="exact-field">
@@ -79,7 +79,7 @@ fn Rows(rows: Vec<Row>, fold: Option<Range<usize>>, arming: ArmingSignal) -> imp
     let drawn = rows.into_iter().enumerate().map(|(at, row)| {
         let inside = fold.contains(&at);
         let gap = (folded > 0 && at == fold.start).then(|| {
-            view! { <p class="exact-gap" hidden=move || arming.is_unfolded()>{words::count(folded, "line is folded here", "lines are folded here")}</p> }
+            view! { <p class="exact-gap" hidden=move || arming.is_unfolded()>{words::lines_folded(folded)}</p> }
         });
         let (name, mark) = row.sign.unwrap_or(("same", ""));
         view! {

@@ -4,6 +4,7 @@ use super::arming::ArmingSignal;
 use super::{CHORD_HINT, Reading, ToldView, only_by_chord};
 use crate::state::arming::Allow;
 use crate::state::ask::Suggestion;
+use crate::words::gate as words;
 
 /// The agent's offers, each the literal rule and granted alone, once its rule was seen to the end.
 #[component]
@@ -37,7 +38,7 @@ fn Offer(offer: Suggestion, arming: ArmingSignal, grant: Callback<()>) -> impl I
             </div>
             <button class="button" data-testid="gate-offer" aria-describedby=CHORD_HINT
                 on:keydown=move |event| only_by_chord(&event) on:keyup=move |event| only_by_chord(&event)
-                disabled=move || !open() on:click=click>"Allow, and this"</button>
+                disabled=move || !open() on:click=click>{words::allow_and_this()}</button>
         </div>
     }
 }

@@ -2,35 +2,36 @@ use leptos::prelude::*;
 
 use super::{Card, Strip};
 use crate::state::app::App;
-use crate::state::session::AskEntry;
+use crate::state::desk::{AskEntry, Desk};
+use crate::words::gate as words;
 
 /// All requests of the open session: a strip to reach each, and the chosen one.
 #[component]
 pub fn Gate() -> impl IntoView {
-    let session = App::here().session;
+    let desk = Desk::open(App::here());
     let chosen = move |asks: &[AskEntry]| {
-        let selected = session.selected.get();
+        let selected = desk.selected.get();
         let found = asks.iter().find(|entry| Some(&entry.ask.request_id) == selected.as_ref());
         found.or(asks.first()).map(|entry| (entry.ask.request_id.clone(), entry.ask.digest.clone()))
     };
     // The digest is part of the identity: a request with other bytes is another card, which has to arm again.
-    let shown = Memo::new(move |_| session.asks.with(|asks| chosen(asks)));
+    let shown = Memo::new(move |_| desk.asks.with(|asks| chosen(asks)));
     let waits = Memo::new(move |_| {
         shown.get().is_some_and(|(id, _)| {
-            session.asks.with(|asks| asks.iter().any(|entry| entry.ask.request_id == id && entry.waits()))
+            desk.asks.with(|asks| asks.iter().any(|entry| entry.ask.request_id == id && entry.waits()))
         })
     });
     let folded = RwSignal::new(false);
     view! {
-        <section class="gate" data-testid="gate" role="region" aria-label="Waits for you"
+        <section class="gate" data-testid="gate" role="region" aria-label=words::waits()
             data-waits=move || if waits.get() { "yes" } else { "no" }
             data-folded=move || if folded.get() { "yes" } else { "no" }>
-            <Strip folded/>
+            <Strip desk folded/>
             {move || shown.get().map(|(id, _)| {
-                let ask = session.asks.with_untracked(|asks| {
+                let ask = desk.asks.with_untracked(|asks| {
                     asks.iter().find(|entry| entry.ask.request_id == id).map(|entry| entry.ask.clone())
                 });
-                ask.map(|ask| view! { <Card ask/> })
+                ask.map(|ask| view! { <Card desk ask/> })
             })}
         </section>
     }

@@ -10,7 +10,7 @@ pub(crate) fn PlanForm(plan: String, arming: ArmingSignal) -> impl IntoView {
     let said = Memo::new(move |_| (plan.clone(), false));
     let reading = Reading::new(arming, true);
     view! {
-        <div class="plan" role="group" aria-label="The plan" tabindex="0"
+        <div class="plan" role="group" aria-label=crate::words::gate::the_plan() tabindex="0"
             node_ref=reading.outer on:scroll=move |_| reading.look()>
             <div node_ref=reading.inner><Prose said/></div>
         </div>

@@ -2,6 +2,7 @@ use leptos::prelude::*;
 
 use crate::state::ask::Question;
 use crate::state::exact::literal;
+use crate::words::gate as words;
 
 /// What was chosen and typed for one question.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,7 +60,7 @@ fn QuestionView(at: usize, question: Question, answers: RwSignal<Vec<Answer>>) -
         <fieldset class="question">
             <legend>{literal(&question.question)}</legend>
             {options}
-            <input class="field" placeholder="Something else" aria-label="Something else" on:input:target=move |event| other(event.target().value())/>
+            <input class="field" placeholder=words::something_else() aria-label=words::something_else() on:input:target=move |event| other(event.target().value())/>
         </fieldset>
     }
 }

@@ -2,15 +2,15 @@ use leptos::prelude::*;
 use portcullis_protocol::session::Click;
 use portcullis_protocol::wire::client::{PermissionState, Presence};
 
-use crate::state::app::App;
 use crate::state::ask::Form;
+use crate::state::desk::{AskEntry, Desk};
 use crate::state::exact::literal;
-use crate::state::session::AskEntry;
+use crate::words::gate as words;
 
 /// After the click: the server has it, the agent has it, the agent went on. Or why it came to nothing.
 #[component]
-pub(crate) fn Ticks(entry: Memo<Option<AskEntry>>) -> impl IntoView {
-    let worker = App::here().session.worker;
+pub(crate) fn Ticks(desk: Desk, entry: Memo<Option<AskEntry>>) -> impl IntoView {
+    let worker = desk.worker;
     let reached = Memo::new(move |_| entry.with(|entry| entry.as_ref().map_or(0, step_of)));
     let name = move || match reached.get() {
         0 => None,
@@ -35,12 +35,12 @@ pub(crate) fn Ticks(entry: Memo<Option<AskEntry>>) -> impl IntoView {
     };
     let late = Memo::new(move |_| entry.with(|entry| entry.as_ref().is_some_and(|entry| entry.late)));
     let warning = move || late.get().then(|| lateness(worker.with(|worker| worker.state)));
-    let step = move |number: u8, name: &'static str, words: &'static str| {
+    let step = move |number: u8, name: &'static str, label: &'static str| {
         let mark = move || if reached.get() < number { "no" } else { "yes" };
         view! {
             <li class="tick" data-tick=name data-reached=mark>
-                <i class="mark" aria-hidden="true"></i>{words}
-                <span class="unseen">{move || if reached.get() < number { ": not yet" } else { ": yes" }}</span>
+                <i class="mark" aria-hidden="true"></i>{label}
+                <span class="unseen">{move || if reached.get() < number { words::not_yet() } else { words::done() }}</span>
             </li>
         }
     };
@@ -48,9 +48,9 @@ pub(crate) fn Ticks(entry: Memo<Option<AskEntry>>) -> impl IntoView {
         <div class="outcome" role="status" hidden=move || !shown()>
             <p class="outcome-said">{said}</p>
             <ol class="ticks" data-testid="gate-ticks" data-tick=name hidden=over>
-                {step(1, "accepted", "accepted")}
-                {step(2, "delivered", "delivered")}
-                {step(3, "settled", "the agent went on")}
+                {step(1, "accepted", words::accepted())}
+                {step(2, "delivered", words::delivered())}
+                {step(3, "settled", words::went_on())}
             </ol>
             <Show when=move || late.get()>
                 <p class="late" data-testid="gate-late" role="alert">{warning}</p>
@@ -62,12 +62,8 @@ pub(crate) fn Ticks(entry: Memo<Option<AskEntry>>) -> impl IntoView {
 /// What keeps the second tick waiting, and what can be done.
 fn lateness(worker: Presence) -> &'static str {
     match worker {
-        Presence::Online => {
-            "The agent has not got this yet, though its bridge is connected. It is delivered as soon as the bridge takes it. If this stays, look at that machine, or stop the agent."
-        }
-        Presence::Offline | Presence::Draining => {
-            "The agent has not got this yet: its bridge is offline. The decision is kept and delivered when the bridge is back. If it does not come back, start it again on that machine."
-        }
+        Presence::Online => words::late_online(),
+        Presence::Offline | Presence::Draining => words::late_offline(),
     }
 }
 
@@ -85,26 +81,35 @@ fn step_of(entry: &AskEntry) -> u8 {
 }
 
 fn said(entry: &AskEntry, worker: Presence) -> String {
-    let because = |text: &str, otherwise: &str| {
-        format!("{text}: {}.", literal(entry.reason.as_deref().unwrap_or(otherwise).trim_end_matches('.')))
-    };
+    let reason =
+        |otherwise: &str| literal(entry.reason.as_deref().unwrap_or(otherwise).trim_end_matches('.'));
+    // Nothing was ever going to run where a question was taken back before anybody said yes.
+    let allowed = matches!(entry.click, Click::Sending { allow: true, .. } | Click::Accepted { allow: true })
+        || entry.behavior.as_deref().is_some_and(is_yes);
     match (entry.state, &entry.click) {
-        (PermissionState::Cancelled, _) => because("Too late, it did not run", "the agent withdrew it"),
-        (PermissionState::Orphaned, _) => {
-            because("Too late, it did not run", "the process that asked is gone")
+        (PermissionState::Cancelled, _) if allowed => {
+            words::withdrawn_too_late(reason(words::agent_withdrew()))
         }
-        (PermissionState::Refused, _) => because("It did not run", "the bridge refused the decision"),
-        (PermissionState::Expired, _) => "Nobody decided in time. It did not run.".into(),
-        (PermissionState::Pending, Click::Failed { message }) => literal(message),
+        (PermissionState::Cancelled, _) => match &entry.reason {
+            Some(_) => words::withdrawn_because(reason("")),
+            None => words::withdrawn().to_owned(),
+        },
+        (PermissionState::Orphaned, _) if allowed => words::withdrawn_too_late(reason(words::process_gone())),
+        (PermissionState::Orphaned, _) => words::withdrawn_because(reason(words::process_gone())),
+        (PermissionState::Refused, _) => words::did_not_run(reason(words::bridge_refused())),
+        (PermissionState::Expired, _) => words::nobody_decided().into(),
+        (PermissionState::Pending, Click::Failed { message }) => {
+            words::machine(message).map_or_else(|| literal(message), str::to_owned)
+        }
         (PermissionState::Pending, Click::None) => String::new(),
         (PermissionState::Pending, Click::Sending { allow, slow: false }) => {
-            format!("{}, sending.", verdict(entry, *allow))
+            words::sending(verdict(entry, *allow))
         }
         (PermissionState::Pending, Click::Sending { allow, slow: true }) => {
-            format!("{}, but the server has not answered yet.", verdict(entry, *allow))
+            words::sending_slowly(verdict(entry, *allow))
         }
         (PermissionState::Pending | PermissionState::Decided, _) if worker == Presence::Offline => {
-            format!("{}, not delivered yet: the machine is offline.", decided(entry))
+            words::not_delivered(decided(entry))
         }
         (
             PermissionState::Pending
@@ -112,33 +117,29 @@ fn said(entry: &AskEntry, worker: Presence) -> String {
             | PermissionState::Delivered
             | PermissionState::Settled,
             _,
-        ) => {
-            format!("{}.", decided(entry))
-        }
+        ) => words::sentence(decided(entry)),
     }
 }
 
 fn decided(entry: &AskEntry) -> String {
     match (&entry.click, entry.behavior.as_deref(), &entry.decided_by) {
         (Click::Accepted { allow }, _, _) => verdict(entry, *allow).to_owned(),
-        (_, Some(behavior), Some(by)) => {
-            format!("{} by {}", verdict(entry, is_yes(behavior)), literal(by))
-        }
+        (_, Some(behavior), Some(by)) => words::decided_by(verdict(entry, is_yes(behavior)), literal(by)),
         (_, Some(behavior), None) => verdict(entry, is_yes(behavior)).to_owned(),
-        (_, None, _) => "Decided".to_owned(),
+        (_, None, _) => words::decided().to_owned(),
     }
 }
 
 fn verdict(entry: &AskEntry, allow: bool) -> &'static str {
     match (allow, &entry.ask.form) {
-        (true, Form::Permission) => "Allowed",
-        (true, Form::Questions(_)) => "Answered",
-        (true, Form::Plan(_)) => "Approved",
-        (true, Form::Elicitation(_)) => "Accepted",
-        (true, Form::Dialog) => "Completed",
-        (false, Form::Elicitation(_)) => "Declined",
-        (false, Form::Dialog) => "Cancelled",
-        (false, Form::Permission | Form::Questions(_) | Form::Plan(_)) => "Denied",
+        (true, Form::Permission) => words::allowed(),
+        (true, Form::Questions(_)) => words::answered(),
+        (true, Form::Plan(_)) => words::approved(),
+        (true, Form::Elicitation(_)) => words::was_accepted(),
+        (true, Form::Dialog) => words::completed(),
+        (false, Form::Elicitation(_)) => words::declined(),
+        (false, Form::Dialog) => words::cancelled(),
+        (false, Form::Permission | Form::Questions(_) | Form::Plan(_)) => words::denied(),
     }
 }
 

@@ -27,7 +27,9 @@ pub(crate) fn Code(
     let shown = move || text.with_value(|text| text[..end(text)].to_owned());
     // Colours come with the next frame: text is there at once, whatever it costs to read it.
     let coloured = RwSignal::new(false);
-    request_animation_frame(move || drop(coloured.try_set(true)));
+    request_animation_frame(move || {
+        let _ = coloured.try_set(true);
+    });
     let drawn = move || {
         let shown = shown();
         if !coloured.get() {

@@ -1,6 +1,7 @@
 //! The open session: its head, its transcript, what is on its way to it, and the composer.
 
 mod clock;
+mod completion;
 mod composer;
 mod draft;
 mod facts;
@@ -10,6 +11,8 @@ mod item;
 mod items;
 mod marks;
 mod menu;
+mod menus;
+mod pictures;
 mod place;
 mod prompt_field;
 mod queue;

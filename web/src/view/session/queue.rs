@@ -6,8 +6,8 @@ use crate::state::command::Command;
 use crate::state::delivery::Way;
 use crate::state::pulse::Wire;
 use crate::state::session::Queued;
-use crate::text::words;
 use crate::view::shell::wire;
+use crate::words::composer as words;
 
 /// Messages that no agent has started, each with where it is.
 #[component]
@@ -15,7 +15,7 @@ pub fn Queue() -> impl IntoView {
     let app = App::here();
     let queue = app.session.queue;
     view! {
-        <section class="queue" aria-label="Not started yet" hidden=move || queue.with(Vec::is_empty)>
+        <section class="queue" aria-label=words::not_started() hidden=move || queue.with(Vec::is_empty)>
             <Unsent/>
             <ul>
                 <For each=move || queue.get()
@@ -37,11 +37,11 @@ fn Unsent() -> impl IntoView {
         app.session.queue.with(|queue| queue.iter().any(|one| one.prompt.state == PromptState::Waiting))
     });
     let away = move || waits.get() && !matches!(wire(app), Wire::Online | Wire::Stopped);
-    let said = move || words::count(count.get(), "message is not sent yet.", "messages are not sent yet.");
+    let said = move || words::not_sent_yet(count.get());
     view! {
         <p class="unsent" data-testid="unsent" data-count=count role="status" hidden=move || count.get() == 0>
             <span>{said}</span>
-            <button class="link" hidden=move || !away() on:click=move |_| app.send(Command::Reconnect)>"Try now"</button>
+            <button class="link" hidden=move || !away() on:click=move |_| app.send(Command::Reconnect)>{words::try_now()}</button>
         </p>
     }
 }
@@ -50,20 +50,20 @@ fn Unsent() -> impl IntoView {
 fn QueuedRow(queued: Queued) -> impl IntoView {
     let app = App::here();
     let Queued { prompt, error, lasting, slow } = queued;
-    let (state, uuid, text) = (prompt.state, prompt.uuid, prompt.text);
+    let (state, uuid, text, attachments) = (prompt.state, prompt.uuid, prompt.text, prompt.attachments);
     let presence = move || app.session.worker.with(|worker| worker.state);
     let where_it_is = move || {
         let way = Way { state, lasting, slow, wire: wire(app), bridge: presence() };
         match &error {
-            Some(error) => format!("The server refused it: {}.", error.trim_end_matches('.')),
+            Some(error) => words::refused_because(error.trim_end_matches('.')),
             None => way.words(),
         }
     };
-    let discard = ("Discard", Command::Discard(uuid.clone()));
+    let discard = (words::discard(), Command::Discard(uuid.clone()));
     let offers = match state {
-        PromptState::Refused => vec![("Send again", Command::Again { uuid, text: text.clone() }), discard],
+        PromptState::Refused => vec![(words::send_again(), Command::Again(uuid)), discard],
         PromptState::Waiting => vec![discard],
-        PromptState::Delivered => vec![("Take back", Command::TakeBack(uuid))],
+        PromptState::Delivered => vec![(words::take_back(), Command::TakeBack(uuid))],
         PromptState::Sent
         | PromptState::Stored
         | PromptState::Running
@@ -77,6 +77,7 @@ fn QueuedRow(queued: Queued) -> impl IntoView {
     view! {
         <li class="queued" data-testid="queued" data-state=state.as_str()>
             <span class="queued-text">{text}</span>
+            {(attachments > 0).then(|| view! { <span class="queued-state">{words::with_files(attachments)}</span> })}
             <span class="queued-state" data-testid="prompt-state" data-state=state.as_str()>{where_it_is}</span>
             {offers.collect_view()}
         </li>

@@ -3,7 +3,6 @@
 
 use leptos::html::Div;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast as _;
 use web_sys::Element;
 
 use crate::state::session::SessionSignals;
@@ -244,9 +243,4 @@ fn seq_of(row: &Element) -> u64 {
 #[expect(clippy::cast_possible_truncation, reason = "a distance on the page is far below 2^31 px")]
 fn whole(px: f64) -> i32 {
     px.round() as i32
-}
-
-/// The closest ancestor, or itself, that matches.
-pub(super) fn closest(target: Option<web_sys::EventTarget>, selector: &str) -> Option<Element> {
-    target?.dyn_into::<Element>().ok()?.closest(selector).ok()?
 }

@@ -1,10 +1,11 @@
 use leptos::prelude::*;
 
-use super::{Announcer, Bar, install_keys};
+use super::{Announcer, Bar, Overlays, install_keys};
 use crate::state::app::App;
 use crate::state::exact::literal;
 use crate::state::route::Route;
 use crate::state::session::SessionSignals;
+use crate::view::inbox::Inbox;
 use crate::view::session::SessionPlace;
 use crate::view::side::Side;
 use crate::view::start::{Home, NewSession};
@@ -24,9 +25,11 @@ pub(crate) fn Frame() -> impl IntoView {
             {move || match (place.get(), session.get()) {
                 ("session", Some(id)) => view! { <SessionPlace id/> }.into_any(),
                 ("new", _) => view! { <NewSession/> }.into_any(),
+                ("inbox", _) => view! { <Inbox/> }.into_any(),
                 _ => view! { <Home/> }.into_any(),
             }}
             <Announcer/>
+            <Overlays/>
         </div>
     }
 }

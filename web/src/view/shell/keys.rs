@@ -8,6 +8,7 @@ use wasm_bindgen::JsCast as _;
 use web_sys::{Element, KeyboardEvent};
 
 use super::focus;
+use super::overlays::{OPEN_KEYS, OPEN_PALETTE};
 use crate::state::app::App;
 use crate::state::chord::Chord;
 use crate::state::command::Command;
@@ -15,24 +16,27 @@ use crate::state::route::Route;
 
 /// Two presses of Escape within this interrupt, in ms.
 const DOUBLE_MS: f64 = 600.0;
+/// After "g" the place is named within this, in ms.
+const GO_MS: u64 = 1_500;
 const GATE: &str = "[data-testid=gate]";
 const CARD: &str = "[data-testid=gate] .card";
-const ALLOW: &str = "[data-testid=gate-allow], [data-testid=gate-accept]";
+const ALLOW: &str = "[data-testid=gate-allow]:not([hidden]), [data-testid=gate-accept], [data-testid=gate-option][data-kind=allow_once]";
 /// Buttons that allow more or other than was asked: the chord means them where they have the focus.
-const ALLOW_OTHERWISE: &str = "[data-testid=gate-allow-edited]:focus, [data-testid=gate-offer]:focus";
+const ALLOW_OTHERWISE: &str =
+    "[data-testid=gate-allow-edited]:focus, [data-testid=gate-offer]:focus, [data-testid=gate-option]:focus";
+
+/// Where this browser keeps whether single letters mean something: "off" where they do not.
+pub const LETTERS: &str = "portcullis.keys";
 
 /// Listens as long as the component that calls it is there.
 pub fn install_keys(app: App) {
     let escaped_at = Cell::new(f64::MIN);
+    let going_since = Cell::new(None::<Tick>);
     let chord = RefCell::new(Chord::default());
     let handle = window_event_listener(leptos::ev::keydown, move |event| {
         let now = at(&event);
-        if event.key() == "Enter"
-            && (event.ctrl_key() || event.meta_key())
-            && !event.repeat()
-            && has_focus(GATE)
-            && !is_typing(&event)
-        {
+        let command = event.ctrl_key() || event.meta_key();
+        if event.key() == "Enter" && command && !event.repeat() && has_focus(GATE) && !is_typing(&event) {
             event.prevent_default();
             if chord.borrow().allows(now) && !click(ALLOW_OTHERWISE) {
                 click(ALLOW);
@@ -43,28 +47,60 @@ pub fn install_keys(app: App) {
         if event.key() == "Enter" && event.repeat() && has_focus(GATE) && !is_typing(&event) {
             return event.prevent_default();
         }
-        if event.default_prevented() || event.ctrl_key() || event.meta_key() || event.alt_key() {
+        if command && !event.alt_key() && !event.repeat() && event.key().eq_ignore_ascii_case("k") {
+            event.prevent_default();
+            click(OPEN_PALETTE);
+            return;
+        }
+        // A dialog has keys of its own.
+        if event.default_prevented() || command || event.alt_key() || is_covered() {
             return;
         }
         if event.key() == "Escape" {
             let twice = event.time_stamp() - escaped_at.replace(event.time_stamp()) < DOUBLE_MS;
             return escape(app, twice);
         }
-        if is_typing(&event) || event.key().chars().count() != 1 {
+        if is_typing(&event) || event.key().chars().count() != 1 || !are_letters_on() {
             return;
         }
         if has_focus(ALLOW) || has_focus(CARD) {
             blur();
         }
+        let went = going_since.take().is_some_and(|since| now.since(since) < GO_MS) && go(app, &event.key());
         let alone = chord.borrow_mut().letter(now) && !event.repeat();
-        if alone && letter(app, &event.key()) {
+        if went || alone && letter(app, &event.key()) {
             event.prevent_default();
             if event.key() == "a" {
                 chord.borrow_mut().reached(now);
             }
         }
+        if alone && !went && event.key() == "g" {
+            going_since.set(Some(now));
+        }
     });
     on_cleanup(move || handle.remove());
+}
+
+/// Whether this browser's owner left single letters on.
+fn are_letters_on() -> bool {
+    let storage = window().local_storage().ok().flatten();
+    storage.and_then(|storage| storage.get_item(LETTERS).ok().flatten()).is_none_or(|kept| kept != "off")
+}
+
+/// Whether a dialog covers the page.
+fn is_covered() -> bool {
+    document().query_selector("dialog[open]").ok().flatten().is_some()
+}
+
+/// The second letter of "go".
+fn go(app: App, key: &str) -> bool {
+    let route = match key {
+        "s" => Route::Home,
+        "i" => Route::Inbox,
+        _ => return false,
+    };
+    app.send(Command::Go(route));
+    true
 }
 
 fn escape(app: App, twice: bool) {
@@ -86,31 +122,60 @@ fn blur() {
 fn letter(app: App, key: &str) -> bool {
     match key {
         "a" => focus(CARD),
-        "d" | "D" => drop(click("[data-testid=gate-deny]")),
-        "e" => drop(click("[data-testid=gate-edit]")),
-        "n" => next(app),
+        "d" => deny(),
+        "D" => press("[data-testid=gate-deny]"),
+        "e" => press("[data-testid=gate-edit]"),
+        "n" => press("[data-testid=gate-next]"),
         "i" => focus("[data-testid=composer-input]"),
-        "/" => focus("[data-testid=session-filter]"),
+        "j" => turn(true),
+        "k" => turn(false),
+        "o" => press(":focus summary, summary:focus, :focus [aria-expanded]"),
+        "/" => {
+            if !click("[data-testid=search-open]") {
+                focus("[data-testid=session-filter]");
+            }
+        }
         "c" => app.send(Command::Go(Route::New)),
-        "." => drop(click("[data-testid=to-end]")),
-        "?" => app.note.set(Some(
-            "a then Ctrl+Enter: allow once · d: deny, with a reason · e: edit · n: next request · i: composer · /: filter sessions · c: new session · .: latest answer · Esc: out · Esc Esc: stop the agent".into(),
-        )),
+        "." => press("[data-testid=to-end]"),
+        "?" => press(OPEN_KEYS),
         _ => return false,
     }
     true
 }
 
-fn next(app: App) {
-    let selected = app.session.selected.get_untracked();
-    let ids: Vec<String> = app
-        .session
-        .asks
-        .with_untracked(|asks| asks.iter().map(|entry| entry.ask.request_id.clone()).collect());
-    let at = ids.iter().position(|id| Some(id) == selected.as_ref());
-    if let Some(id) = at.and_then(|at| ids.get((at + 1) % ids.len())) {
-        app.session.selected.set(Some(id.clone()));
+/// One key from a plain no. A letter alone decides nothing: it may have been meant for a field.
+fn deny() {
+    if click("[data-testid=gate-deny]") {
+        // The form puts the focus on the reason first.
+        request_animation_frame(|| focus("[data-testid=gate-deny-send]"));
+    } else {
+        focus("[data-testid=gate-decline]");
     }
+}
+
+/// To the prompt that begins the next turn, or the one before.
+fn turn(next: bool) {
+    let Ok(prompts) = document().query_selector_all("[data-testid=item][data-kind=prompt]") else { return };
+    let prompts =
+        (0..prompts.length()).filter_map(|at| prompts.get(at)?.dyn_into::<web_sys::HtmlElement>().ok());
+    let prompts: Vec<web_sys::HtmlElement> = prompts.collect();
+    let active = document().active_element();
+    let here =
+        prompts.iter().position(|prompt| active.as_ref().is_some_and(|active| prompt.contains(Some(active))));
+    let to = match (here, next) {
+        (Some(at), true) => at.checked_add(1),
+        (Some(at), false) => at.checked_sub(1),
+        (None, _) => prompts.len().checked_sub(1),
+    };
+    if let Some(prompt) = to.and_then(|at| prompts.get(at)) {
+        let _ = prompt.set_attribute("tabindex", "-1");
+        let _ = prompt.focus();
+        prompt.scroll_into_view();
+    }
+}
+
+fn press(selector: &str) {
+    click(selector);
 }
 
 /// Whether there was something to click.

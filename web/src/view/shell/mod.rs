@@ -7,6 +7,7 @@ mod element;
 mod frame;
 mod keys;
 mod link_state;
+mod overlays;
 mod page;
 
 pub(crate) use announcer::Announcer;
@@ -16,4 +17,5 @@ pub(crate) use element::{focus, told, watch_size};
 pub(crate) use frame::Frame;
 pub use keys::install_keys;
 pub(crate) use link_state::{LinkMark, wire};
+pub use overlays::Overlays;
 pub use page::{Page, PageProps};

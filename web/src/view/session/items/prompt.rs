@@ -17,7 +17,7 @@ pub(crate) fn PromptView(item: ArcRwSignal<Item>) -> impl IntoView {
         move || prompt.with(|prompt| prompt.as_ref().map(|prompt| prompt.text.clone()).unwrap_or_default());
     let state = move || prompt.with(|prompt| prompt.as_ref().map(|prompt| prompt.state));
     let attached = move || prompt.with(|prompt| prompt.as_ref().map_or(0, |prompt| prompt.attachments));
-    let again = move |_| app.send(Command::Prompt(text()));
+    let again = move |_| app.send(Command::Prompt(text().into()));
     let whole = RwSignal::new(false);
     let folded = move || {
         !whole.get() && prompt.with(|prompt| prompt.as_ref().is_some_and(|prompt| is_long(&prompt.text)))
