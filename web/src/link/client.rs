@@ -338,6 +338,7 @@ impl Client {
             return self.visit_named();
         }
         if let Some(driver) = self.driver.replace(None) {
+            driver.keep_copy(0);
             driver.end();
         }
         let Some(id) = route.session() else { return };

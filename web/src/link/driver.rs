@@ -519,7 +519,7 @@ impl Driver {
     }
 
     /// Keeps the newest events for a time without the server, unless that was done within `period_ms`.
-    fn keep_copy(&self, period_ms: u64) {
+    pub(super) fn keep_copy(&self, period_ms: u64) {
         let machine = self.machine.borrow();
         let (now, (at, seq)) = (browser::now(), self.copied.get());
         let new = self.is_open() && machine.applied_seq() != seq && machine.rows().next().is_some();

@@ -82,7 +82,7 @@ pub(crate) fn FindBar() -> impl IntoView {
     let none = move || session.find.with(|find| find.as_ref().is_none_or(|find| find.hits.is_empty()));
     super::marks::mark_matches(session);
     view! {
-        <button class="unseen-until" data-testid="find-open" hidden=move || open.get() on:click=move |_| open.set(true)>{words::find()}</button>
+        <button class="unseen-until" data-testid="search-open" hidden=move || open.get() on:click=move |_| open.set(true)>{words::find()}</button>
         <Show when=move || open.get()>
             <div class="find" role="search">
                 <input class="field" data-testid="find" type="search" aria-label=words::find() placeholder=words::find_placeholder()

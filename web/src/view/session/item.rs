@@ -54,8 +54,7 @@ fn body(kind: Memo<&'static str>, item: ArcRwSignal<Item>, key: ItemKey) -> impl
 fn link(item: ArcRwSignal<Item>) -> impl IntoView {
     let app = App::here();
     let (at, seq) = (item.clone(), Memo::new(move |_| item.with(|item| item.seq)));
-    let copy = move |event: leptos::ev::MouseEvent| {
-        event.prevent_default();
+    let copy = move |_| {
         let location = window().location();
         let base = [location.origin(), location.pathname()].into_iter().flatten().collect::<String>();
         if window().is_secure_context() {
@@ -65,8 +64,8 @@ fn link(item: ArcRwSignal<Item>) -> impl IntoView {
     };
     let time = at.with_untracked(|item| item.at_ms).map(clock::time).unwrap_or_else(|| "#".to_owned());
     view! {
-        <a class="item-link" data-testid="item-link" href=move || format!("#{}", seq.get()) hidden=move || seq.get() == 0
-            aria-label=words::link_to_here() title=words::link_to_here() on:click=copy>{time}</a>
+        <button class="item-link" data-testid="item-link" data-time=time hidden=move || seq.get() == 0
+            aria-label=words::link_to_here() title=words::link_to_here() on:click=copy></button>
     }
 }
 

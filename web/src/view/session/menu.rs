@@ -18,7 +18,7 @@ pub(crate) fn Menu() -> impl IntoView {
     };
     // The one that opens the search stands in the log, with the field.
     let find = move |_| {
-        if let Ok(Some(opener)) = document().query_selector("[data-testid=find-open]") {
+        if let Ok(Some(opener)) = document().query_selector("[data-testid=search-open]") {
             let _ =
                 wasm_bindgen::JsCast::dyn_into::<web_sys::HtmlElement>(opener).map(|opener| opener.click());
         }
