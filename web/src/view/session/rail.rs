@@ -1,4 +1,5 @@
 use leptos::prelude::*;
+use portcullis_protocol::session::Part;
 
 use crate::state::app::App;
 use crate::state::command::Command;
@@ -19,11 +20,8 @@ pub(crate) fn Rail() -> impl IntoView {
         dragged.get().unwrap_or(if at_end { head.get() } else { seen.max(1) })
     };
     let share = move |seq: u64| seq as f64 / head.get().max(1) as f64;
-    let bounds = move || {
-        let ((first, last), part) = (session.view.get(), session.part.get());
-        let loaded = (share(part.first_seq), share(part.last_seq));
-        let (from, to) = (share(first), share(last.max(first)));
-        format!("--from:{from};--to:{to};--loaded-from:{};--loaded-to:{}", loaded.0, loaded.1)
+    let shown = move |of: fn((u64, u64), Part) -> u64| {
+        share(of(session.view.get(), session.part.get())).clamp(0.0, 1.0).to_string()
     };
     let go = move |seq: u64| {
         dragged.set(None);
@@ -37,7 +35,9 @@ pub(crate) fn Rail() -> impl IntoView {
     let value = |event: &web_sys::Event| event_target_value(event).parse::<u64>().ok();
     let few = move || head.get() < 2 || session.part.with(|part| part.first_seq == 0);
     view! {
-        <div class="rail-seq" hidden=few style=bounds>
+        <div class="rail-seq" hidden=few
+            style=("--from", move || shown(|(first, _), _| first)) style=("--to", move || shown(|(first, last), _| last.max(first)))
+            style=("--loaded-from", move || shown(|_, part| part.first_seq)) style=("--loaded-to", move || shown(|_, part| part.last_seq))>
             <i class="rail-loaded" aria-hidden="true"></i>
             <i class="rail-view" aria-hidden="true"></i>
             <input class="rail-input" data-testid="rail" type="range" min="1" max=move || head.get().to_string()

@@ -175,9 +175,10 @@ impl Scroll {
                 let exact = log.query_selector(&format!("[data-testid=item][data-seq=\"{seq}\"]"));
                 let near = || log.query_selector("[data-target]").ok().flatten();
                 if let Some(item) = exact.ok().flatten().or_else(near) {
-                    item.scroll_into_view_with_bool(true);
-                    // Not right under the edge, where the line of the turn stands.
-                    log.set_scroll_top(log.scroll_top() - log.client_height() / 4);
+                    // Not by `scrollIntoView`, which moves the page around the log too; and not right under the edge,
+                    // where the line of the turn stands.
+                    let top = item.get_bounding_client_rect().top() - log.get_bounding_client_rect().top();
+                    log.set_scroll_top(log.scroll_top() + whole(top) - log.client_height() / 4);
                     self.last_top.set_value(log.scroll_top());
                 }
                 self.note_place(&log);

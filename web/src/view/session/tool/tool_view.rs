@@ -1,5 +1,5 @@
 use leptos::prelude::*;
-use portcullis_protocol::session::transcript::{Item, ItemBody, ToolCall};
+use portcullis_protocol::session::transcript::{Item, ItemBody, ToolCall, ToolState};
 
 use super::{DetailView, InsideView};
 use crate::state::app::App;
@@ -12,7 +12,7 @@ use crate::state::tool::verbs::Kind;
 #[component]
 pub(crate) fn ToolView(item: ArcRwSignal<Item>, key_: ItemKey) -> impl IntoView {
     let session = App::here().session;
-    let (line, opened, seq) = (item.clone(), item.clone(), item);
+    let (line, opened, said_below, seq) = (item.clone(), item.clone(), item.clone(), item);
     let card = Memo::new(move |_| line.with(|item| call(item).map(|call| Card::of(call, item.took_ms))));
     let read = move |of: fn(&Card) -> &str| {
         card.with(|card| card.as_ref().map(|card| of(card).to_owned()).unwrap_or_default())
@@ -38,6 +38,14 @@ pub(crate) fn ToolView(item: ArcRwSignal<Item>, key_: ItemKey) -> impl IntoView 
         }
         chosen.set(Some(next));
     };
+    // What went wrong stands in the first line only while the rest is folded.
+    let said_below = {
+        let item = said_below;
+        Memo::new(move |_| {
+            let failed = |call: &ToolCall| matches!(call.state, ToolState::Failed | ToolState::Denied);
+            item.with(|item| call(item).is_some_and(failed))
+        })
+    };
     let agent = move || card.with(|card| card.as_ref().is_some_and(|card| card.kind == Kind::Agent));
     let steps = Memo::new(move |_| steps.with(Vec::len));
     let last = move || {
@@ -52,7 +60,7 @@ pub(crate) fn ToolView(item: ArcRwSignal<Item>, key_: ItemKey) -> impl IntoView 
             <i class="mark" aria-hidden="true"></i>
             <span class="line-verb">{move || read(|card| &card.verb)}</span>
             <code class="line-object" dir="ltr">{move || inside_of(session, read(|card| &card.object))}</code>
-            <span class="line-result">{move || read(|card| &card.result)}</span>
+            <span class="line-result" hidden=move || open.get() && said_below.get()>{move || read(|card| &card.result)}</span>
         </button>
         <p class="line-last" hidden=move || last().is_none()>{last}</p>
         {move || open.get().then(|| opened.with(|item| call(item).map(|call| view! { <DetailView details=details(call)/> })))}
