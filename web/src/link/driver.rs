@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 use leptos::prelude::*;
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::session::{
-    Change, Input, LinkView, Output, PageQuery, Session, SessionConfig, StartAt, Whoami,
+    Change, Input, LinkView, Output, PageQuery, ResetReason, Session, SessionConfig, StartAt, Whoami,
 };
 use portcullis_protocol::wire::client::Presence;
 use portcullis_protocol::wire::prompt::Said;
@@ -36,6 +36,7 @@ use crate::state::find;
 use crate::state::offers::Offers;
 use crate::text::export::Format;
 use crate::words::composer as words;
+use crate::words::session as said;
 
 /// Between two paints of a hidden tab, in ms.
 const HIDDEN_PAINT_MS: u64 = 500;
@@ -424,8 +425,14 @@ impl Driver {
             }
             Change::LogReset(_) if !self.is_open() => {}
             Change::LogReset(reason) => {
-                if let Some(words) = reason.words() {
-                    self.app.note.set(Some(words.to_owned()));
+                let said = match reason {
+                    ResetReason::Epoch => Some(said::other_log()),
+                    ResetReason::BeyondHead => Some(said::shorter_log()),
+                    ResetReason::Contradiction => Some(said::changed_log()),
+                    ResetReason::Gap => None,
+                };
+                if let Some(said) = said {
+                    self.app.note.set(Some(said.to_owned()));
                 }
             }
             Change::Ledger => (self.stirred)(),

@@ -82,4 +82,26 @@ words! {
     worker_attached: "attached" | "已连接";
     worker_offline: "offline: what you send is kept until it is back" | "离线：你发送的内容会保留到它恢复";
     worker_leaving: "about to leave" | "即将离开";
+
+    connected: "Connected" | "已连接";
+    connecting: "Connecting" | "正在连接";
+    not_connected: "Not connected" | "未连接";
+    offline: "Offline" | "离线";
+    not_tried: "Stopped" | "已停止";
+    bridge: "bridge" | "网桥";
+    bridge_on(machine): "bridge on {0}" | "{0} 上的网桥";
+    is_online(what): "{0} online" | "{0}在线";
+    is_offline(what): "{0} offline" | "{0}离线";
+    is_leaving(what): "{0} is about to leave" | "{0}即将离开";
+    agent_away: "agent out of reach" | "无法联系代理";
+    agent_idle: "agent idle" | "代理空闲";
+    agent_works: "agent working" | "代理正在工作";
+    agent_asks: "agent waits for you" | "代理在等你处理";
+    agent_waits: "agent waits for the decision" | "代理在等待决定";
+    trying_now: "Trying now." | "正在重试。";
+    next_try_s(seconds): "Next try in {0} s." | "{0} 秒后重试。";
+    next_try_min(minutes): "Next try in {0} min." | "{0} 分钟后重试。";
+    other_log: "The server's log was restored from a copy. What is shown now is what it has; the newest events may be missing." | "服务器的日志是从备份恢复的。现在显示的就是它所有的内容，可能缺少最新的部分。";
+    shorter_log: "The server's log ends before what was shown here. This is what it has." | "服务器的日志比这里显示过的更短。现在显示的就是它所有的内容。";
+    changed_log: "The server sent something else for an event that was shown already. Everything was loaded again: compare before you decide." | "对于已显示过的内容，服务器发来了不同的版本。已全部重新加载：请核对后再做决定。";
 }
