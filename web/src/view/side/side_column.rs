@@ -17,7 +17,6 @@ pub fn Side() -> impl IntoView {
     let app = App::here();
     let filter = RwSignal::new(String::new());
     let sessions = Memo::new(move |_| app.sessions());
-    let waiting = move || sessions.with(|all| all.iter().map(|one| one.pending_count).sum::<u32>());
     let loaded = move || app.lists.loaded.get();
     let none = move || loaded() && sessions.with(Vec::is_empty);
     let nothing_fits = move || {
@@ -43,9 +42,6 @@ pub fn Side() -> impl IntoView {
                 <span class="row-count" hidden=move || waiting() == 0>{waiting} <span class="unseen">{inbox::waiting()}</span></span>
             </PlaceLink>
             <WaitingDevices/>
-            <PlaceLink route=Route::Inbox class="inbox-link" name="inbox-link">
-                {words::inbox()} <data class="row-count" hidden=move || waiting() == 0>{waiting}</data>
-            </PlaceLink>
             <input class="field side-filter" type="search" data-testid="session-filter" aria-label=words::search()
                 placeholder=words::search() prop:value=filter enterkeyhint="search"
                 on:input:target=move |event| filter.set(event.target().value())
