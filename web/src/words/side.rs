@@ -9,7 +9,6 @@ words! {
     running: "Running" | "运行中";
     idle: "Idle" | "空闲";
     archived: "Archived" | "已归档";
-    inbox: "All that waits" | "全部待处理";
     search: "Search sessions" | "搜索会话";
     nothing_found: "No session fits." | "没有匹配的会话。";
     only_latest: "Only the latest sessions are listed. Archive what is done." | "只列出最近的会话。请归档已完成的会话。";
