@@ -107,10 +107,7 @@ pub async fn run(
     };
     let mut orders = dispatcher.orders.clone();
     tokio::select! {
-        () = async {
-            dispatcher.ask_back().await;
-            dispatcher.sweep().await;
-        } => {}
+        () = dispatcher.ask_back() => {}
         () = told_to_end(&mut orders) => {}
     }
     let served = dispatcher.serve().await;
@@ -247,9 +244,11 @@ impl Dispatcher {
         let mut poll = self.poll(Duration::ZERO);
         let (mut orders, mut wakes) = (self.orders.clone(), self.wakes.clone());
         let mut is_linked = true;
+        let mut sweeping = std::pin::pin!(self.sweeping());
         loop {
             tokio::select! {
                 () = told_to_end(&mut orders) => return Ok(()),
+                () = &mut sweeping => {}
                 () = woken(&mut wakes) => {
                     backoff.reset();
                     self.api.start_over();
@@ -307,9 +306,16 @@ impl Dispatcher {
         }
     }
 
-    /// Asks which of the sessions that left something on this disk are still there, and removes what the others left.
-    async fn sweep(&self) {
-        sweep::run(&self.config, |sessions| self.api.known_sessions(&self.environment, sessions)).await;
+    /// Tidies up behind sessions that are over, now and from time to time.
+    fn sweeping(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (config, api, environment) =
+            (Arc::clone(&self.config), self.api.clone(), self.environment.clone());
+        async move {
+            loop {
+                sweep::run(&config, &api, &environment).await;
+                tokio::time::sleep(sweep::PAUSE).await;
+            }
+        }
     }
 
     /// One long poll, kept whole while workers come and go: what it brings must not be dropped.

@@ -3,12 +3,13 @@
 //! from an agent stands in the [`Spool`] beside it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::limits::UUID_RING_MAX;
 
 use crate::core::{Earlier, Entry};
-use crate::spool::{self, Spool, end_the_last_line, write_line};
+use crate::spool::{self, Spool, end_the_last_line, write_line, write_whole};
 
 /// Lines above which a journal is shortened: twice what its newest prompts take.
 const LINES_MAX: usize = 4 * UUID_RING_MAX;
@@ -21,6 +22,13 @@ const UNFINISHED_MAX: usize = 64;
 pub(crate) struct JournalError {
     path: PathBuf,
     source: std::io::Error,
+}
+
+impl JournalError {
+    /// Whether it is the disk that has no room, which may change.
+    pub(crate) fn is_for_want_of_room(&self) -> bool {
+        matches!(self.source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+    }
 }
 
 /// The journal of one session, with its spool.
@@ -116,7 +124,7 @@ fn write_down(file: &mut std::fs::File, entries: &[Entry]) -> std::io::Result<()
         return Ok(());
     }
     for entry in entries {
-        write_line(file, entry)?;
+        write_whole(file, entry)?;
     }
     file.sync_data()
 }
@@ -154,6 +162,15 @@ pub(crate) fn remove(state_dir: &Path, session: &SessionId) {
             Err(error) => tracing::debug!(path = %path.display(), %error, "a journal of old stays"),
         }
     }
+}
+
+/// How long nothing was written to the journal of `session` or to its spool.
+pub(crate) fn untouched_for(state_dir: &Path, session: &SessionId) -> Duration {
+    let path = folder(state_dir).join(format!("{session}.ndjson"));
+    let written = [path.with_extension("spool"), path]
+        .into_iter()
+        .filter_map(|path| path.metadata().and_then(|metadata| metadata.modified()).ok());
+    written.max().and_then(|last| last.elapsed().ok()).unwrap_or_default()
 }
 
 fn folder(state_dir: &Path) -> PathBuf {

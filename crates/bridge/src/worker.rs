@@ -9,18 +9,20 @@ use portcullis_protocol::id::SessionId;
 use portcullis_protocol::wire::worker::{Lane, WorkerPost, WorkerUp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::agent::{AgentCommand, AgentEvent, AgentProcess, Kill};
 use crate::api::Api;
 use crate::config::{BridgeConfig, Order};
-use crate::core::{End, Input, Output, PostOutcome, Receipt, Relay};
+use crate::core::{End, Entry, Input, Output, PostOutcome, Receipt, Relay};
 use crate::event::BridgeEvent;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::lease::Credential;
 use crate::link::{SocketEvent, run_lane, run_socket};
+use crate::place;
 use crate::room::Activity;
 use crate::serving::Desk;
+use crate::standstill::Standstill;
 use crate::sweep;
 use crate::wake::Wakes;
 use crate::worktree::Worktree;
@@ -35,6 +37,8 @@ const FLUSH_TIME: Duration = Duration::from_secs(5);
 const FLUSH_TIME_MAX: Duration = Duration::from_secs(15);
 /// Time for a killed process to be collected.
 const BURIAL_TIME: Duration = Duration::from_secs(5);
+/// Between two tries to write to a full disk.
+pub(crate) const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// When nothing is due.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 
@@ -53,6 +57,7 @@ pub(crate) struct Worker {
     /// Absent when it works in the directory itself.
     pub(crate) worktree: Option<Worktree>,
     pub(crate) config: Arc<BridgeConfig>,
+    pub(crate) standstill: Standstill,
 }
 
 /// What ties a worker to the rest of its bridge.
@@ -115,10 +120,16 @@ impl Worker {
             if let Some(end) = self.perform_all(&mut ways) {
                 break end;
             }
+            if let Some(said) = self.standstill.over() {
+                self.config.teller.tell(BridgeEvent::DiskFree { session_id: self.session.clone() });
+                self.relay.handle(tick(start), Input::Notice(said));
+                continue;
+            }
             let due =
                 self.relay.poll_timeout().map_or(start.max(Instant::now()) + NEVER, |tick| at(start, tick));
             let give_up = farewell.give_up.unwrap_or_else(|| Instant::now() + NEVER);
-            let is_congested = self.relay.is_congested();
+            let stands_still = self.standstill.is_on();
+            let is_congested = stands_still || self.relay.is_congested();
             let nothing_goes_first = outcomes.is_empty()
                 && receipts.is_empty()
                 && socket.is_empty()
@@ -179,6 +190,7 @@ impl Worker {
                         continue;
                     }
                 },
+                () = sleep(DISK_PAUSE), if stands_still => continue,
                 () = self.desk.room_wanted.notified() => Input::MakeRoom,
                 () = sleep_until(due) => Input::Tick,
             };
@@ -235,15 +247,21 @@ impl Worker {
 
     /// Does everything the machine ordered.
     fn perform_all(&mut self, ways: &mut Ways) -> Option<End> {
-        while let Some(output) = self.relay.poll_output() {
+        // What could not be written comes first: everything after it relies on it.
+        while let Some(output) = self.standstill.take().or_else(|| self.relay.poll_output()) {
             match output {
                 Output::Finish(end) => return Some(end),
-                Output::Journal(entry) => {
-                    if let Err(error) = self.journal.append(&entry) {
+                Output::Journal(entry) => match self.journal.append(&entry) {
+                    Ok(()) => {}
+                    Err(error) if error.is_for_want_of_room() => {
+                        self.stand_still(entry, &error);
+                        return None;
+                    }
+                    Err(error) => {
                         tracing::error!(session = %self.session, %error, "the session is given up");
                         return Some(End::Lost(error.to_string()));
                     }
-                }
+                },
                 Output::Spawn { resume } => self.spawn(ways, resume.as_deref()),
                 Output::Send(_) | Output::Post(_) | Output::Stdin { .. } | Output::Terminate => {
                     self.perform(output, ways);
@@ -253,11 +271,24 @@ impl Worker {
         None
     }
 
+    /// Nothing is read and nothing said until `entry` can be written.
+    fn stand_still(&mut self, entry: Entry, error: &JournalError) {
+        if self.standstill.begin(entry) {
+            tracing::error!(session = %self.session, %error, "the disk is full; the session stands still until there is room");
+            let (session_id, reason) = (self.session.clone(), error.to_string());
+            self.config.teller.tell(BridgeEvent::DiskFull { session_id, reason });
+        }
+    }
+
     fn spawn(&mut self, ways: &mut Ways, resume: Option<&str>) {
         let spawned = match &self.command {
             Some(command) => {
-                let command = command.taking_up(resume);
-                AgentProcess::spawn(&command, ways.receipts.clone()).map_err(|error| error.to_string())
+                let mut command = command.taking_up(resume);
+                let spawned = place::hold(&command.directory).and_then(|held| {
+                    command.directory.clone_from(&held.path);
+                    AgentProcess::spawn(&command, ways.receipts.clone())
+                });
+                spawned.map_err(|error| error.to_string())
             }
             None => Err("this session has no agent".to_owned()),
         };

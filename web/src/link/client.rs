@@ -428,10 +428,13 @@ impl Client {
             Command::Watch(wanted) => self.watch(&wanted),
             Command::Decide { session, request_id, digest, choice } => {
                 let input = Input::Decide { uuid: browser::uuid(), request_id, digest, choice };
-                let asks = |driver: &&Rc<dyn Drive>| session.as_ref() == Some(driver.id());
-                match self.drivers().iter().find(asks) {
-                    Some(driver) => driver.feed(input),
-                    None => self.feed(input),
+                let driver = match &session {
+                    // Never another one: what is decided belongs to the session it was shown for.
+                    Some(id) => self.drivers().into_iter().find(|driver| driver.id() == id),
+                    None => self.driver.borrow().clone(),
+                };
+                if let Some(driver) = driver {
+                    driver.feed(input);
                 }
             }
             Command::Do(deed) => self.with_lister(async move |lister| lister.do_it(&deed).await),

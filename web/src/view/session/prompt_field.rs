@@ -103,9 +103,11 @@ pub(crate) fn PromptField(
                 event.prevent_default();
             }
         } on:drop=move |event| {
-            if let Some(help) = help {
+            let files = help.map(|_| pictures::dropped(&event)).unwrap_or_default();
+            // A text that is dropped is the field's own.
+            if let Some(help) = help.filter(|_| !files.is_empty()) {
                 event.prevent_default();
-                help.pictures.add(pictures::dropped(&event));
+                help.pictures.add(files);
             }
         }>
             {help.map(|help| view! { <pictures::Thumbnails pictures=help.pictures/> })}

@@ -7,7 +7,7 @@ use crate::state::command::Command;
 use crate::state::groups::{self, Group};
 use crate::state::route::Route;
 use crate::view::shell::{CopyLine, LinkMark, PlaceLink};
-use crate::words::side as words;
+use crate::words::{inbox, side as words};
 
 const LISTED: [Group; 3] = [Group::Waiting, Group::Running, Group::Idle];
 
@@ -17,6 +17,7 @@ pub fn Side() -> impl IntoView {
     let app = App::here();
     let filter = RwSignal::new(String::new());
     let sessions = Memo::new(move |_| app.sessions());
+    let waiting = move || sessions.with(|all| all.iter().map(|one| one.pending_count).sum::<u32>());
     let loaded = move || app.lists.loaded.get();
     let none = move || loaded() && sessions.with(Vec::is_empty);
     let nothing_fits = move || {
@@ -27,6 +28,7 @@ pub fn Side() -> impl IntoView {
         };
         !none() && loaded() && LISTED.into_iter().all(fits)
     };
+    let waiting = move || sessions.with(|all| all.iter().map(|one| one.pending_count).sum::<u32>());
     let new = move |_| app.send(Command::Go(Route::New));
     view! {
         <nav class="side" aria-label=words::sessions()>
@@ -36,7 +38,14 @@ pub fn Side() -> impl IntoView {
                     {words::new_session()}
                 </button>
             </header>
+            <PlaceLink route=Route::Inbox class="row side-inbox" name="inbox-link">
+                <span class="row-title">{inbox::title()}</span>
+                <span class="row-count" hidden=move || waiting() == 0>{waiting} <span class="unseen">{inbox::waiting()}</span></span>
+            </PlaceLink>
             <WaitingDevices/>
+            <PlaceLink route=Route::Inbox class="inbox-link" name="inbox-link">
+                {words::inbox()} <data class="row-count" hidden=move || waiting() == 0>{waiting}</data>
+            </PlaceLink>
             <input class="field side-filter" type="search" data-testid="session-filter" aria-label=words::search()
                 placeholder=words::search() prop:value=filter enterkeyhint="search"
                 on:input:target=move |event| filter.set(event.target().value())
@@ -46,6 +55,7 @@ pub fn Side() -> impl IntoView {
                 {LISTED.map(|group| view! { <SessionGroup group sessions filter/> }.into_any())}
                 <p class="side-empty" hidden=move || !none()>{words::no_session()}</p>
                 <p class="side-empty" role="status" hidden=move || !nothing_fits()>{words::nothing_found()}</p>
+                <p class="side-empty" hidden=move || !app.lists.more.get()>{words::only_latest()}</p>
                 <Archived filter/>
             </div>
             <section class="side-machines" aria-label=words::machines()>
