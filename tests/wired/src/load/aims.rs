@@ -17,13 +17,14 @@ const AGENT_GONE: Duration = Duration::from_secs(1);
 const BRIDGE_GONE: Duration = Duration::from_secs(22);
 
 /// What a bridge may hold for one session, in MiB. All but the first are bounds that are written down in the code.
-pub const MEMORY_LIMITS: [(&str, u64); 7] = [
+pub const MEMORY_LIMITS: [(&str, u64); 8] = [
     ("itself", 64),
     ("content that waits for the server (core, CONTENT_BACKLOG_BYTES_MAX)", 32),
     ("one event that is above it, for it is taken whole (protocol, EVENT_BYTES_MAX)", 8),
     ("what was taken last, for a server that is set back (core/lane, TAIL_BYTES_MAX)", 4),
     ("one POST under way, and its text (protocol, POST_BYTES_MAX)", 16),
     ("the line that is being read (agent/process, LINE_BYTES_MAX)", 16),
+    ("the event it is checked into (protocol, EVENT_BYTES_MAX)", 8),
     ("a line that was read and not yet taken (agent/process, READ_BYTES_MAX or one event)", 8),
 ];
 

@@ -65,7 +65,7 @@ pub async fn decide_all(device: &Device, session: &str, until: Instant) -> Resul
         tokio::select! {
             () = tokio::time::sleep_until(until) => break,
             _ = asking.tick() => {
-                let subtype = if asked.len() % 2 == 0 { OF_THE_BRIDGE } else { OF_THE_AGENT };
+                let subtype = if asked.len().is_multiple_of(2) { OF_THE_BRIDGE } else { OF_THE_AGENT };
                 let id = format!("mine-{}", asked.len());
                 let event = json!({
                     "type": "control_request", "uuid": uuid::Uuid::new_v4().to_string(), "request_id": id,
