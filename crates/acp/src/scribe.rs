@@ -52,7 +52,10 @@ impl Scribe {
             line.extend(fields);
         }
         line.insert("uuid".to_owned(), json!(uuid));
-        line.insert("session_id".to_owned(), json!(self.session_id));
+        // Before there is a session nothing names one: an empty name would be remembered.
+        if !self.session_id.is_empty() {
+            line.insert("session_id".to_owned(), json!(self.session_id));
+        }
         Value::Object(line).to_string()
     }
 
