@@ -129,7 +129,7 @@ impl<'a> Tools<'a> {
     }
 
     /// The file `wanted` of a package from npm, fetched once into `place`; `None` without npm.
-    fn ensure_npm_package(
+    pub(crate) fn ensure_npm_package(
         &self,
         place: &str,
         package: &str,

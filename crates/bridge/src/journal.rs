@@ -113,6 +113,28 @@ pub(crate) fn unfinished(state_dir: &Path) -> Vec<SessionId> {
     unfinished.take(UNFINISHED_MAX).collect()
 }
 
+/// Sessions that have a journal below `state_dir`.
+pub(crate) fn sessions(state_dir: &Path) -> Vec<SessionId> {
+    let Ok(files) = std::fs::read_dir(folder(state_dir)) else { return Vec::new() };
+    files
+        .filter_map(|file| SessionId::parse(file.ok()?.file_name().to_str()?.strip_suffix(".ndjson")?).ok())
+        .collect()
+}
+
+/// Removes the journal of `session`, which is over.
+pub(crate) fn remove(state_dir: &Path, session: &SessionId) {
+    let path = folder(state_dir).join(format!("{session}.ndjson"));
+    for path in
+        [path.with_extension("spool"), path.with_extension("spool-new"), path.with_extension("new"), path]
+    {
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => tracing::debug!(path = %path.display(), %error, "a journal of old stays"),
+        }
+    }
+}
+
 fn folder(state_dir: &Path) -> PathBuf {
     state_dir.join("journals")
 }

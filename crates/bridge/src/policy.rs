@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use portcullis_protocol::role::{PermissionMode, requirement};
 use serde::Deserialize;
 
+use crate::config::Place;
+
 /// Why something is not done here. The text is for the person who asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
@@ -21,6 +23,9 @@ pub enum PolicyError {
     /// An agent that is not configured or not allowed.
     #[error("the agent `{0}` is not available on this machine")]
     Agent(String),
+    /// A way to work that is not allowed.
+    #[error("sessions may not work {0} on this machine")]
+    Place(&'static str),
     /// A model's name that is none.
     #[error("`{0}` is no name of a model")]
     Model(String),
@@ -45,6 +50,13 @@ pub struct Policy {
     /// Subtypes of control requests that only an owner may send and that this machine passes on.
     #[serde(default)]
     pub owner_requests: Vec<String>,
+    /// Where sessions may work: in the directory itself, in a working tree of their own.
+    #[serde(default = "any_place")]
+    pub spawn: Vec<Place>,
+}
+
+fn any_place() -> Vec<Place> {
+    vec![Place::SameDir, Place::Worktree]
 }
 
 fn default_modes() -> Vec<PermissionMode> {
@@ -60,6 +72,19 @@ impl Policy {
             permission_modes: default_modes(),
             agents: None,
             owner_requests: Vec::new(),
+            spawn: any_place(),
+        }
+    }
+
+    /// Checks where sessions are to work.
+    ///
+    /// # Errors
+    /// [`PolicyError::Place`].
+    pub fn place(&self, place: Place) -> Result<Place, PolicyError> {
+        match place {
+            _ if self.spawn.contains(&place) => Ok(place),
+            Place::SameDir => Err(PolicyError::Place("in the directory itself")),
+            Place::Worktree => Err(PolicyError::Place("in working trees of their own")),
         }
     }
 

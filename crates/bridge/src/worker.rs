@@ -7,18 +7,23 @@ use std::time::Duration;
 use portcullis_protocol::Tick;
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::wire::worker::{Lane, WorkerPost, WorkerUp};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::agent::{AgentCommand, AgentEvent, AgentProcess, Kill};
 use crate::api::Api;
-use crate::config::Order;
+use crate::config::{BridgeConfig, Order};
 use crate::core::{End, Input, Output, PostOutcome, Receipt, Relay};
+use crate::event::BridgeEvent;
 use crate::journal::Journal;
 use crate::lease::Credential;
 use crate::link::{SocketEvent, run_lane, run_socket};
-use crate::room::{Activity, Standing};
+use crate::room::Activity;
+use crate::serving::Desk;
+use crate::sweep;
+use crate::wake::Wakes;
+use crate::worktree::Worktree;
 
 /// Events of one kind that wait for the machine.
 const EVENTS_MAX: usize = 64;
@@ -37,13 +42,21 @@ pub(crate) struct Worker {
     pub(crate) journal: Journal,
     /// Absent when the session cannot be served here: the relay says why and never starts one.
     pub(crate) command: Option<AgentCommand>,
-    pub(crate) agent_grace: Duration,
-    /// What it does, for whoever looks for room.
-    pub(crate) standing: watch::Sender<Standing>,
-    /// Told when another session needs the place.
-    pub(crate) room_wanted: Arc<Notify>,
-    /// There is no place for the session: it is only told so.
-    pub(crate) is_put_off: bool,
+    pub(crate) desk: Desk,
+    /// Name of the agent, and the directory it works in.
+    pub(crate) agent: String,
+    pub(crate) directory: String,
+    /// Absent when it works in the directory itself.
+    pub(crate) worktree: Option<Worktree>,
+    pub(crate) config: Arc<BridgeConfig>,
+}
+
+/// What ties a worker to the rest of its bridge.
+pub(crate) struct Links {
+    pub(crate) api: Api,
+    pub(crate) credential: watch::Receiver<Credential>,
+    pub(crate) orders: watch::Receiver<Order>,
+    pub(crate) wakes: Wakes,
 }
 
 /// The ways between the machine and the rest.
@@ -57,19 +70,22 @@ struct Ways {
 
 impl Worker {
     /// Serves the session until it is over or `orders` end it.
-    pub(crate) async fn run(
-        mut self,
-        api: Api,
-        base: String,
-        credential: watch::Receiver<Credential>,
-        mut orders: watch::Receiver<Order>,
-    ) -> End {
+    pub(crate) async fn run(mut self, links: Links) -> End {
+        let Links { api, credential, mut orders, wakes } = links;
         let (socket_in, mut socket) = mpsc::channel(EVENTS_MAX);
         let (outcomes_in, mut outcomes) = mpsc::channel(EVENTS_MAX);
         let (receipts_in, mut receipts) = mpsc::channel(EVENTS_MAX);
         let mut tasks = JoinSet::new();
         let (openings_in, openings) = watch::channel(0);
-        tasks.spawn(run_socket(base, self.session.clone(), credential.clone(), socket_in, openings_in));
+        let road = api.road().clone();
+        tasks.spawn(run_socket(
+            road,
+            self.session.clone(),
+            credential.clone(),
+            socket_in,
+            openings_in,
+            wakes,
+        ));
         let mut lane = |outcomes: &mpsc::Sender<(Lane, PostOutcome)>| {
             let (posts_in, posts) = mpsc::channel(1);
             tasks.spawn(run_lane(
@@ -85,9 +101,8 @@ impl Worker {
         let (content, control) = (lane(&outcomes_in), lane(&outcomes_in));
         let mut ways = Ways { agent: None, link: None, content, control, receipts: receipts_in };
         let start = Instant::now();
-        let mut deadline = None;
-        let mut is_dead = false;
-        if self.is_put_off {
+        let (mut deadline, mut is_gone, mut is_dead) = (None, false, false);
+        if self.desk.is_put_off {
             self.relay.handle(tick(start), Input::PutOff);
             deadline = Some(start + FLUSH_TIME);
         }
@@ -138,12 +153,18 @@ impl Worker {
                         Input::LinkDown
                     }
                     SocketEvent::Frame(frame) => Input::Frame(frame),
-                    SocketEvent::Gone => break End::Lost("the ingress says that the session is gone".into()),
+                    SocketEvent::Gone => {
+                        is_gone = true;
+                        break End::Lost("the ingress says that the session is gone".into());
+                    }
                 },
                 event = next_of(&mut ways.agent, wanted) => match event {
                     Some(AgentEvent::Line(reading)) => Input::Read(reading),
                     Some(AgentEvent::Exited(exit)) => {
                         ways.agent = None;
+                        if *orders.borrow() == Order::Drain {
+                            self.leave_worktree(tick(start)).await;
+                        }
                         Input::AgentExited(exit)
                     }
                     // Its last lines have the time that last words have, and no more.
@@ -153,28 +174,51 @@ impl Worker {
                         continue;
                     }
                 },
-                () = self.room_wanted.notified() => Input::MakeRoom,
+                () = self.desk.room_wanted.notified() => Input::MakeRoom,
                 () = sleep_until(due) => Input::Tick,
             };
             self.relay.handle(tick(start), input);
             if self.stand() == Activity::Leaving && deadline.is_none() {
-                deadline = Some(Instant::now() + self.agent_grace + FLUSH_TIME);
+                deadline = Some(Instant::now() + self.config.agent_grace + FLUSH_TIME);
             }
         };
         bury(ways.agent).await;
+        if is_gone {
+            // Archived: nobody comes back to it, and nobody hears any more what is said about it.
+            sweep::forget(&self.config, &self.session).await;
+        } else if *orders.borrow() == Order::Drain {
+            self.leave_worktree(tick(start)).await;
+        }
         end
+    }
+
+    /// Removes the session's working tree, or says in the session why it stays. Its agent is gone.
+    async fn leave_worktree(&mut self, now: Tick) {
+        if let Some(tree) = self.worktree.take()
+            && let Some(said) = sweep::settle(&self.config, &self.session, &tree).await
+        {
+            self.relay.handle(now, Input::Notice(said));
+        }
     }
 
     /// Tells what goes on here, if that changed.
     fn stand(&self) -> Activity {
-        let activity = self.relay.activity();
-        self.standing.send_if_modified(|standing| {
-            let is_news = standing.activity != activity;
-            if is_news {
-                *standing = Standing { activity, since: Instant::now() };
+        let (activity, waiting) = (self.relay.activity(), self.relay.waiting());
+        let mut is_asked = false;
+        self.desk.standing.send_if_modified(|standing| {
+            let is_other = standing.activity != activity;
+            is_asked = standing.waiting != waiting;
+            if is_other {
+                standing.since = Instant::now();
             }
-            is_news
+            (standing.activity, standing.waiting) = (activity, waiting);
+            is_other || is_asked
         });
+        if is_asked {
+            self.config
+                .teller
+                .tell(BridgeEvent::WaitingForApproval { session_id: self.session.clone(), waiting });
+        }
         activity
     }
 
@@ -240,7 +284,7 @@ impl Worker {
             }
             Output::Terminate => {
                 if let Some(agent) = &ways.agent {
-                    agent.kill(Kill::Within(self.agent_grace));
+                    agent.kill(Kill::Within(self.config.agent_grace));
                 }
             }
             Output::Spawn { .. } | Output::Journal(_) | Output::Finish(_) => {}

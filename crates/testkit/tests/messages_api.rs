@@ -88,3 +88,17 @@ async fn waits_at_a_gate_and_notices_who_leaves() {
     drop(stalled);
     api.until_abandoned(1).await;
 }
+
+#[tokio::test]
+async fn a_conversation_with_an_opening_of_its_own_has_a_queue_of_its_own() {
+    let api = MessagesApi::start().await.unwrap();
+    api.then(Reply::new().text("main")).then_in("count the files", Reply::new().text("aside"));
+    let said = async |text: &str| {
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": text}]});
+        let answer: Value = ask(&api, &body).await.json().await.unwrap();
+        (answer["id"].as_str().unwrap().to_owned(), answer["content"][0]["text"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(said("please count the files").await, ("msg_testkit00".into(), "aside".into()));
+    assert_eq!(said("hello").await, ("msg_testkit01".into(), "main".into()));
+    assert_eq!(said("count the files again").await.1, "ok");
+}

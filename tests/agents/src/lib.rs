@@ -3,4 +3,6 @@
 //!
 //! `cargo xtask test agents` builds the program, fetches the agents and runs the scenarios.
 
+pub mod agent;
 pub mod scene;
+pub mod talk;

@@ -2,32 +2,18 @@
 //! hand of the test.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use portcullis_testkit::MessagesApi;
+use portcullis_testkit::{MessagesApi, Reply, Request};
 use portcullis_wired::stage::{Laptop, Stage};
 use portcullis_wired::tab::Tab;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::agent::Agent;
+
 /// Variables of this process that an agent may see.
 const PASSED_ON: [&str; 4] = ["LANG", "TERM", "USER", "LOGNAME"];
-
-/// An agent as the bridge finds it.
-#[derive(Clone, Debug)]
-pub struct Agent {
-    /// Its name, as a session asks for it.
-    pub name: &'static str,
-    /// The program that is found on the PATH under a name; none = the binary brings it along.
-    pub program: Option<(String, PathBuf)>,
-    /// The model a session asks for.
-    pub model: Option<&'static str>,
-    /// Variables it needs beside those that lead it to the API.
-    pub variables: Vec<(String, OsString)>,
-    /// Further arguments of `remote-control`.
-    pub words: Vec<String>,
-}
 
 /// A running system.
 #[derive(Debug)]
@@ -36,7 +22,8 @@ pub struct Scene {
     pub stage: Stage,
     /// What every agent here takes for its model.
     pub api: MessagesApi,
-    agent: Agent,
+    /// Who answers.
+    pub agent: Agent,
 }
 
 impl Scene {
@@ -54,6 +41,9 @@ impl Scene {
     /// When something does not start.
     pub async fn set_under(agent: &Agent, rule: impl FnOnce(&mut Laptop)) -> Result<Self> {
         let api = MessagesApi::start().await?;
+        // What older versions ask a small model beside their work, such as what a command would do.
+        let aside = |request: &Request| request.tool_names().is_empty() && request.model().contains("haiku");
+        api.when(aside, Reply::new().text("none"));
         let mut laptop = Laptop {
             programs: agent.program.iter().cloned().collect(),
             variables: Some(variables(agent, &api.base_url())),

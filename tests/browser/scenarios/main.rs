@@ -7,6 +7,7 @@ mod kinds;
 mod lifecycle;
 mod network;
 mod panel;
+mod place;
 mod reading;
 mod storage;
 mod strangers;

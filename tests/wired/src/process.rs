@@ -179,8 +179,26 @@ impl Drop for Process {
 /// Processes that work in `folder`, wherever they came from.
 #[must_use]
 pub fn processes_in(folder: &Path) -> usize {
-    let Ok(all) = std::fs::read_dir("/proc") else { return 0 };
+    ids_in(folder).len()
+}
+
+/// `kill -9` of every process that works in `folder`; returns how many there were.
+///
+/// # Errors
+/// When one cannot be killed that is still there.
+pub fn kill_in(folder: &Path) -> Result<usize> {
+    let ids = ids_in(folder);
+    for id in &ids {
+        let killed = kill_process(*id, Signal::KILL);
+        ensure!(killed.is_ok() || !ids_in(folder).contains(id), "{id:?}: {killed:?}");
+    }
+    Ok(ids.len())
+}
+
+fn ids_in(folder: &Path) -> Vec<Pid> {
+    let Ok(all) = std::fs::read_dir("/proc") else { return Vec::new() };
     all.flatten()
         .filter(|entry| std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder)))
-        .count()
+        .filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
+        .collect()
 }

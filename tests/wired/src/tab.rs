@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use portcullis_protocol::Tick;
 use portcullis_protocol::session::transcript::Activity;
 use portcullis_protocol::session::{
-    Choice, Click, Input, LinkView, Output, PageQuery, PostOutcome, Session, SessionConfig, StartAt, Whoami,
+    Change, Choice, Click, Input, LinkView, Output, PageQuery, PostOutcome, Session, SessionConfig, StartAt,
+    Whoami,
 };
 use portcullis_protocol::wire::client::PermissionState;
 use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::{ErrorBody, EventsPage, PostedEvents};
+use portcullis_protocol::{RawJson, Tick};
 use reqwest::Method;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
@@ -65,6 +66,8 @@ pub struct Driver {
     pub asked: BTreeMap<String, u32>,
     /// The last state in which each request was shown.
     pub states: BTreeMap<String, PermissionState>,
+    /// Answers to requests of its own: the event, or why there is none.
+    pub replies: BTreeMap<String, Result<RawJson, String>>,
     /// Who wants to know when it is back on a later socket with a position applied.
     milestone: Option<(u64, u64, oneshot::Sender<std::time::Instant>)>,
     /// Sockets that were opened.
@@ -127,6 +130,7 @@ impl Tab {
             delivered: BTreeMap::new(),
             asked: BTreeMap::new(),
             states: BTreeMap::new(),
+            replies: BTreeMap::new(),
             milestone: None,
             opened: 0,
             approving: false,
@@ -189,6 +193,19 @@ impl Tab {
     pub async fn decide(&self, request: &str, choice: Choice) -> Result<()> {
         let request_id = request.to_owned();
         self.with(move |driver| driver.decide(request_id, choice)).await
+    }
+
+    /// Sends a control request and waits for its answer.
+    ///
+    /// # Errors
+    /// When none comes, or none can come.
+    pub async fn ask(&self, request: &serde_json::Value) -> Result<serde_json::Value> {
+        let (uuid, request) = (fresh_uuid(), RawJson::from_value(request));
+        let asked = uuid.clone();
+        self.with(move |driver| driver.feed(Input::Control { uuid: asked, request })).await?;
+        let reply = self.until("an answer", move |driver| driver.replies.remove(&uuid)).await?;
+        let event = reply.map_err(|why| anyhow::anyhow!("no answer: {why}"))?;
+        event.read().context("an answer")
     }
 
     /// Approves whatever waits from now on, or no longer.
@@ -398,6 +415,9 @@ impl Driver {
                 self.feed(Input::Kept { uuid, lasting: true });
             }
             Output::Forget { uuid } => self.kept.retain(|(kept, _)| *kept != uuid),
+            Output::Change(Change::Reply { request_id, event, error }) => {
+                self.replies.insert(request_id, event.ok_or_else(|| error.unwrap_or_default()));
+            }
             Output::Reload | Output::Change(_) => {}
         }
     }

@@ -15,19 +15,21 @@ use wasm_bindgen_futures::spawn_local;
 use super::api::{self, Failure};
 use super::channel::{Channel, Word};
 use super::drafts::Drafts;
-use super::driver::{Driver, Shared, Surface};
+use super::drive::{self, Drive};
+use super::driver::{Shared, Surface};
 use super::lists::Lister;
 use super::pairing::{self, PairError, Paired};
 use super::sweeper::Sweeper;
 use super::tokens::Tokens;
 use super::vault::{Identity, Vault};
 use super::watches::Watches;
-use super::{browser, history, tab};
+use super::{browser, caller, history, tab};
 use crate::state::app::{App, Leaving, Phase, Starting};
 use crate::state::command::Command;
 use crate::state::lifecycle::Act;
 use crate::state::route::Route;
 use crate::state::storage::StorageTrouble;
+use crate::words::page as words;
 
 /// Between two questions whether an owner has confirmed this device, in ms.
 const CONFIRM_PERIOD_MS: u64 = 2_000;
@@ -58,6 +60,7 @@ pub fn start(app: App) {
             attempt: Cell::new(0),
             online: RefCell::new(None),
             driver: RefCell::new(None),
+            wanted: RefCell::default(),
             watches: Watches::default(),
         });
         me.replace(Rc::downgrade(&client));
@@ -69,6 +72,10 @@ pub fn start(app: App) {
         });
         let carrier = Rc::clone(&client);
         app.on_command(move |command| carrier.carry_out(command));
+        if !drive::is_here() {
+            let client = Rc::clone(&client);
+            spawn_local(async move { client.when_drivers_can_be_started().await });
+        }
         // The client lives as long as the page; what hears of it holds it weakly.
         client.begin().await;
     });
@@ -80,7 +87,7 @@ fn storage_listener(app: App, me: Rc<RefCell<Weak<Client>>>) -> impl Fn(StorageT
         if trouble == StorageTrouble::Blocked {
             return app.phase.set(Phase::Blocked);
         }
-        app.note.set(Some(trouble.to_string()));
+        app.note.set(Some(trouble.words().to_owned()));
         if let (StorageTrouble::Lost, Some(client)) = (trouble, me.borrow().upgrade()) {
             spawn_local(async move { client.keep_again().await });
         }
@@ -104,7 +111,9 @@ struct Client {
     /// Number of the try to get in, so that an older one gives up.
     attempt: Cell<u32>,
     online: RefCell<Option<Online>>,
-    driver: RefCell<Option<Rc<Driver>>>,
+    driver: RefCell<Option<Rc<dyn Drive>>>,
+    /// What the inbox asked to watch before drivers could be started.
+    wanted: RefCell<Vec<portcullis_protocol::id::SessionId>>,
     watches: Watches,
 }
 
@@ -209,6 +218,8 @@ impl Client {
 
     async fn ready(self: &Rc<Self>, tokens: Rc<Tokens>) {
         self.code.replace(None);
+        self.app.device.set(Some(tokens.device().clone()));
+        self.app.notifying.set(caller::permission());
         if let Ok(token) = tokens.get().await {
             self.app.role.set(Some(token.role));
         }
@@ -231,8 +242,7 @@ impl Client {
             vault.forget().await;
             channel.say(&Word::Identity);
         });
-        let text = "The server does not know this browser, or not any more. Pair it again with a fresh link.";
-        self.app.phase.set(Phase::Unpaired(Some(text.into())));
+        self.app.phase.set(Phase::Unpaired(Some(crate::words::pair::disowned().into())));
     }
 
     /// Ends what is open. Nothing of it is shown any more.
@@ -300,8 +310,8 @@ impl Client {
                 let client = Rc::clone(self);
                 spawn_local(async move { client.look_at_identity().await });
             }
-            (Word::Outbox(session), Some(driver)) if driver.id == session => driver.reread(),
-            (Word::Discarded(session, uuid), Some(driver)) if driver.id == session => {
+            (Word::Outbox(session), Some(driver)) if *driver.id() == session => driver.reread(),
+            (Word::Discarded(session, uuid), Some(driver)) if *driver.id() == session => {
                 driver.discard(uuid, false)
             }
             (Word::Outbox(_) | Word::Discarded(..), _) => {}
@@ -333,20 +343,19 @@ impl Client {
     /// Opens the session the address names, and ends the one it does not.
     fn follow(self: &Rc<Self>) {
         let route = self.app.route.get_untracked();
-        let open = self.driver.borrow().as_ref().map(|driver| driver.id.clone());
+        let open = self.driver.borrow().as_ref().map(|driver| driver.id().clone());
         if open.as_ref() == route.session() {
             return self.visit_named();
         }
         if let Some(driver) = self.driver.replace(None) {
-            driver.keep_copy(0);
+            driver.keep_copy();
+            self.app.saw(driver.id(), driver.applied_seq());
             driver.end();
         }
         let Some(id) = route.session() else { return };
         let Some((shared, stirred)) = self.shared() else { return };
-        let driver = Driver::start(id.clone(), Surface::Open, shared, stirred);
-        self.driver.replace(Some(driver));
-        self.visit_named();
-        self.visit_named();
+        // Before drivers can be started there is none; `when_drivers_can_be_started` comes back to it.
+        self.driver.replace(drive::start(id.clone(), Surface::Open, shared, stirred));
         self.visit_named();
         self.sweep();
     }
@@ -367,13 +376,27 @@ impl Client {
     }
 
     /// The open session and those the inbox listens to.
-    fn drivers(&self) -> Vec<Rc<Driver>> {
+    fn drivers(&self) -> Vec<Rc<dyn Drive>> {
         let mut drivers = self.watches.drivers();
         drivers.extend(self.driver.borrow().clone());
         drivers
     }
 
+    /// Opens and watches what was asked for too early.
+    async fn when_drivers_can_be_started(self: &Rc<Self>) {
+        drive::arrival().await;
+        self.follow();
+        let wanted = self.wanted.take();
+        if !wanted.is_empty() {
+            self.watch(&wanted);
+        }
+    }
+
     fn watch(&self, wanted: &[portcullis_protocol::id::SessionId]) {
+        if !drive::is_here() {
+            self.wanted.replace(wanted.to_vec());
+            return;
+        }
         if let Some((shared, stirred)) = self.shared() {
             self.watches.follow(self.app, wanted, Some(&shared), stirred);
         }
@@ -426,17 +449,28 @@ impl Client {
             Command::Watch(wanted) => self.watch(&wanted),
             Command::Decide { session, request_id, digest, choice } => {
                 let input = Input::Decide { uuid: browser::uuid(), request_id, digest, choice };
-                let asks = |driver: &&Rc<Driver>| session.as_ref() == Some(&driver.id);
+                let asks = |driver: &&Rc<dyn Drive>| session.as_ref() == Some(driver.id());
                 match self.drivers().iter().find(asks) {
                     Some(driver) => driver.feed(input),
                     None => self.feed(input),
                 }
             }
-            Command::Admit { device_id, admit } => {
-                if let Some(lister) = self.online.borrow().as_ref().map(|online| Rc::clone(&online.lister)) {
-                    spawn_local(async move { lister.admit(device_id.as_str(), admit).await });
-                }
+            Command::Do(deed) => self.with_lister(async move |lister| lister.do_it(&deed).await),
+            Command::Archived { more } => self.with_lister(async move |lister| lister.archived(more).await),
+            Command::Decisions { granted, more } => {
+                self.with_lister(async move |lister| lister.decisions(granted, more).await);
             }
+            Command::AskToNotify => spawn_local(caller::ask(self.app)),
+            Command::Reload => {
+                self.drafts.flush();
+                history::reload_now();
+            }
+        }
+    }
+
+    fn with_lister(&self, then: impl AsyncFnOnce(Rc<Lister>) + 'static) {
+        if let Some(lister) = self.online.borrow().as_ref().map(|online| Rc::clone(&online.lister)) {
+            spawn_local(async move { then(lister).await });
         }
     }
 
@@ -454,7 +488,7 @@ impl Client {
         let driver = self.driver.borrow().clone();
         match driver {
             Some(driver) => driver.say(said),
-            None => self.app.note.set(Some("Nothing was sent: no session is open.".into())),
+            None => self.app.note.set(Some(words::no_session_open().into())),
         }
     }
 
@@ -488,7 +522,7 @@ impl Client {
     }
 
     fn sweep(&self) {
-        let open = self.driver.borrow().as_ref().map(|driver| driver.id.clone());
+        let open = self.driver.borrow().as_ref().map(|driver| driver.id().clone());
         if let Some(online) = &*self.online.borrow() {
             online.sweeper.sweep(open);
         }
@@ -536,10 +570,10 @@ impl Client {
         self.with_driver(|driver| driver.feed(input));
     }
 
-    fn with_driver(&self, then: impl FnOnce(&Driver)) {
+    fn with_driver(&self, then: impl FnOnce(&dyn Drive)) {
         let driver = self.driver.borrow().clone();
         if let Some(driver) = driver {
-            then(&driver);
+            then(&*driver);
         }
     }
 

@@ -23,6 +23,7 @@ use super::browser::{self, Timer};
 use super::channel::{Channel, Word};
 use super::courier::{self, Courier};
 use super::drafts::Drafts;
+use super::drive::Drive;
 use super::history;
 use super::reader::{self, Reader};
 use super::socket::{self, Heard, Socket};
@@ -45,7 +46,7 @@ const COPY_PERIOD_MS: u64 = 30_000;
 
 /// The driver of one session.
 pub(super) struct Driver {
-    pub(super) id: SessionId,
+    id: SessionId,
     app: App,
     /// What shows it.
     surface: Surface,
@@ -104,14 +105,87 @@ pub(super) struct Shared {
     pub(super) drafts: Rc<Drafts>,
 }
 
+impl Drive for Driver {
+    fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    fn applied_seq(&self) -> u64 {
+        self.machine.borrow().applied_seq()
+    }
+
+    fn feed(&self, input: Input) {
+        self.feed(input);
+    }
+
+    fn reread(&self) {
+        self.reread();
+    }
+
+    fn say(&self, said: Said) {
+        self.say(said);
+    }
+
+    fn say_again(&self, uuid: &str) {
+        self.say_again(uuid);
+    }
+
+    fn find_files(&self, query: String) {
+        self.find_files(query);
+    }
+
+    fn keep_again(&self) {
+        self.keep_again();
+    }
+
+    fn discard(&self, uuid: String, here: bool) {
+        self.discard(uuid, here);
+    }
+
+    fn hide(&self) {
+        self.hide();
+    }
+
+    fn rest(&self) {
+        self.rest();
+    }
+
+    fn rise(&self) {
+        self.rise();
+    }
+
+    fn unsent(&self) -> usize {
+        self.unsent()
+    }
+
+    fn visit(&self, seq: u64) {
+        self.visit(seq);
+    }
+
+    fn find(&self, words: String) {
+        self.find(words);
+    }
+
+    fn find_step(&self, forwards: bool) {
+        self.find_step(forwards);
+    }
+
+    fn export(&self, format: Option<Format>) {
+        self.export(format);
+    }
+
+    fn keep_copy(&self) {
+        self.keep_copy(0);
+    }
+
+    fn end(&self) {
+        self.end();
+    }
+}
+
 impl Driver {
     /// Opens `id`: paints what is there, restores what was not delivered, connects.
-    pub(super) fn start(
-        id: SessionId,
-        surface: Surface,
-        shared: Shared,
-        stirred: impl Fn() + 'static,
-    ) -> Rc<Self> {
+    pub(super) fn start(id: SessionId, surface: Surface, shared: Shared, stirred: Box<dyn Fn()>) -> Rc<Self> {
         let Shared { app, tokens, vault, channel, drafts } = shared;
         let place = Place { device: tokens.device().clone(), session: id.clone() };
         let courier = Courier::new(place, Rc::clone(&tokens), Rc::clone(&vault), Rc::clone(&channel));
@@ -132,7 +206,7 @@ impl Driver {
             courier: Rc::new(courier),
             channel,
             drafts,
-            stirred: Box::new(stirred),
+            stirred,
             me: me.clone(),
             machine: RefCell::new(Session::new(config)),
             socket: RefCell::new(None),
@@ -161,7 +235,7 @@ impl Driver {
     }
 
     /// Reads what is kept: from before, or by another tab.
-    pub(super) fn reread(&self) {
+    fn reread(&self) {
         // What is on its way to a session that is not open is swept.
         let Some(driver) = self.me.upgrade().filter(|driver| driver.is_open()) else { return };
         spawn_local(async move {
@@ -173,14 +247,14 @@ impl Driver {
     }
 
     /// A person said something. What the machine does not take goes back to where it was typed.
-    pub(super) fn say(&self, said: Said) {
+    fn say(&self, said: Said) {
         self.said.replace(Some(said.clone()));
         self.feed(Input::Prompt { uuid: browser::uuid(), said });
         self.said.replace(None);
     }
 
     /// A person says again what was refused.
-    pub(super) fn say_again(&self, uuid: &str) {
+    fn say_again(&self, uuid: &str) {
         let said = {
             let machine = self.machine.borrow();
             let entry = machine.outbox().entries().iter().find(|entry| entry.prompt.uuid == uuid);
@@ -191,7 +265,7 @@ impl Driver {
     }
 
     /// Asks the agent for files whose names fit what is typed.
-    pub(super) fn find_files(&self, query: String) {
+    fn find_files(&self, query: String) {
         let request = control::file_suggestions(&query);
         self.ask(Asked::Files(query), request);
     }
@@ -203,7 +277,7 @@ impl Driver {
     }
 
     /// Writes down again what is under way, after the storage was lost.
-    pub(super) fn keep_again(&self) {
+    fn keep_again(&self) {
         let machine = self.machine.borrow();
         for entry in machine.outbox().entries() {
             let (courier, uuid, said) =
@@ -215,7 +289,7 @@ impl Driver {
     }
 
     /// A person threw a prompt away, here or in another tab.
-    pub(super) fn discard(&self, uuid: String, here: bool) {
+    fn discard(&self, uuid: String, here: bool) {
         if here {
             self.channel.say(&Word::Discarded(self.id.clone(), uuid.clone()));
         } else {
@@ -225,27 +299,27 @@ impl Driver {
     }
 
     /// The tab rests: the page may be frozen or cached, which no socket and no lock survives.
-    pub(super) fn rest(&self) {
+    fn rest(&self) {
         self.feed(Input::Stop);
         self.courier.let_go();
         self.paint();
     }
 
     /// The tab is back.
-    pub(super) fn rise(&self) {
+    fn rise(&self) {
         self.feed(Input::Start);
         self.reread();
     }
 
     /// Prompts that did not reach the server.
-    pub(super) fn unsent(&self) -> usize {
+    fn unsent(&self) -> usize {
         use portcullis_protocol::session::transcript::PromptState;
         let machine = self.machine.borrow();
         machine.outbox().entries().iter().filter(|entry| entry.prompt.state != PromptState::Stored).count()
     }
 
     /// Ends it: another session is opened, or none.
-    pub(super) fn end(&self) {
+    fn end(&self) {
         self.feed(Input::Stop);
         self.reader.end();
         self.ended.set(true);
@@ -255,7 +329,7 @@ impl Driver {
     }
 
     /// Tells the machine something and performs what comes of it.
-    pub(super) fn feed(&self, input: Input) {
+    fn feed(&self, input: Input) {
         if self.ended.get() {
             return;
         }
@@ -504,10 +578,10 @@ impl Driver {
     }
 
     /// The tab was hidden: the frame that was asked for will not come.
-    pub(super) fn hide(&self) {
+    fn hide(&self) {
         self.feed(Input::Hidden);
         self.paint();
-        self.keep_copy(0);
+        Self::keep_copy(self, 0);
     }
 
     fn paint(&self) {
@@ -519,14 +593,14 @@ impl Driver {
         match self.surface {
             Surface::Open => {
                 self.app.session.paint(&self.machine.borrow(), &dirty);
-                self.keep_copy(COPY_PERIOD_MS);
+                Self::keep_copy(self, COPY_PERIOD_MS);
             }
             Surface::Desk(desk) => desk.paint(&self.machine.borrow(), &dirty),
         }
     }
 
     /// Keeps the newest events for a time without the server, unless that was done within `period_ms`.
-    pub(super) fn keep_copy(&self, period_ms: u64) {
+    fn keep_copy(&self, period_ms: u64) {
         let machine = self.machine.borrow();
         let (now, (at, seq)) = (browser::now(), self.copied.get());
         let new = self.is_open() && machine.applied_seq() != seq && machine.rows().next().is_some();
@@ -575,7 +649,7 @@ impl Driver {
     }
 
     /// Looks for words in all of the session.
-    pub(super) fn find(&self, words: String) {
+    fn find(&self, words: String) {
         let Some(driver) = self.me.upgrade() else { return };
         let head = self.machine.borrow().part().head_seq;
         let query = words.trim().to_lowercase();
@@ -591,7 +665,7 @@ impl Driver {
     }
 
     /// Shows the next match, or the one before.
-    pub(super) fn find_step(&self, forwards: bool) {
+    fn find_step(&self, forwards: bool) {
         let mut show = None;
         self.app.session.find.update(|find| show = find.as_mut().and_then(|find| find.step(forwards)));
         if let Some(seq) = show {
@@ -600,13 +674,13 @@ impl Driver {
     }
 
     /// Shows that event, wherever it is.
-    pub(super) fn visit(&self, seq: u64) {
+    fn visit(&self, seq: u64) {
         self.feed(Input::Visit { seq });
         self.app.session.want(seq);
     }
 
     /// Saves all of the session to a file, or stops that.
-    pub(super) fn export(&self, format: Option<Format>) {
+    fn export(&self, format: Option<Format>) {
         let reader = Rc::clone(&self.reader);
         let named = self.app.current().map(|info| info.title).filter(|title| !title.is_empty());
         let title = named.or_else(|| self.app.session.facts.with_untracked(|facts| facts.title.clone()));

@@ -3,8 +3,10 @@
 
 mod api;
 mod browser;
+mod caller;
 mod client;
 pub mod courier;
+mod drive;
 mod driver;
 mod history;
 pub mod lists;

@@ -249,11 +249,11 @@ fn unreadable(request: &RawJson) -> ToolRequest {
         tool_use_id: None,
         description: None,
         permission_suggestions: None,
-        permission_options: None,
         blocked_path: None,
         decision_reason: None,
         agent_id: None,
         requires_user_interaction: false,
+        permission_options: None,
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a person asks for. Views send commands and know nothing of sockets; `link` carries them out.
 
-use portcullis_protocol::id::{DeviceId, SessionId};
+use portcullis_protocol::id::SessionId;
 use portcullis_protocol::session::Choice;
 use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::CreateSession;
 
+use super::deed::Deed;
 use super::route::Route;
 use crate::text::export::Format;
 
@@ -65,6 +66,14 @@ pub enum Command {
     LogOut,
     /// Use the key of this browser again.
     SignIn,
-    /// Admit a device that waits, or turn it away.
-    Admit { device_id: DeviceId, admit: bool },
+    /// Do something to a session or a device that is not the open one's own business.
+    Do(Deed),
+    /// Read a page of archived sessions: the first, or the next.
+    Archived { more: bool },
+    /// Read a page of decisions, or only of those that granted something: the first, or the next.
+    Decisions { granted: bool, more: bool },
+    /// Ask the browser whether this page may notify.
+    AskToNotify,
+    /// Load the page anew, with what was typed.
+    Reload,
 }

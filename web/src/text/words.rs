@@ -1,15 +1,17 @@
 //! Numbers as people read them: ages, durations, money, sizes, and the name of a browser.
 
+use crate::words::page;
+
 /// How long ago, short: "now", "5 min", "3 h", "2 d".
 #[must_use]
 pub fn age(now_ms: u64, then_ms: u64) -> String {
     const MINUTE: u64 = 60;
     let seconds = now_ms.saturating_sub(then_ms) / 1_000;
     match seconds {
-        0..45 => "now".into(),
-        45..3_600 => format!("{} min", ((seconds + MINUTE / 2) / MINUTE).max(1)),
-        3_600..86_400 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
+        0..45 => page::just_now().into(),
+        45..3_600 => page::minutes(((seconds + MINUTE / 2) / MINUTE).max(1)),
+        3_600..86_400 => page::hours(seconds / 3_600),
+        _ => page::days(seconds / 86_400),
     }
 }
 

@@ -5,9 +5,11 @@
 
 mod gate;
 mod inbox;
+mod later;
 mod markdown;
 mod pair;
 mod session;
+mod settings;
 mod shell;
 mod side;
 mod start;
@@ -15,5 +17,7 @@ mod start;
 pub use gate::Gate;
 pub use inbox::Inbox;
 pub use session::{Composer, Queue, Transcript};
+pub use settings::Settings;
 pub use shell::{Bar, Page, PageProps, install_crash_page, install_keys, show_crash_page};
-pub use side::LogOut;
+pub use side::{LogOut, Side};
+pub use start::NewSession;

@@ -11,6 +11,7 @@ mod keys;
 mod markdown;
 mod outside;
 mod page;
+mod place;
 mod queue;
 mod server;
 mod tabs;

@@ -59,6 +59,11 @@ impl Page {
         Self::mount(|| view! { <view::LogOut/> }.into_any())
     }
 
+    /// Any one component.
+    pub(crate) fn with(piece: fn() -> AnyView) -> Self {
+        Self::mount(piece)
+    }
+
     /// All of it, in the session `s_1`.
     pub(crate) fn whole() -> Self {
         Self::mount(|| view! { <view::Page app=App::here()/> }.into_any())

@@ -1,15 +1,119 @@
 //! The real program with agents nobody here wrote, and with the built-in one beside them.
+//!
+//! Claude Code is fetched from npm into a folder of its own, without running anything the package brings along, and is
+//! never committed. How its program lies in the package differs by version.
 
-use anyhow::Result;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
 
 use crate::test::count::Count;
 use crate::test::steps::{AGENTS, Profile, Runner, build};
+use crate::tools::Tools;
+
+const CLAUDE: &str = "@anthropic-ai/claude-code";
+/// The versions that are to work, the newest first.
+const CLAUDE_VERSIONS: [&str; 3] = ["2.1.329", "2.1.197", "2.1.37"];
+/// The scenarios with Claude Code; every other test of the package needs nothing from npm.
+const CLAUDE_TESTS: &str = "claude";
 
 impl Runner<'_> {
+    /// Everything with the newest version.
     pub(crate) fn agents(&self) -> Result<Count> {
+        let [newest, ..] = CLAUDE_VERSIONS;
+        let claude = self.tools().claude(newest)?;
+        let mut command = self.agent_tests(Profile::Debug)?;
+        let mut skipped = Count::default();
+        if let Some(program) = claude {
+            command.env("PORTCULLIS_CLAUDE", program).env("PORTCULLIS_CLAUDE_VERSION", newest);
+        } else {
+            println!("skipped: npm is not on the PATH, so Claude Code cannot be fetched");
+            command.args(["--", "--skip", CLAUDE_TESTS]);
+            skipped = Count::skip();
+        }
+        let mut count = self.count(command)?;
+        count += skipped;
+        Ok(count)
+    }
+
+    /// The scenarios of Claude Code with every version that is to work.
+    pub(crate) fn every_claude(&self) -> Result<Count> {
+        let mut total = Count::default();
+        for version in CLAUDE_VERSIONS {
+            println!("\n== {CLAUDE} {version} ==");
+            let Some(program) = self.tools().claude(version)? else {
+                println!("skipped: npm is not on the PATH, so Claude Code cannot be fetched");
+                total += Count::skip();
+                continue;
+            };
+            let mut command = self.agent_tests(Profile::Debug)?;
+            command.args(["--", CLAUDE_TESTS]);
+            command.env("PORTCULLIS_CLAUDE", program).env("PORTCULLIS_CLAUDE_VERSION", version);
+            total += self.count(command)?;
+        }
+        Ok(total)
+    }
+
+    fn agent_tests(&self, profile: Profile) -> Result<Command> {
+        let program = build(self.checkout(), profile, self.interrupt())?;
         let mut command = self.checkout().cargo("test");
         command.args(["--package", AGENTS, "--no-fail-fast"]);
-        command.env("PORTCULLIS_BIN", build(self.checkout(), Profile::Debug, self.interrupt())?);
-        self.count(command)
+        command.env("PORTCULLIS_BIN", program);
+        Ok(command)
+    }
+}
+
+impl Tools<'_> {
+    /// The program of one version of Claude Code, or `None` where there is no npm to fetch it with.
+    fn claude(&self, version: &str) -> Result<Option<PathBuf>> {
+        let manifest = format!("{CLAUDE}/package.json");
+        let package = format!("{CLAUDE}@{version}");
+        let manifest = self.ensure_npm_package(
+            &format!("claude-code-{version}"),
+            &package,
+            &manifest,
+            &["--ignore-scripts"],
+        )?;
+        manifest.map(|manifest| program_of(&manifest).with_context(|| package)).transpose()
+    }
+}
+
+/// The program of the package whose manifest this is: a native one in the package for this platform beside it, or the
+/// script that the manifest names.
+fn program_of(manifest: &Path) -> Result<PathBuf> {
+    let package = manifest.parent().context("a manifest lies in a folder")?;
+    let name = package.file_name().context("a package has a name")?.to_string_lossy().into_owned();
+    let beside = package.parent().context("a package lies in a folder")?;
+    for entry in std::fs::read_dir(beside)? {
+        let entry = entry?;
+        let native = entry.path().join("claude");
+        if entry.file_name().to_string_lossy().starts_with(&format!("{name}-")) && native.is_file() {
+            return Ok(native);
+        }
+    }
+    let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(manifest)?)?;
+    let script = manifest["bin"]["claude"].as_str().context("the manifest names no program")?;
+    Ok(package.join(script))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(path: &Path, text: &str) {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn the_program_is_the_native_one_for_this_platform_or_the_script_the_manifest_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = folder.path().join("claude-code/package.json");
+        write(&manifest, r#"{"bin": {"claude": "cli.js"}}"#);
+        assert_eq!(program_of(&manifest).unwrap(), folder.path().join("claude-code/cli.js"));
+        let native = folder.path().join("claude-code-linux-x64/claude");
+        write(&native, "");
+        assert_eq!(program_of(&manifest).unwrap(), native);
     }
 }

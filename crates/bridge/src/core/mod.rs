@@ -95,6 +95,8 @@ pub enum Input {
     MakeRoom,
     /// There is no place for this session: it is told so, and given back.
     PutOff,
+    /// Something a person has to know about the session.
+    Notice(String),
     /// The bridge shuts down.
     Shutdown,
 }
@@ -325,6 +327,7 @@ impl Relay {
             Input::Tick => self.handle_tick(now),
             Input::MakeRoom => self.make_room(),
             Input::PutOff => self.put_off(),
+            Input::Notice(content) => self.say(&content),
             Input::Shutdown => self.stop(),
         }
         self.advance(now);

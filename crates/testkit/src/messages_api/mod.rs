@@ -37,6 +37,7 @@ use axum::{
     response::Response,
 };
 use serde_json::json;
+use speech::Speaker;
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 
 pub use reply::{Gate, Reply};
@@ -65,6 +66,8 @@ struct Shared {
 #[derive(Default)]
 struct Script {
     standing: Vec<(Wanted, Reply)>,
+    /// Conversations that are answered on their own, by a piece of what opened them.
+    threads: Vec<(String, VecDeque<Reply>)>,
     queue: VecDeque<Reply>,
     otherwise: Reply,
     requests: Vec<Request>,
@@ -108,6 +111,19 @@ impl MessagesApi {
     /// The next request that no standing rule takes is answered with this.
     pub fn then(&self, reply: Reply) -> &Self {
         self.shared.script().queue.push_back(reply);
+        self
+    }
+
+    /// The next request of the conversation whose first message holds `opening` is answered with this: for agents that
+    /// hold several at a time.
+    pub fn then_in(&self, opening: &str, reply: Reply) -> &Self {
+        let mut script = self.shared.script();
+        let at = script.threads.iter().position(|(known, _)| known == opening).unwrap_or_else(|| {
+            script.threads.push((opening.to_owned(), VecDeque::new()));
+            script.threads.len() - 1
+        });
+        script.threads[at].1.push_back(reply);
+        drop(script);
         self
     }
 
@@ -159,17 +175,22 @@ impl Shared {
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the request down and finds its answer.
-    fn take(&self, request: Request) -> Reply {
-        let mut script = self.script();
+    /// Writes the request down and finds its number and its answer.
+    fn take(&self, request: Request) -> (usize, Reply) {
+        let mut guard = self.script();
+        let script = &mut *guard;
         let standing = script.standing.iter().find(|(wanted, _)| wanted(&request));
-        let reply = standing.map(|(_, reply)| reply.clone());
-        let reply = reply.or_else(|| script.queue.pop_front());
+        let reply = standing.map(|(_, reply)| reply.clone()).or_else(|| {
+            let mut threads = script.threads.iter_mut();
+            let thread = threads.find(|(opening, _)| request.opening_text().contains(opening.as_str()));
+            thread.map_or(&mut script.queue, |(_, queue)| queue).pop_front()
+        });
         let reply = reply.unwrap_or_else(|| script.otherwise.clone());
+        let number = script.requests.len();
         script.requests.push(request);
-        drop(script);
+        drop(guard);
         self.asked.send_modify(|asked| *asked += 1);
-        reply
+        (number, reply)
     }
 }
 
@@ -190,8 +211,9 @@ async fn answer(
         ("POST", "/v1/messages") => {
             let request = Request::new(&headers, &body);
             let (streams, model) = (request.body["stream"] == true, request.model().to_owned());
-            let reply = shared.take(request);
-            speech::say(reply, &model, streams, shared.abandoned.clone())
+            let (number, reply) = shared.take(request);
+            let speaker = Speaker { model, message_id: format!("msg_testkit{number:02}") };
+            speech::say(reply, &speaker, streams, shared.abandoned.clone())
         }
         ("POST", "/v1/messages/count_tokens") => speech::whole(&json!({"input_tokens": COUNTED_TOKENS})),
         ("HEAD" | "GET", "/") => speech::whole(&json!({})),

@@ -34,6 +34,11 @@ impl Request {
         self.body["messages"].as_array().map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// All text of the first message.
+    pub fn opening_text(&self) -> String {
+        self.messages().first().map(|message| text_of(&message["content"])).unwrap_or_default()
+    }
+
     /// All text of the last message.
     pub fn last_text(&self) -> String {
         self.messages().last().map(|message| text_of(&message["content"])).unwrap_or_default()

@@ -6,7 +6,7 @@ use axum::{
     body::{Body, Bytes},
     response::Response,
 };
-use futures_util::stream;
+use futures_util::stream::unfold;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
@@ -18,22 +18,34 @@ const OUTPUT_TOKENS: u64 = 10;
 
 type Chunk = Result<Bytes, io::Error>;
 
+/// Who answers, and under which id.
+#[derive(Clone, Debug)]
+pub(super) struct Speaker {
+    pub(super) model: String,
+    pub(super) message_id: String,
+}
+
 /// Answers with the reply, streamed or whole.
-pub(super) fn say(reply: Reply, model: &str, streams: bool, abandoned: watch::Sender<usize>) -> Response {
+pub(super) fn say(
+    reply: Reply,
+    speaker: &Speaker,
+    streams: bool,
+    abandoned: watch::Sender<usize>,
+) -> Response {
     if let Some(failure) = &reply.failure {
         return self::failure(failure.status, &failure.kind, &failure.message, &failure.headers);
     }
     if !streams {
-        return whole(&assembled(&reply, model));
+        return whole(&assembled(&reply, speaker));
     }
     let (sender, chunks) = mpsc::channel(1);
-    let model = model.to_owned();
+    let speaker = speaker.clone();
     tokio::spawn(async move {
-        if speak(&reply, &model, &sender).await.is_err() {
+        if speak(&reply, &speaker, &sender).await.is_err() {
             abandoned.send_modify(|count| *count += 1);
         }
     });
-    let chunks = stream::unfold(chunks, |mut chunks| async move { Some((chunks.recv().await?, chunks)) });
+    let chunks = unfold(chunks, |mut chunks| async move { Some((chunks.recv().await?, chunks)) });
     response(200, "text/event-stream", Body::from_stream(chunks))
 }
 
@@ -67,50 +79,48 @@ fn response(status: u16, kind: &str, body: Body) -> Response {
 /// Whoever listened has gone.
 struct Left;
 
-struct Speaker<'a> {
+struct Stream<'a> {
     sender: &'a mpsc::Sender<Chunk>,
     index: u64,
     is_open: bool,
 }
 
 /// Says the reply step by step.
-async fn speak(reply: &Reply, model: &str, sender: &mpsc::Sender<Chunk>) -> Result<(), Left> {
-    let mut speaker = Speaker { sender, index: 0, is_open: false };
-    speaker.event(&json!({"type": "message_start", "message": message(reply, model)})).await?;
+async fn speak(reply: &Reply, speaker: &Speaker, sender: &mpsc::Sender<Chunk>) -> Result<(), Left> {
+    let mut stream = Stream { sender, index: 0, is_open: false };
+    stream.event(&json!({"type": "message_start", "message": message(reply, speaker)})).await?;
     for step in &reply.steps {
         match step {
             Step::Open(block) => {
-                speaker.close().await?;
-                let index = speaker.index;
+                stream.close().await?;
+                let index = stream.index;
                 let start = json!({"type": "content_block_start", "index": index, "content_block": block});
-                speaker.event(&start).await?;
-                speaker.is_open = true;
+                stream.event(&start).await?;
+                stream.is_open = true;
             }
             Step::Delta(delta) => {
-                let index = speaker.index;
-                speaker
-                    .event(&json!({"type": "content_block_delta", "index": index, "delta": delta}))
-                    .await?;
+                let index = stream.index;
+                stream.event(&json!({"type": "content_block_delta", "index": index, "delta": delta})).await?;
             }
-            Step::Close => speaker.close().await?,
-            Step::Event(event) => speaker.event(event).await?,
-            Step::Pause(duration) => speaker.unless_left(tokio::time::sleep(*duration)).await?,
-            Step::Wait(gate) => speaker.unless_left(gate.opened()).await?,
-            Step::Stall => speaker.unless_left(std::future::pending::<Infallible>()).await.map(drop)?,
+            Step::Close => stream.close().await?,
+            Step::Event(event) => stream.event(event).await?,
+            Step::Pause(duration) => stream.unless_left(tokio::time::sleep(*duration)).await?,
+            Step::Wait(gate) => stream.unless_left(gate.opened()).await?,
+            Step::Stall => stream.unless_left(std::future::pending::<Infallible>()).await.map(drop)?,
             Step::Cut => {
                 drop(sender.send(Err(io::ErrorKind::ConnectionReset.into())).await);
                 return Ok(());
             }
         }
     }
-    speaker.close().await?;
+    stream.close().await?;
     let delta = json!({"stop_reason": stop_reason(reply), "stop_sequence": null});
     let usage = json!({"output_tokens": reply.output_tokens.unwrap_or(OUTPUT_TOKENS)});
-    speaker.event(&json!({"type": "message_delta", "delta": delta, "usage": usage})).await?;
-    speaker.event(&json!({"type": "message_stop"})).await
+    stream.event(&json!({"type": "message_delta", "delta": delta, "usage": usage})).await?;
+    stream.event(&json!({"type": "message_stop"})).await
 }
 
-impl Speaker<'_> {
+impl Stream<'_> {
     async fn event(&self, event: &Value) -> Result<(), Left> {
         let kind = event["type"].as_str().unwrap_or("message");
         let text = format!("event: {kind}\ndata: {event}\n\n");
@@ -135,9 +145,9 @@ impl Speaker<'_> {
 }
 
 /// The message as it is before anything was said.
-fn message(reply: &Reply, model: &str) -> Value {
+fn message(reply: &Reply, speaker: &Speaker) -> Value {
     json!({
-        "id": "msg_testkit", "type": "message", "role": "assistant", "model": model, "content": [],
+        "id": speaker.message_id, "type": "message", "role": "assistant", "model": speaker.model, "content": [],
         "stop_reason": null, "stop_sequence": null,
         "usage": {"input_tokens": reply.input_tokens.unwrap_or(INPUT_TOKENS), "output_tokens": 1,
                   "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0},
@@ -154,7 +164,7 @@ fn stop_reason(reply: &Reply) -> &str {
 }
 
 /// The whole message, for who did not ask for a stream. Waits, stalls and cuts have no place in it.
-fn assembled(reply: &Reply, model: &str) -> Value {
+fn assembled(reply: &Reply, speaker: &Speaker) -> Value {
     let mut blocks: Vec<Value> = Vec::new();
     let mut input = String::new();
     for step in &reply.steps {
@@ -167,7 +177,7 @@ fn assembled(reply: &Reply, model: &str) -> Value {
             (_, _) => {}
         }
     }
-    let mut message = message(reply, model);
+    let mut message = message(reply, speaker);
     message["content"] = Value::Array(blocks);
     message["stop_reason"] = json!(stop_reason(reply));
     message["usage"]["output_tokens"] = json!(reply.output_tokens.unwrap_or(OUTPUT_TOKENS));

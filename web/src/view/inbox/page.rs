@@ -7,7 +7,13 @@ use crate::state::app::App;
 use crate::state::command::Command;
 use crate::state::route::Route;
 use crate::view::gate::Card;
+use crate::view::later::later;
 use crate::words::{gate, inbox as words};
+
+later! {
+    /// What waits over all sessions.
+    inbox: fn inbox_later() { view! { <Inbox/> }.into_any() }
+}
 
 /// The gate for all sessions at once. The focus goes nowhere by itself; after an answer the next request is offered.
 #[component]

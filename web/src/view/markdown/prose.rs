@@ -7,11 +7,24 @@ use super::blocks;
 use crate::text::markdown::{self, Block};
 use crate::text::seal::Seal;
 use crate::text::words;
+use crate::view::later::later;
 use crate::words::tool as said_words;
+
+later! {
+    /// Markdown. Until its code is here the text stands as it was said.
+    rich: fn said_later(said: Memo<(String, bool)>) { view! { <Prose said/> }.into_any() }
+}
+
+/// A text as it was said, within the same bound.
+pub(crate) fn as_said(said: Memo<(String, bool)>) -> AnyView {
+    let text =
+        move || said.with(|(text, _)| text[..text.floor_char_boundary(RENDER_TEXT_BYTES_MAX)].to_owned());
+    view! { <div class="prose prose-plain">{text}</div> }.into_any()
+}
 
 /// A text that may still grow. Blocks before the last are drawn once; only the tail is drawn with every frame.
 #[component]
-pub(crate) fn Prose(said: Memo<(String, bool)>) -> impl IntoView {
+fn Prose(said: Memo<(String, bool)>) -> impl IntoView {
     let limit = RwSignal::new(RENDER_TEXT_BYTES_MAX);
     let pieces = RwSignal::new(Vec::<(usize, Arc<[Block]>)>::new());
     let tail = RwSignal::new(Vec::<Block>::new());

@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 use portcullis_protocol::session::transcript::{Item, ItemBody, ToolCall, ToolState};
 
-use super::{DetailView, InsideView};
+use super::{InsideView, detail_later};
 use crate::state::app::App;
 use crate::state::session::{ItemKey, SessionSignals};
 use crate::state::tool::Card;
@@ -63,7 +63,7 @@ pub(crate) fn ToolView(item: ArcRwSignal<Item>, key_: ItemKey) -> impl IntoView 
             <span class="line-result" hidden=move || open.get() && said_below.get()>{move || read(|card| &card.result)}</span>
         </button>
         <p class="line-last" hidden=move || last().is_none()>{last}</p>
-        {move || open.get().then(|| opened.with(|item| call(item).map(|call| view! { <DetailView details=details(call)/> })))}
+        {move || open.get().then(|| opened.with(|item| call(item).map(|call| detail_later::view_or_word(details(call)))))}
         <Show when=move || open.get() && steps.get() != 0><InsideView of=key_/></Show>
     }
 }
