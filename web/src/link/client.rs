@@ -348,8 +348,8 @@ impl Client {
             return self.visit_named();
         }
         if let Some(driver) = self.driver.replace(None) {
+            driver.keep_copy();
             self.app.saw(driver.id(), driver.applied_seq());
-            driver.keep_copy(0);
             driver.end();
         }
         let Some(id) = route.session() else { return };

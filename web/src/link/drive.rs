@@ -36,7 +36,7 @@ pub(super) trait Drive {
     fn find(&self, words: String);
     fn find_step(&self, forwards: bool);
     fn export(&self, format: Option<Format>);
-    fn keep_copy(&self, period_ms: u64);
+    fn keep_copy(&self);
     fn end(&self);
 }
 

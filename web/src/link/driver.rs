@@ -174,8 +174,8 @@ impl Drive for Driver {
         self.export(format);
     }
 
-    fn keep_copy(&self, period_ms: u64) {
-        self.keep_copy(period_ms);
+    fn keep_copy(&self) {
+        self.keep_copy(0);
     }
 
     fn end(&self) {
@@ -581,7 +581,7 @@ impl Driver {
     fn hide(&self) {
         self.feed(Input::Hidden);
         self.paint();
-        self.keep_copy(0);
+        Self::keep_copy(self, 0);
     }
 
     fn paint(&self) {
@@ -593,7 +593,7 @@ impl Driver {
         match self.surface {
             Surface::Open => {
                 self.app.session.paint(&self.machine.borrow(), &dirty);
-                self.keep_copy(COPY_PERIOD_MS);
+                Self::keep_copy(self, COPY_PERIOD_MS);
             }
             Surface::Desk(desk) => desk.paint(&self.machine.borrow(), &dirty),
         }

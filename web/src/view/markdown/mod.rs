@@ -8,4 +8,4 @@ mod prose;
 pub(crate) use blocks::blocks;
 pub(crate) use code::Code;
 pub(crate) use inlines::{inlines, link_view};
-pub(crate) use prose::{Prose, as_said, said_later};
+pub(crate) use prose::{as_said, said_later};

@@ -4,7 +4,7 @@ use super::{ChangeTable, OutputView, PictureView};
 use crate::state::tool::detail::{Detail, Todo};
 use crate::text::links;
 use crate::view::later::later;
-use crate::view::markdown::{Code, Prose, link_view};
+use crate::view::markdown::{Code, as_said, link_view, said_later};
 use crate::words::tool as said;
 
 later! {
@@ -13,7 +13,7 @@ later! {
 }
 
 #[component]
-pub(crate) fn DetailView(details: Vec<Detail>) -> impl IntoView {
+fn DetailView(details: Vec<Detail>) -> impl IntoView {
     view! { <div class="detail">{details.into_iter().map(part).collect_view()}</div> }
 }
 
@@ -28,7 +28,8 @@ fn part(part: Detail) -> AnyView {
         }
         Detail::Prose(text) => {
             let said = Memo::new(move |_| (text.clone(), false));
-            view! { <div class="detail-prose"><Prose said/></div> }.into_any()
+            view! { <div class="detail-prose">{said_later::view(said, move |_| as_said(said))}</div> }
+                .into_any()
         }
         Detail::Answers(pairs) => {
             let pair = |(question, answer): (String, String)| {
