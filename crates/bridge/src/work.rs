@@ -231,12 +231,12 @@ mod tests {
         let wish = r#"{"environment_variables":{"LD_PRELOAD":"/x.so","NODE_OPTIONS":"--require=/x.js"},"env":{"BASH_ENV":"/x"}}"#;
         let command_of = command(wish).await.unwrap();
         assert_eq!((&command_of.environment, &command_of.argv), (&plain.environment, &plain.argv));
-        // B1: nor has the name of its session in what it is called with.
+        // B1: a session with the name of a flag is none.
         for name in ["--dangerously-skip-permissions", "-p"] {
-            let session = SessionId::parse(name).unwrap();
-            let wish: SessionSpec = serde_json::from_str("{}").unwrap();
-            let named = worker(&config, &session, &wish, Desk::new(false)).await.unwrap().command.unwrap();
-            assert_eq!((named.argv, named.directory), (plain.argv.clone(), plain.directory.clone()));
+            let item = item(None);
+            let mut wire = serde_json::to_value(&item).unwrap();
+            wire["data"]["id"] = name.into();
+            assert!(serde_json::from_value::<WorkItem>(wire).is_err(), "{name}");
         }
         for bad in [
             r#"{"directory":"/"}"#,

@@ -201,7 +201,9 @@ mod tests {
         let [web, wasm, parts, gate] = &names[..] else { panic!("{names:?}") };
         assert_eq!(
             read(web),
-            format!(r#"import * as a from "./{parts}"; x = {{ "./__wasm_split.js": a }}; new URL('{wasm}', y)"#)
+            format!(
+                r#"import * as a from "./{parts}"; x = {{ "./__wasm_split.js": a }}; new URL('{wasm}', y)"#
+            )
         );
         assert_eq!(read(parts), format!(r#"from "./{web}"; new URL("./{gate}", y)"#));
         assert!(read("index.html").contains(&format!("data-module=\"/{web}\" data-wasm=\"/{wasm}\"")));
