@@ -78,8 +78,8 @@ impl Host {
         asked["request"].clone()
     }
 
-    async fn end(self) -> FrontReport {
-        drop(self.stdin);
+    async fn end(mut self) -> FrontReport {
+        self.stdin.shutdown().await.unwrap();
         let report = tokio::time::timeout(PATIENCE, self.front).await.expect("it ends in time");
         report.unwrap().unwrap()
     }
