@@ -324,7 +324,9 @@ impl AgentChild {
         };
         let tail = self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let tail = String::from_utf8_lossy(&tail).into_owned();
-        let last = tail.lines().rev().map(str::trim).find(|line| !line.is_empty());
+        // Interpreters say what happened and then who they are.
+        let said = || tail.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+        let last = said().find(|line| line.contains("rror")).or_else(|| said().next());
         let last = last.map(|line| format!(": {}", crate::card::cut(line, 500))).unwrap_or_default();
         format!("the ACP agent is gone ({how}){last}")
     }

@@ -1,6 +1,7 @@
 //! The one binary: ties ingress, bridge and the built-in agent together, and turns what goes wrong into an exit
 //! code, a sentence and a hint.
 
+mod acp_agents;
 mod acp_front;
 mod agent;
 mod announce;
@@ -15,6 +16,7 @@ mod outcome;
 mod remote;
 mod signals;
 mod station;
+mod status;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

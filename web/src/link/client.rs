@@ -15,7 +15,8 @@ use wasm_bindgen_futures::spawn_local;
 use super::api::{self, Failure};
 use super::channel::{Channel, Word};
 use super::drafts::Drafts;
-use super::driver::{Driver, Shared, Surface};
+use super::drive::{self, Drive};
+use super::driver::{Shared, Surface};
 use super::lists::Lister;
 use super::pairing::{self, PairError, Paired};
 use super::sweeper::Sweeper;
@@ -59,6 +60,7 @@ pub fn start(app: App) {
             attempt: Cell::new(0),
             online: RefCell::new(None),
             driver: RefCell::new(None),
+            wanted: RefCell::default(),
             watches: Watches::default(),
         });
         me.replace(Rc::downgrade(&client));
@@ -70,6 +72,10 @@ pub fn start(app: App) {
         });
         let carrier = Rc::clone(&client);
         app.on_command(move |command| carrier.carry_out(command));
+        if !drive::is_here() {
+            let client = Rc::clone(&client);
+            spawn_local(async move { client.when_drivers_can_be_started().await });
+        }
         // The client lives as long as the page; what hears of it holds it weakly.
         client.begin().await;
     });
@@ -105,7 +111,9 @@ struct Client {
     /// Number of the try to get in, so that an older one gives up.
     attempt: Cell<u32>,
     online: RefCell<Option<Online>>,
-    driver: RefCell<Option<Rc<Driver>>>,
+    driver: RefCell<Option<Rc<dyn Drive>>>,
+    /// What the inbox asked to watch before drivers could be started.
+    wanted: RefCell<Vec<portcullis_protocol::id::SessionId>>,
     watches: Watches,
 }
 
@@ -148,11 +156,24 @@ impl Client {
         let tokens = Tokens::new(identity);
         match (tokens.fresh().await, code, waits) {
             (Ok(_), _, _) => self.ready(tokens).await,
+            (Err(failure), None, None) if failure.is_passing() => return self.read_offline(tokens).await,
             (Err(failure), _, _) if failure.is_passing() => return false,
             (Err(_), Some(code), _) => return self.pair(&code, Some(known)).await,
             (Err(_), None, Some(confirm_code)) => self.wait_for_owner(tokens, confirm_code).await,
             (Err(_), None, None) => self.disowned(),
         }
+        true
+    }
+
+    /// The server does not answer: what was kept can be read meanwhile. `false` when nothing was.
+    async fn read_offline(self: &Rc<Self>, tokens: Rc<Tokens>) -> bool {
+        let kept = self.vault.copied().await;
+        if kept.is_empty() {
+            return false;
+        }
+        self.app.lists.sessions.set(kept);
+        self.app.lists.loaded.set(true);
+        self.ready(tokens).await;
         true
     }
 
@@ -289,8 +310,8 @@ impl Client {
                 let client = Rc::clone(self);
                 spawn_local(async move { client.look_at_identity().await });
             }
-            (Word::Outbox(session), Some(driver)) if driver.id == session => driver.reread(),
-            (Word::Discarded(session, uuid), Some(driver)) if driver.id == session => {
+            (Word::Outbox(session), Some(driver)) if *driver.id() == session => driver.reread(),
+            (Word::Discarded(session, uuid), Some(driver)) if *driver.id() == session => {
                 driver.discard(uuid, false)
             }
             (Word::Outbox(_) | Word::Discarded(..), _) => {}
@@ -322,18 +343,20 @@ impl Client {
     /// Opens the session the address names, and ends the one it does not.
     fn follow(self: &Rc<Self>) {
         let route = self.app.route.get_untracked();
-        let open = self.driver.borrow().as_ref().map(|driver| driver.id.clone());
+        let open = self.driver.borrow().as_ref().map(|driver| driver.id().clone());
         if open.as_ref() == route.session() {
-            return;
+            return self.visit_named();
         }
         if let Some(driver) = self.driver.replace(None) {
-            self.app.saw(&driver.id, driver.applied_seq());
+            driver.keep_copy();
+            self.app.saw(driver.id(), driver.applied_seq());
             driver.end();
         }
         let Some(id) = route.session() else { return };
         let Some((shared, stirred)) = self.shared() else { return };
-        let driver = Driver::start(id.clone(), Surface::Open, shared, stirred);
-        self.driver.replace(Some(driver));
+        // Before drivers can be started there is none; `when_drivers_can_be_started` comes back to it.
+        self.driver.replace(drive::start(id.clone(), Surface::Open, shared, stirred));
+        self.visit_named();
         self.sweep();
     }
 
@@ -353,13 +376,27 @@ impl Client {
     }
 
     /// The open session and those the inbox listens to.
-    fn drivers(&self) -> Vec<Rc<Driver>> {
+    fn drivers(&self) -> Vec<Rc<dyn Drive>> {
         let mut drivers = self.watches.drivers();
         drivers.extend(self.driver.borrow().clone());
         drivers
     }
 
+    /// Opens and watches what was asked for too early.
+    async fn when_drivers_can_be_started(self: &Rc<Self>) {
+        drive::arrival().await;
+        self.follow();
+        let wanted = self.wanted.take();
+        if !wanted.is_empty() {
+            self.watch(&wanted);
+        }
+    }
+
     fn watch(&self, wanted: &[portcullis_protocol::id::SessionId]) {
+        if !drive::is_here() {
+            self.wanted.replace(wanted.to_vec());
+            return;
+        }
         if let Some((shared, stirred)) = self.shared() {
             self.watches.follow(self.app, wanted, Some(&shared), stirred);
         }
@@ -385,6 +422,12 @@ impl Client {
             Command::Again(uuid) => self.driver.borrow().iter().for_each(|driver| driver.say_again(&uuid)),
             Command::Discard(uuid) => self.discard(uuid),
             Command::Earlier => self.feed(Input::WantHistory),
+            Command::Later => self.feed(Input::WantLater),
+            Command::Latest => self.feed(Input::Return),
+            Command::Visit(seq) => self.with_driver(|driver| driver.visit(seq)),
+            Command::Find(words) => self.with_driver(|driver| driver.find(words)),
+            Command::FindStep { forwards } => self.with_driver(|driver| driver.find_step(forwards)),
+            Command::Export(format) => self.with_driver(|driver| driver.export(format)),
             Command::Typed { place, text } => self.drafts.typed(&place, text),
             Command::Draft(place) => self.restore_draft(place),
             Command::AskToLeave => self.ask_to_leave(),
@@ -406,10 +449,13 @@ impl Client {
             Command::Watch(wanted) => self.watch(&wanted),
             Command::Decide { session, request_id, digest, choice } => {
                 let input = Input::Decide { uuid: browser::uuid(), request_id, digest, choice };
-                let asks = |driver: &&Rc<Driver>| session.as_ref() == Some(&driver.id);
-                match self.drivers().iter().find(asks) {
-                    Some(driver) => driver.feed(input),
-                    None => self.feed(input),
+                let driver = match &session {
+                    // Never another one: what is decided belongs to the session it was shown for.
+                    Some(id) => self.drivers().into_iter().find(|driver| driver.id() == id),
+                    None => self.driver.borrow().clone(),
+                };
+                if let Some(driver) = driver {
+                    driver.feed(input);
                 }
             }
             Command::Do(deed) => self.with_lister(async move |lister| lister.do_it(&deed).await),
@@ -479,7 +525,7 @@ impl Client {
     }
 
     fn sweep(&self) {
-        let open = self.driver.borrow().as_ref().map(|driver| driver.id.clone());
+        let open = self.driver.borrow().as_ref().map(|driver| driver.id().clone());
         if let Some(online) = &*self.online.borrow() {
             online.sweeper.sweep(open);
         }
@@ -524,9 +570,20 @@ impl Client {
     }
 
     fn feed(&self, input: Input) {
+        self.with_driver(|driver| driver.feed(input));
+    }
+
+    fn with_driver(&self, then: impl FnOnce(&dyn Drive)) {
         let driver = self.driver.borrow().clone();
         if let Some(driver) = driver {
-            driver.feed(input);
+            then(&*driver);
+        }
+    }
+
+    /// Shows the event that the address names, if it names one.
+    fn visit_named(&self) {
+        if let Some(seq) = history::event() {
+            self.with_driver(|driver| driver.visit(seq));
         }
     }
 

@@ -8,42 +8,53 @@ use std::rc::{Rc, Weak};
 use leptos::prelude::*;
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::session::{
-    Change, Input, Output, PageQuery, Session, SessionConfig, StartAt, Whoami,
+    Change, Input, LinkView, Output, PageQuery, ResetReason, Session, SessionConfig, StartAt, Whoami,
 };
 use portcullis_protocol::wire::client::Presence;
 use portcullis_protocol::wire::prompt::Said;
+use portcullis_protocol::wire::rest::{Device, PostEvents};
 use portcullis_protocol::wire::{close, control};
-use portcullis_protocol::wire::rest::{Device, EventsPage, PostEvents};
 use portcullis_protocol::{RawJson, Tick};
 use serde::Deserialize;
 use wasm_bindgen_futures::spawn_local;
 
-use super::api::{self, Failure};
+use super::api;
 use super::browser::{self, Timer};
 use super::channel::{Channel, Word};
 use super::courier::{self, Courier};
 use super::drafts::Drafts;
+use super::drive::Drive;
 use super::history;
+use super::reader::{self, Reader};
 use super::socket::{self, Heard, Socket};
 use super::tokens::Tokens;
-use super::vault::{Place, Vault};
+use super::vault::{COPY_BYTES_MAX, COPY_EVENTS_MAX, Place, Vault};
 use crate::state::app::App;
 use crate::state::desk::Desk;
 use crate::state::dirty::Dirty;
 use crate::state::exact::literal;
+use crate::state::find;
 use crate::state::offers::Offers;
+use crate::text::export::Format;
 use crate::words::composer as words;
+use crate::words::session as said;
 
 /// Between two paints of a hidden tab, in ms.
 const HIDDEN_PAINT_MS: u64 = 500;
+/// Between two copies of a session that changes, in ms.
+const COPY_PERIOD_MS: u64 = 30_000;
 
 /// The driver of one session.
 pub(super) struct Driver {
-    pub(super) id: SessionId,
+    id: SessionId,
     app: App,
     /// What shows it.
     surface: Surface,
     tokens: Rc<Tokens>,
+    vault: Rc<Vault>,
+    reader: Rc<Reader>,
+    /// When a copy was kept last, and of which event.
+    copied: Cell<(Tick, u64)>,
     courier: Rc<Courier>,
     channel: Rc<Channel>,
     drafts: Rc<Drafts>,
@@ -94,17 +105,91 @@ pub(super) struct Shared {
     pub(super) drafts: Rc<Drafts>,
 }
 
+impl Drive for Driver {
+    fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    fn applied_seq(&self) -> u64 {
+        self.machine.borrow().applied_seq()
+    }
+
+    fn feed(&self, input: Input) {
+        self.feed(input);
+    }
+
+    fn reread(&self) {
+        self.reread();
+    }
+
+    fn say(&self, said: Said) {
+        self.say(said);
+    }
+
+    fn say_again(&self, uuid: &str) {
+        self.say_again(uuid);
+    }
+
+    fn find_files(&self, query: String) {
+        self.find_files(query);
+    }
+
+    fn keep_again(&self) {
+        self.keep_again();
+    }
+
+    fn discard(&self, uuid: String, here: bool) {
+        self.discard(uuid, here);
+    }
+
+    fn hide(&self) {
+        self.hide();
+    }
+
+    fn rest(&self) {
+        self.rest();
+    }
+
+    fn rise(&self) {
+        self.rise();
+    }
+
+    fn unsent(&self) -> usize {
+        self.unsent()
+    }
+
+    fn visit(&self, seq: u64) {
+        self.visit(seq);
+    }
+
+    fn find(&self, words: String) {
+        self.find(words);
+    }
+
+    fn find_step(&self, forwards: bool) {
+        self.find_step(forwards);
+    }
+
+    fn export(&self, format: Option<Format>) {
+        self.export(format);
+    }
+
+    fn keep_copy(&self) {
+        self.keep_copy(0);
+    }
+
+    fn end(&self) {
+        self.end();
+    }
+}
+
 impl Driver {
     /// Opens `id`: paints what is there, restores what was not delivered, connects.
-    pub(super) fn start(
-        id: SessionId,
-        surface: Surface,
-        shared: Shared,
-        stirred: impl Fn() + 'static,
-    ) -> Rc<Self> {
+    pub(super) fn start(id: SessionId, surface: Surface, shared: Shared, stirred: Box<dyn Fn()>) -> Rc<Self> {
         let Shared { app, tokens, vault, channel, drafts } = shared;
         let place = Place { device: tokens.device().clone(), session: id.clone() };
-        let courier = Courier::new(place, Rc::clone(&tokens), vault, Rc::clone(&channel));
+        let courier = Courier::new(place, Rc::clone(&tokens), Rc::clone(&vault), Rc::clone(&channel));
+        let reader = Rc::new(Reader::new(id.clone(), app, Rc::clone(&tokens)));
         let start = match surface {
             Surface::Open => StartAt::Tail,
             Surface::Desk(_) => StartAt::Head,
@@ -115,10 +200,13 @@ impl Driver {
             app,
             surface,
             tokens,
+            vault,
+            reader,
+            copied: Cell::new((Tick(0), 0)),
             courier: Rc::new(courier),
             channel,
             drafts,
-            stirred: Box::new(stirred),
+            stirred,
             me: me.clone(),
             machine: RefCell::new(Session::new(config)),
             socket: RefCell::new(None),
@@ -147,7 +235,7 @@ impl Driver {
     }
 
     /// Reads what is kept: from before, or by another tab.
-    pub(super) fn reread(&self) {
+    fn reread(&self) {
         // What is on its way to a session that is not open is swept.
         let Some(driver) = self.me.upgrade().filter(|driver| driver.is_open()) else { return };
         spawn_local(async move {
@@ -159,14 +247,14 @@ impl Driver {
     }
 
     /// A person said something. What the machine does not take goes back to where it was typed.
-    pub(super) fn say(&self, said: Said) {
+    fn say(&self, said: Said) {
         self.said.replace(Some(said.clone()));
         self.feed(Input::Prompt { uuid: browser::uuid(), said });
         self.said.replace(None);
     }
 
     /// A person says again what was refused.
-    pub(super) fn say_again(&self, uuid: &str) {
+    fn say_again(&self, uuid: &str) {
         let said = {
             let machine = self.machine.borrow();
             let entry = machine.outbox().entries().iter().find(|entry| entry.prompt.uuid == uuid);
@@ -177,7 +265,7 @@ impl Driver {
     }
 
     /// Asks the agent for files whose names fit what is typed.
-    pub(super) fn find_files(&self, query: String) {
+    fn find_files(&self, query: String) {
         let request = control::file_suggestions(&query);
         self.ask(Asked::Files(query), request);
     }
@@ -189,7 +277,7 @@ impl Driver {
     }
 
     /// Writes down again what is under way, after the storage was lost.
-    pub(super) fn keep_again(&self) {
+    fn keep_again(&self) {
         let machine = self.machine.borrow();
         for entry in machine.outbox().entries() {
             let (courier, uuid, said) =
@@ -201,7 +289,7 @@ impl Driver {
     }
 
     /// A person threw a prompt away, here or in another tab.
-    pub(super) fn discard(&self, uuid: String, here: bool) {
+    fn discard(&self, uuid: String, here: bool) {
         if here {
             self.channel.say(&Word::Discarded(self.id.clone(), uuid.clone()));
         } else {
@@ -211,33 +299,29 @@ impl Driver {
     }
 
     /// The tab rests: the page may be frozen or cached, which no socket and no lock survives.
-    pub(super) fn rest(&self) {
+    fn rest(&self) {
         self.feed(Input::Stop);
         self.courier.let_go();
         self.paint();
     }
 
     /// The tab is back.
-    pub(super) fn rise(&self) {
+    fn rise(&self) {
         self.feed(Input::Start);
         self.reread();
     }
 
     /// Prompts that did not reach the server.
-    pub(super) fn unsent(&self) -> usize {
+    fn unsent(&self) -> usize {
         use portcullis_protocol::session::transcript::PromptState;
         let machine = self.machine.borrow();
         machine.outbox().entries().iter().filter(|entry| entry.prompt.state != PromptState::Stored).count()
     }
 
-    /// How far the log is on the screen.
-    pub(super) fn applied_seq(&self) -> u64 {
-        self.machine.borrow().applied_seq()
-    }
-
     /// Ends it: another session is opened, or none.
-    pub(super) fn end(&self) {
+    fn end(&self) {
         self.feed(Input::Stop);
+        self.reader.end();
         self.ended.set(true);
         self.timer.replace(None);
         self.renewal.replace(None);
@@ -245,7 +329,7 @@ impl Driver {
     }
 
     /// Tells the machine something and performs what comes of it.
-    pub(super) fn feed(&self, input: Input) {
+    fn feed(&self, input: Input) {
         if self.ended.get() {
             return;
         }
@@ -370,7 +454,7 @@ impl Driver {
     fn fetch(&self, fetch: u64, query: PageQuery) {
         let Some(driver) = self.me.upgrade() else { return };
         spawn_local(async move {
-            match driver.page(query).await {
+            match reader::page(&driver.tokens, &driver.id, query).await {
                 Ok(page) => driver.feed(Input::Fetched { fetch, page: Some(page) }),
                 Err(failure) => match failure.status() {
                     // A link that waits for its first page is told; one that is online hears of it by its socket.
@@ -384,21 +468,6 @@ impl Driver {
                 },
             }
         });
-    }
-
-    async fn page(&self, query: PageQuery) -> Result<EventsPage, Failure> {
-        let positions = [("after_seq", query.after_seq), ("before_seq", query.before_seq)];
-        let positions = positions.into_iter().filter_map(|(name, seq)| Some(format!("&{name}={}", seq?)));
-        let path =
-            format!("/v1/sessions/{}/events?limit={}{}", self.id, query.limit, positions.collect::<String>());
-        let token = self.tokens.get().await?;
-        match api::get(&path, &token.text).await {
-            Err(failure) if failure.is_unauthorized() => {
-                let token = self.tokens.fresh().await?;
-                api::get(&path, &token.text).await
-            }
-            other => other,
-        }
     }
 
     fn ask_whoami(&self) {
@@ -430,8 +499,14 @@ impl Driver {
             }
             Change::LogReset(_) if !self.is_open() => {}
             Change::LogReset(reason) => {
-                if let Some(words) = reason.words() {
-                    self.app.note.set(Some(words.to_owned()));
+                let said = match reason {
+                    ResetReason::Epoch => Some(said::other_log()),
+                    ResetReason::BeyondHead => Some(said::shorter_log()),
+                    ResetReason::Contradiction => Some(said::changed_log()),
+                    ResetReason::Gap => None,
+                };
+                if let Some(said) = said {
+                    self.app.note.set(Some(said.to_owned()));
                 }
             }
             Change::Ledger => (self.stirred)(),
@@ -443,6 +518,7 @@ impl Driver {
                 self.courier.in_epoch(self.machine.borrow().epoch());
                 if self.is_open() {
                     self.app.tick.set(browser::now());
+                    self.recall();
                 }
             }
             Change::Transcript(_) | Change::Outbox | Change::History => {}
@@ -502,9 +578,10 @@ impl Driver {
     }
 
     /// The tab was hidden: the frame that was asked for will not come.
-    pub(super) fn hide(&self) {
+    fn hide(&self) {
         self.feed(Input::Hidden);
         self.paint();
+        Self::keep_copy(self, 0);
     }
 
     fn paint(&self) {
@@ -514,9 +591,101 @@ impl Driver {
             return;
         }
         match self.surface {
-            Surface::Open => self.app.session.paint(&self.machine.borrow(), &dirty),
+            Surface::Open => {
+                self.app.session.paint(&self.machine.borrow(), &dirty);
+                Self::keep_copy(self, COPY_PERIOD_MS);
+            }
             Surface::Desk(desk) => desk.paint(&self.machine.borrow(), &dirty),
         }
+    }
+
+    /// Keeps the newest events for a time without the server, unless that was done within `period_ms`.
+    fn keep_copy(&self, period_ms: u64) {
+        let machine = self.machine.borrow();
+        let (now, (at, seq)) = (browser::now(), self.copied.get());
+        let new = self.is_open() && machine.applied_seq() != seq && machine.rows().next().is_some();
+        let Some(epoch) = machine.epoch().filter(|_| new) else { return };
+        if seq > 0 && now.since(at) < period_ms {
+            return;
+        }
+        self.copied.set((now, machine.applied_seq()));
+        let mut bytes = 0;
+        let rows = machine.rows().rev().take(COPY_EVENTS_MAX).take_while(|row| {
+            bytes += row.event.byte_len();
+            bytes <= COPY_BYTES_MAX
+        });
+        let mut rows: Vec<String> =
+            rows.map(|row| format!(r#"{{"seq":{},"event":{}}}"#, row.seq, row.event.as_str())).collect();
+        rows.reverse();
+        let page = format!(
+            r#"{{"data":[{}],"epoch":"{epoch}","head_seq":{},"has_more":true}}"#,
+            rows.join(","),
+            machine.applied_seq()
+        );
+        let info =
+            self.app.lists.sessions.with_untracked(|all| all.iter().find(|one| one.id == self.id).cloned());
+        let (vault, place) = (Rc::clone(&self.vault), self.place());
+        spawn_local(async move { vault.keep_copy(&place, page, info.as_ref(), browser::wall_ms()).await });
+    }
+
+    fn place(&self) -> Place {
+        Place { device: self.tokens.device().clone(), session: self.id.clone() }
+    }
+
+    /// The server is not reached: what was kept is shown for as long.
+    fn recall(&self) {
+        let machine = self.machine.borrow();
+        let waits = matches!(machine.link(), LinkView::Waiting { .. });
+        if !waits || machine.epoch().is_some() || machine.part().kept {
+            return;
+        }
+        let Some(driver) = self.me.upgrade() else { return };
+        spawn_local(async move {
+            if let Some(copy) = driver.vault.copy(&driver.place()).await {
+                driver.app.session.kept_at_ms.set(Some(copy.at_ms));
+                driver.feed(Input::Recall(copy.page));
+            }
+        });
+    }
+
+    /// Looks for words in all of the session.
+    fn find(&self, words: String) {
+        let Some(driver) = self.me.upgrade() else { return };
+        let head = self.machine.borrow().part().head_seq;
+        let query = words.trim().to_lowercase();
+        let here: Vec<u64> = {
+            let machine = self.machine.borrow();
+            let items = machine.shown().items().filter(|item| item.seq > 0 && !query.is_empty());
+            items.filter(|item| find::holds(item, &query)).map(|item| item.seq).collect()
+        };
+        spawn_local(async move {
+            let show = |seq| driver.visit(seq);
+            driver.reader.find(&words, head, &here, show).await;
+        });
+    }
+
+    /// Shows the next match, or the one before.
+    fn find_step(&self, forwards: bool) {
+        let mut show = None;
+        self.app.session.find.update(|find| show = find.as_mut().and_then(|find| find.step(forwards)));
+        if let Some(seq) = show {
+            self.visit(seq);
+        }
+    }
+
+    /// Shows that event, wherever it is.
+    fn visit(&self, seq: u64) {
+        self.feed(Input::Visit { seq });
+        self.app.session.want(seq);
+    }
+
+    /// Saves all of the session to a file, or stops that.
+    fn export(&self, format: Option<Format>) {
+        let reader = Rc::clone(&self.reader);
+        let named = self.app.current().map(|info| info.title).filter(|title| !title.is_empty());
+        let title = named.or_else(|| self.app.session.facts.with_untracked(|facts| facts.title.clone()));
+        let title = title.unwrap_or_else(|| self.id.to_string());
+        spawn_local(async move { reader.export(format, title).await });
     }
 
     /// Sets the timer for what the machine waits for; one that comes too early is harmless and cheap.

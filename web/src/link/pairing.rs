@@ -77,6 +77,7 @@ async fn exchange(vault: &Vault, code: &str) -> Result<Paired, Refusal> {
         code: code.trim().to_owned(),
         device_name: words::device_name(&user_agent),
         public_key: Some(pair.public),
+        role: None,
     };
     let answer = api::post_open("/v1/auth/pair", &request).await?;
     let paired = if answer.status == 202 {

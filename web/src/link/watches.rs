@@ -6,12 +6,13 @@ use std::rc::Rc;
 use leptos::prelude::*;
 use portcullis_protocol::id::SessionId;
 
-use super::driver::{Driver, Shared, Surface};
+use super::drive::{self, Drive};
+use super::driver::{Shared, Surface};
 use crate::state::app::App;
 
 /// One driver for each place of the inbox.
 #[derive(Default)]
-pub(super) struct Watches(RefCell<Vec<Rc<Driver>>>);
+pub(super) struct Watches(RefCell<Vec<Rc<dyn Drive>>>);
 
 impl Watches {
     /// Listens to `wanted` from now on. Who was listened to already is not disturbed.
@@ -25,10 +26,11 @@ impl Watches {
         let places = app.watched.get_value();
         let mut drivers = self.0.borrow_mut();
         drivers.retain(|driver| {
-            let stays = wanted.contains(&driver.id);
+            let stays = wanted.contains(driver.id());
             if !stays {
                 driver.end();
-                let place = places.iter().find(|place| place.id.get_untracked().as_ref() == Some(&driver.id));
+                let place =
+                    places.iter().find(|place| place.id.get_untracked().as_ref() == Some(driver.id()));
                 place.into_iter().for_each(|place| place.turn_to(None));
             }
             stays
@@ -36,17 +38,17 @@ impl Watches {
         let Some(shared) = shared else { return };
         for id in wanted {
             let free = places.iter().find(|place| place.id.with_untracked(Option::is_none));
-            let known = drivers.iter().any(|driver| driver.id == *id);
+            let known = drivers.iter().any(|driver| driver.id() == id);
             if let (Some(place), false) = (free, known) {
                 place.turn_to(Some(id.clone()));
                 let surface = Surface::Desk(place.desk);
-                drivers.push(Driver::start(id.clone(), surface, shared.clone(), stirred.clone()));
+                drivers.extend(drive::start(id.clone(), surface, shared.clone(), stirred.clone()));
             }
         }
     }
 
     /// All of them.
-    pub(super) fn drivers(&self) -> Vec<Rc<Driver>> {
+    pub(super) fn drivers(&self) -> Vec<Rc<dyn Drive>> {
         self.0.borrow().clone()
     }
 }

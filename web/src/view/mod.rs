@@ -5,6 +5,7 @@
 
 mod gate;
 mod inbox;
+mod later;
 mod markdown;
 mod pair;
 mod session;
@@ -17,6 +18,6 @@ pub use gate::Gate;
 pub use inbox::Inbox;
 pub use session::{Composer, Queue, Transcript};
 pub use settings::Settings;
-pub use shell::{Bar, Page, PageProps, install_crash_page, install_keys, show_crash_page};
+pub use shell::{Bar, Overlays, Page, PageProps, install_crash_page, install_keys, show_crash_page};
 pub use side::{LogOut, Side};
 pub use start::NewSession;

@@ -25,7 +25,7 @@ const TESTS: &str = "portcullis-tests";
 const WIRED: &str = "portcullis-wired";
 
 /// Our own crates that each of ours may import in what it ships.
-const DIRECTION: [(&str, &[&str]); 12] = [
+const DIRECTION: [(&str, &[&str]); 13] = [
     (PROTOCOL, &[]),
     ("portcullis-acp", &[PROTOCOL]),
     ("portcullis-agent", &[PROTOCOL]),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, VARY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{Method, StatusCode};
@@ -47,12 +47,14 @@ impl Site {
         }
     }
 
-    /// Files of the client; every other path is the page itself.
+    /// Files of the client; every other path is the page itself. Where a file lies beside one that `cargo xtask dist`
+    /// compressed (`.br`, `.gz`), a browser that can read it gets that one.
     pub(crate) fn router(&self) -> Router {
         match &self.root {
             Some(root) => {
-                let page = ServeFile::new(root.join("index.html"));
-                Router::new().fallback_service(ServeDir::new(root).fallback(page))
+                let page = ServeFile::new(root.join("index.html")).precompressed_br().precompressed_gzip();
+                let files = ServeDir::new(root).precompressed_br().precompressed_gzip();
+                Router::new().fallback_service(files.fallback(page))
             }
             None => Router::new().fallback(not_built),
         }
@@ -116,6 +118,8 @@ pub(super) async fn harden(State(app): State<Shared>, request: Request, next: Ne
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     if !is_api {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+        // One address has several encodings, whichever of them this is.
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
     }
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -77,6 +77,49 @@ async fn without_a_built_client_the_page_says_how_to_build_it() {
 }
 
 #[tokio::test]
+async fn a_browser_gets_the_smallest_file_it_can_read_under_the_same_headers() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("dist");
+    std::fs::create_dir(&root).unwrap();
+    let wasm = "app-0123456789abcdef_bg.wasm";
+    for (name, content) in [
+        ("index.html", "<!doctype html>plain"),
+        ("index.html.br", "page in brotli"),
+        (wasm, "plain"),
+        ("app-0123456789abcdef_bg.wasm.br", "brotli"),
+        ("app-0123456789abcdef_bg.wasm.gz", "gzip"),
+        ("boot.js", "plain"),
+    ] {
+        std::fs::write(root.join(name), content).unwrap();
+    }
+    let mut config = config(dir.path());
+    config.web_root = Some(root);
+    let ingress = start(config).await.unwrap();
+    let base = format!("http://{}", ingress.local_addr());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let get = async |path: &str, accepts: &'static str| {
+        let request = client.get(format!("{base}/{path}")).header("accept-encoding", accepts);
+        let answer = request.send().await.unwrap();
+        let header = |name| answer.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+        let (encoding, cache) = (header("content-encoding"), header("cache-control"));
+        assert_eq!(header("vary"), "accept-encoding", "{path} for {accepts}");
+        let kind = header("content-type");
+        (encoding, cache.contains("immutable"), kind, answer.text().await.unwrap())
+    };
+    let told =
+        |encoding: &str, kept, kind: &str, body: &str| (encoding.into(), kept, kind.into(), body.into());
+
+    let kind = "application/wasm";
+    assert_eq!(get(wasm, "gzip, deflate, br, zstd").await, told("br", true, kind, "brotli"));
+    assert_eq!(get(wasm, "gzip").await, told("gzip", true, kind, "gzip"));
+    assert_eq!(get(wasm, "gzip;q=0, br;q=0").await, told("", true, kind, "plain"));
+    assert_eq!(get("boot.js", "br, gzip").await, told("", false, "text/javascript", "plain"));
+    assert_eq!(get("sessions/abc", "br").await, told("br", false, "text/html", "page in brotli"));
+    assert_eq!(get("sessions/abc", "gzip").await, told("", false, "text/html", "<!doctype html>plain"));
+    ingress.shutdown().await;
+}
+
+#[tokio::test]
 async fn serves_the_client_under_a_policy_that_runs_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("dist");

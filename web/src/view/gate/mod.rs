@@ -29,6 +29,7 @@ pub(crate) use exact::ExactView;
 pub(crate) use offers::Offers;
 pub(crate) use options::Options;
 pub use panel::Gate;
+pub(crate) use panel::gate_later;
 pub(crate) use plan::PlanForm;
 pub(crate) use questions::{Answer, QuestionForm, texts};
 pub(crate) use reading::Reading;

@@ -3,7 +3,13 @@ use leptos::prelude::*;
 use super::{Card, Strip};
 use crate::state::app::App;
 use crate::state::desk::{AskEntry, Desk};
+use crate::view::later::later;
 use crate::words::gate as words;
+
+later! {
+    /// The gate with everything that belongs to it.
+    gate: fn gate_later() { view! { <Gate/> }.into_any() }
+}
 
 /// All requests of the open session: a strip to reach each, and the chosen one.
 #[component]

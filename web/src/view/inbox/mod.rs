@@ -5,5 +5,6 @@ mod row;
 mod waiting;
 
 pub use page::Inbox;
+pub(crate) use page::inbox_later;
 pub(crate) use row::{Answered, Row};
 pub(crate) use waiting::{Asked, Board, use_board};

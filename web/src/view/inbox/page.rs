@@ -7,7 +7,13 @@ use crate::state::app::App;
 use crate::state::command::Command;
 use crate::state::route::Route;
 use crate::view::gate::Card;
+use crate::view::later::later;
 use crate::words::{gate, inbox as words};
+
+later! {
+    /// What waits over all sessions.
+    inbox: fn inbox_later() { view! { <Inbox/> }.into_any() }
+}
 
 /// The gate for all sessions at once. The focus goes nowhere by itself; after an answer the next request is offered.
 #[component]
@@ -118,7 +124,8 @@ fn Others(board: Board) -> impl IntoView {
     };
     let key = |asked: &Asked| (asked.key.clone(), asked.entry.ask.digest.clone());
     let app = App::here();
-    let pending = move |id: &SessionId| app.info(id).map_or(0, |info| usize::try_from(info.pending_count).unwrap_or(0));
+    let pending =
+        move |id: &SessionId| app.info(id).map_or(0, |info| usize::try_from(info.pending_count).unwrap_or(0));
     view! {
         <section class="inbox-list" aria-label=words::also_waiting() hidden=move || others().is_empty()>
             <h2>{words::also_waiting()}</h2>

@@ -7,6 +7,20 @@ use super::blocks;
 use crate::text::markdown::{self, Block};
 use crate::text::seal::Seal;
 use crate::text::words;
+use crate::view::later::later;
+use crate::words::tool as said_words;
+
+later! {
+    /// Markdown. Until its code is here the text stands as it was said.
+    rich: fn said_later(said: Memo<(String, bool)>) { view! { <Prose said/> }.into_any() }
+}
+
+/// A text as it was said, within the same bound.
+pub(crate) fn as_said(said: Memo<(String, bool)>) -> AnyView {
+    let text =
+        move || said.with(|(text, _)| text[..text.floor_char_boundary(RENDER_TEXT_BYTES_MAX)].to_owned());
+    view! { <div class="prose prose-plain">{text}</div> }.into_any()
+}
 
 /// A text that may still grow. Blocks before the last are drawn once; only the tail is drawn with every frame.
 #[component]
@@ -37,7 +51,7 @@ pub(crate) fn Prose(said: Memo<(String, bool)>) -> impl IntoView {
             <For each=move || pieces.get() key=|(at, _)| *at children=|(_, piece)| blocks(&piece)/>
             {move || tail.with(|tail| blocks(tail))}
             <button class="link" hidden=move || left() == 0 on:click=move |_| limit.update(|limit| *limit += RENDER_TEXT_BYTES_MAX)>
-                "Show more (" {move || words::bytes(left())} ")"
+                {move || said_words::show_more(words::bytes(left()))}
             </button>
         </div>
     }

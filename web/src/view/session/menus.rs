@@ -38,7 +38,8 @@ pub(crate) fn ModelMenu() -> impl IntoView {
     let names = move || {
         let mut choices: Vec<(String, String)> = app.offers.with(|offers| {
             let offers = offers.models.iter().filter(|_| speaks());
-            let named = |name: &str, value: &str| if name.is_empty() { literal(value) } else { literal(name) };
+            let named =
+                |name: &str, value: &str| if name.is_empty() { literal(value) } else { literal(name) };
             offers.map(|one| (one.value.clone(), named(&one.name, &one.value))).collect()
         });
         if let Some(current) = current.get()
@@ -66,11 +67,15 @@ fn Menu(
     let choices = Memo::new(move |_| choices.get());
     let chosen = move || current.get().unwrap_or_default();
     let options = move || {
-        choices.get().into_iter().map(|(value, name)| {
-            let at = value.clone();
-            let selected = move || current.with(|current| current.as_ref() == Some(&at));
-            view! { <option value=value prop:selected=selected>{name}</option> }
-        }).collect_view()
+        choices
+            .get()
+            .into_iter()
+            .map(|(value, name)| {
+                let at = value.clone();
+                let selected = move || current.with(|current| current.as_ref() == Some(&at));
+                view! { <option value=value prop:selected=selected>{name}</option> }
+            })
+            .collect_view()
     };
     let change = move |event: leptos::ev::Targeted<leptos::ev::Event, web_sys::HtmlSelectElement>| {
         let wanted = event.target().value();
@@ -92,10 +97,8 @@ pub(crate) fn Usage() -> impl IntoView {
         facts.with(|facts| {
             let (input, output) = (facts.input_tokens.unwrap_or(0), facts.output_tokens.unwrap_or(0));
             let percent = facts.context_window.filter(|size| *size > 0).map(|size| input * 100 / size);
-            let parts = [
-                percent.filter(|_| input > 0).map(words::context),
-                facts.total_cost_usd.map(numbers::money),
-            ];
+            let parts =
+                [percent.filter(|_| input > 0).map(words::context), facts.total_cost_usd.map(numbers::money)];
             let tokens = (input + output > 0).then(|| words::tokens(short(input), short(output)));
             (parts.into_iter().flatten().collect::<Vec<_>>().join(" · "), tokens.unwrap_or_default())
         })

@@ -3,19 +3,25 @@ use portcullis_protocol::id::SessionId;
 
 use super::{Composer, Facts, Head, Queue, Transcript};
 use crate::state::app::App;
-use crate::view::gate::Gate;
+use crate::view::gate::gate_later;
+use crate::view::later::later;
+
+later! {
+    /// Everything about one session.
+    session: fn session_later(id: SessionId) { view! { <SessionPlace id/> }.into_any() }
+}
 
 /// Everything about one session.
 #[component]
-pub(crate) fn SessionPlace(id: SessionId) -> impl IntoView {
+fn SessionPlace(id: SessionId) -> impl IntoView {
     let app = App::here();
     let asks = Memo::new(move |_| app.session.asks.with(|asks| !asks.is_empty()));
     view! {
         <div class="session">
             <Head/>
             <Transcript/>
-            <aside class="rail" aria-label="What waits for you" data-waits=move || if asks.get() { "yes" } else { "no" }>
-                {move || if asks.get() { view! { <Gate/> }.into_any() } else { view! { <Facts/> }.into_any() }}
+            <aside class="rail" aria-label=crate::words::session::waits_here() data-waits=move || if asks.get() { "yes" } else { "no" }>
+                {move || if asks.get() { gate_later::view_or_word() } else { view! { <Facts/> }.into_any() }}
             </aside>
             <footer class="foot">
                 <Queue/>

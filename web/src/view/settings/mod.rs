@@ -19,4 +19,5 @@ pub(crate) use devices::Devices;
 pub(crate) use roles::Roles;
 pub(crate) use rules::Rules;
 pub use settings_page::Settings;
+pub(crate) use settings_page::settings_later;
 pub(crate) use this_page::ThisPage;

@@ -2,8 +2,14 @@ use leptos::prelude::*;
 
 use super::{About, Decisions, Devices, Rules, ThisPage};
 use crate::state::route::Route;
+use crate::view::later::later;
 use crate::view::shell::PlaceLink;
 use crate::words::{settings as words, start};
+
+later! {
+    /// The settings.
+    rest: fn settings_later() { view! { <Settings/> }.into_any() }
+}
 
 /// All settings, one below the other.
 #[component]

@@ -1,16 +1,16 @@
 use leptos::prelude::*;
 use portcullis_protocol::session::LinkView;
 
-use super::{Announcer, Bar, Overlays, install_keys};
+use super::{Announcer, Bar, install_keys, overlays_later};
 use crate::state::app::App;
 use crate::state::exact::literal;
 use crate::state::route::Route;
 use crate::state::session::SessionSignals;
-use crate::view::inbox::Inbox;
-use crate::view::session::SessionPlace;
-use crate::view::settings::Settings;
+use crate::view::inbox::inbox_later;
+use crate::view::session::session_later;
+use crate::view::settings::settings_later;
 use crate::view::side::Side;
-use crate::view::start::{Home, NewSession};
+use crate::view::start::{Home, new_later};
 
 /// Sessions at the side, and the place the address names.
 #[component]
@@ -26,14 +26,14 @@ pub(crate) fn Frame() -> impl IntoView {
             <Side/>
             <Bar/>
             {move || match (place.get(), session.get()) {
-                ("session", Some(id)) => view! { <SessionPlace id/> }.into_any(),
-                ("new", _) => view! { <NewSession/> }.into_any(),
-                ("inbox", _) => view! { <Inbox/> }.into_any(),
-                ("settings", _) => view! { <Settings/> }.into_any(),
+                ("session", Some(id)) => session_later::view_or_word(id),
+                ("new", _) => new_later::view_or_word(),
+                ("inbox", _) => inbox_later::view_or_word(),
+                ("settings", _) => settings_later::view_or_word(),
                 _ => view! { <Home/> }.into_any(),
             }}
             <Announcer/>
-            <Overlays/>
+            {overlays_later::view(|_| ().into_any())}
         </div>
     }
 }

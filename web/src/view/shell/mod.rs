@@ -21,5 +21,6 @@ pub(crate) use frame::Frame;
 pub use keys::install_keys;
 pub(crate) use link_state::{LinkMark, wire};
 pub use overlays::Overlays;
+pub(crate) use overlays::overlays_later;
 pub use page::{Page, PageProps};
 pub(crate) use place_link::PlaceLink;

@@ -11,12 +11,18 @@ use crate::state::command::Command;
 use crate::state::palette;
 use crate::state::route::Route;
 use crate::text::words as numbers;
+use crate::view::later::later;
 use crate::words::keys as words;
 
 /// What opens the list of keys.
 pub(super) const OPEN_KEYS: &str = "[data-testid=open-keys]";
 /// What opens everything by name.
 pub(super) const OPEN_PALETTE: &str = "[data-testid=open-palette]";
+
+later! {
+    /// Both dialogs.
+    rest: fn overlays_later() { view! { <Overlays/> }.into_any() }
+}
 
 /// Both dialogs.
 #[component]
@@ -56,7 +62,7 @@ fn Keys() -> impl IntoView {
         <dialog class="keys" data-testid="keys" aria-labelledby="keys-title" node_ref=dialog>
             <form method="dialog">
                 <h2 id="keys-title">{words::title()}</h2>
-                <dl>{rows.to_vec()}</dl>
+                <dl>{rows.into_iter().collect_view()}</dl>
                 <button class="button">{words::close()}</button>
             </form>
         </dialog>
@@ -115,7 +121,7 @@ fn entries(app: App) -> Vec<Entry> {
         all.push(Entry::Press("[data-testid=search-open]", words::search()));
         all.push(Entry::Interrupt);
     }
-    all.push(Entry::Press("[data-testid=open-settings]", words::settings()));
+    all.push(go(Route::Settings, words::settings()));
     all.push(Entry::Press(OPEN_KEYS, words::title()));
     let there = |entry: &Entry| match entry {
         Entry::Press(selector, _) => document().query_selector(selector).ok().flatten().is_some(),
@@ -134,7 +140,8 @@ fn entries(app: App) -> Vec<Entry> {
 fn Palette() -> impl IntoView {
     let app = App::here();
     let (dialog, input) = (NodeRef::<Dialog>::new(), NodeRef::<Input>::new());
-    let (typed, active, opened) = (RwSignal::new(String::new()), RwSignal::new(0_usize), RwSignal::new(false));
+    let (typed, active, opened) =
+        (RwSignal::new(String::new()), RwSignal::new(0_usize), RwSignal::new(false));
     let fitting = Memo::new(move |_| {
         if !opened.get() {
             return Vec::new();

@@ -7,7 +7,7 @@ use crate::state::command::Command;
 use crate::state::groups::{self, Group};
 use crate::state::route::Route;
 use crate::view::shell::{CopyLine, LinkMark, PlaceLink};
-use crate::words::side as words;
+use crate::words::{inbox, side as words};
 
 const LISTED: [Group; 3] = [Group::Waiting, Group::Running, Group::Idle];
 
@@ -17,7 +17,6 @@ pub fn Side() -> impl IntoView {
     let app = App::here();
     let filter = RwSignal::new(String::new());
     let sessions = Memo::new(move |_| app.sessions());
-    let waiting = move || sessions.with(|all| all.iter().map(|one| one.pending_count).sum::<u32>());
     let loaded = move || app.lists.loaded.get();
     let none = move || loaded() && sessions.with(Vec::is_empty);
     let nothing_fits = move || {
@@ -28,6 +27,7 @@ pub fn Side() -> impl IntoView {
         };
         !none() && loaded() && LISTED.into_iter().all(fits)
     };
+    let waiting = move || sessions.with(|all| all.iter().map(|one| one.pending_count).sum::<u32>());
     let new = move |_| app.send(Command::Go(Route::New));
     view! {
         <nav class="side" aria-label=words::sessions()>
@@ -37,10 +37,11 @@ pub fn Side() -> impl IntoView {
                     {words::new_session()}
                 </button>
             </header>
-            <WaitingDevices/>
-            <PlaceLink route=Route::Inbox class="inbox-link" name="inbox-link">
-                {words::inbox()} <data class="row-count" hidden=move || waiting() == 0>{waiting}</data>
+            <PlaceLink route=Route::Inbox class="row side-inbox" name="inbox-link">
+                <span class="row-title">{inbox::title()}</span>
+                <span class="row-count" hidden=move || waiting() == 0>{waiting} <span class="unseen">{inbox::waiting()}</span></span>
             </PlaceLink>
+            <WaitingDevices/>
             <input class="field side-filter" type="search" data-testid="session-filter" aria-label=words::search()
                 placeholder=words::search() prop:value=filter enterkeyhint="search"
                 on:input:target=move |event| filter.set(event.target().value())

@@ -9,6 +9,7 @@ use crate::state::command::Command;
 use crate::state::exact::literal;
 use crate::state::groups::recent;
 use crate::state::route::Route;
+use crate::view::later::later;
 use crate::view::session::{PromptField, use_draft};
 use crate::view::shell::{PlaceLink, focus};
 use crate::words::start as words;
@@ -45,6 +46,11 @@ impl Wanted {
             prompt: Some(prompt),
         }
     }
+}
+
+later! {
+    /// The form that starts a session.
+    rest: fn new_later() { view! { <NewSession/> }.into_any() }
 }
 
 /// A new session: the first prompt, where it runs, and only if wanted with what.

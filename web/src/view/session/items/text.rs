@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 use portcullis_protocol::session::transcript::{Item, ItemBody};
 
-use crate::view::markdown::Prose;
+use crate::view::markdown::{as_said, said_later};
 
 /// What the agent said.
 #[component]
@@ -16,5 +16,5 @@ pub(crate) fn TextView(item: ArcRwSignal<Item>) -> impl IntoView {
             | ItemBody::TurnEnd(_) => (String::new(), false),
         })
     });
-    view! { <Prose said/> }
+    said_later::view(said, move |_| as_said(said))
 }
