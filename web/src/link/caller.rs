@@ -117,10 +117,13 @@ pub(super) fn permission() -> Notifying {
     if js_sys::Reflect::get(&browser::window(), &"Notification".into()).is_ok_and(|one| one.is_undefined()) {
         return Notifying::Missing;
     }
-    match Notification::permission() {
-        NotificationPermission::Granted => Notifying::Granted,
-        NotificationPermission::Denied => Notifying::Denied,
-        _ => Notifying::Unasked,
+    let permission = Notification::permission();
+    if permission == NotificationPermission::Granted {
+        Notifying::Granted
+    } else if permission == NotificationPermission::Denied {
+        Notifying::Denied
+    } else {
+        Notifying::Unasked
     }
 }
 
