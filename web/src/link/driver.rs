@@ -155,12 +155,7 @@ impl Drive for Driver {
 
 impl Driver {
     /// Opens `id`: paints what is there, restores what was not delivered, connects.
-    pub(super) fn start(
-        id: SessionId,
-        surface: Surface,
-        shared: Shared,
-        stirred: Box<dyn Fn()>,
-    ) -> Rc<Self> {
+    pub(super) fn start(id: SessionId, surface: Surface, shared: Shared, stirred: Box<dyn Fn()>) -> Rc<Self> {
         let Shared { app, tokens, vault, channel, drafts } = shared;
         let place = Place { device: tokens.device().clone(), session: id.clone() };
         let courier = Courier::new(place, Rc::clone(&tokens), vault, Rc::clone(&channel));

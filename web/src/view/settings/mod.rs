@@ -18,6 +18,6 @@ pub(crate) use device_row::DeviceRow;
 pub(crate) use devices::Devices;
 pub(crate) use roles::Roles;
 pub(crate) use rules::Rules;
-pub(crate) use settings_page::settings_later;
 pub use settings_page::Settings;
+pub(crate) use settings_page::settings_later;
 pub(crate) use this_page::ThisPage;

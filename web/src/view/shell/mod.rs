@@ -20,6 +20,7 @@ pub(crate) use element::{focus, moment, told, watch_size};
 pub(crate) use frame::Frame;
 pub use keys::install_keys;
 pub(crate) use link_state::{LinkMark, wire};
+pub use overlays::Overlays;
 pub(crate) use overlays::overlays_later;
 pub use page::{Page, PageProps};
 pub(crate) use place_link::PlaceLink;
