@@ -38,8 +38,9 @@ fn rows(app: App) -> Vec<(&'static str, String)> {
         said::context_share(words::short_number(used), used.saturating_mul(100) / window.max(1))
     };
     let context = facts.input_tokens.zip(facts.context_window).map(|(used, window)| share(used, window));
+    // The bridge counts on over every process of the session; an agent begins anew.
     let cost =
-        facts.total_cost_usd.or(state.total_cost_usd).or(info.as_ref().and_then(|info| info.total_cost_usd));
+        state.total_cost_usd.or(facts.total_cost_usd).or(info.as_ref().and_then(|info| info.total_cost_usd));
     let directory = facts.directory.or(state.directory).or(info.as_ref().map(|info| info.directory.clone()));
     let all = [
         (said::machine(), environment.map(|one| one.machine_name)),

@@ -92,13 +92,18 @@ fn Menu(
 /// Context used, tokens of the last turn, and money, as far as the agent said.
 #[component]
 pub(crate) fn Usage() -> impl IntoView {
-    let facts = App::here().session.facts;
+    let (facts, worker) = (App::here().session.facts, App::here().session.worker);
     let said = Memo::new(move |_| {
+        // The bridge counts on over every process of the session; an agent begins anew.
+        let counted =
+            worker.with(|worker| worker.worker_state.as_ref().and_then(|state| state.total_cost_usd));
         facts.with(|facts| {
             let (input, output) = (facts.input_tokens.unwrap_or(0), facts.output_tokens.unwrap_or(0));
             let percent = facts.context_window.filter(|size| *size > 0).map(|size| input * 100 / size);
-            let parts =
-                [percent.filter(|_| input > 0).map(words::context), facts.total_cost_usd.map(numbers::money)];
+            let parts = [
+                percent.filter(|_| input > 0).map(words::context),
+                counted.or(facts.total_cost_usd).map(numbers::money),
+            ];
             let tokens = (input + output > 0).then(|| words::tokens(short(input), short(output)));
             (parts.into_iter().flatten().collect::<Vec<_>>().join(" · "), tokens.unwrap_or_default())
         })

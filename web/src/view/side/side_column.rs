@@ -37,9 +37,9 @@ pub fn Side() -> impl IntoView {
                     {words::new_session()}
                 </button>
             </header>
-            <PlaceLink route=Route::Inbox class="row side-inbox" name="inbox-link">
-                <span class="row-title">{inbox::title()}</span>
-                <span class="row-count" hidden=move || waiting() == 0>{waiting} <span class="unseen">{inbox::waiting()}</span></span>
+            <PlaceLink route=Route::Inbox class="side-inbox" name="inbox-link">
+                <span>{inbox::title()}</span>
+                <span class="side-inbox-count" hidden=move || waiting() == 0>{waiting} <span class="unseen">{inbox::waiting()}</span></span>
             </PlaceLink>
             <WaitingDevices/>
             <input class="field side-filter" type="search" data-testid="session-filter" aria-label=words::search()
