@@ -344,7 +344,11 @@ mod tests {
         fn append(&self, entries: &[Entry]) -> Vec<Entry> {
             let (mut spool, mut kept) = (self.open(), Vec::new());
             for entry in entries {
-                spool.append(entry, |facts| Ok(kept.extend_from_slice(facts))).unwrap();
+                let keep = |facts: &[Entry]| {
+                    kept.extend_from_slice(facts);
+                    Ok(())
+                };
+                spool.append(entry, keep).unwrap();
             }
             kept
         }
