@@ -371,9 +371,9 @@ mod tests {
     fn of_states_that_wait_only_the_newest_is_said() {
         let state = |title: &str| WorkerState { title: Some(title.into()), ..WorkerState::default() };
         let titles = |lane: &LaneQueue| -> Vec<Option<String>> {
-            let title = |queued: &Queued| match &queued.item {
-                WorkerItem::State { state, .. } => state.title.clone(),
-                other => panic!("{other:?}"),
+            let title = |queued: &Queued| {
+                let WorkerItem::State { state, .. } = &queued.item else { panic!("{:?}", queued.item) };
+                state.title.clone()
             };
             lane.items.iter().map(title).collect()
         };

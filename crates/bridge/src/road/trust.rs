@@ -62,6 +62,7 @@ fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'sta
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library names new faults as it learns of them")]
 fn in_words(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(certificate) => of_certificate(certificate),

@@ -98,7 +98,7 @@ async fn after_a_restart_the_session_has_the_same_tree_with_what_was_in_it() {
     let (again, is_new) = scene.take_at(&scene.repo()).await.unwrap();
     assert_eq!((again, is_new), (tree.clone(), false));
     assert!(tree.root().join("new.txt").exists());
-    assert_eq!(Worktree::sessions(&scene.state()), [scene.session.clone()]);
+    assert_eq!(Worktree::sessions(&scene.state()), std::slice::from_ref(&scene.session));
 }
 
 #[tokio::test]
