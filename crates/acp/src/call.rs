@@ -102,9 +102,9 @@ impl Call {
     /// The paths it names, in the input's own fields, in its diffs and as its places.
     pub(crate) fn paths(&self) -> Vec<String> {
         let places = self.locations.iter().map(|location| location.path.display().to_string());
-        let diffs = self.content.iter().filter_map(|content| match content {
-            ToolCallContent::Diff(diff) => Some(diff.path.display().to_string()),
-            _ => None,
+        let diffs = self.content.iter().filter_map(|content| {
+            let ToolCallContent::Diff(diff) = content else { return None };
+            Some(diff.path.display().to_string())
         });
         self.input_text(&["file_path", "path", "abs_path", "absolute_path", "filePath"])
             .map(str::to_owned)

@@ -66,6 +66,7 @@ fn shape(call: &Call) -> (String, Vec<(&'static str, Value)>) {
         ToolKind::Move => generic("Move"),
         ToolKind::Think => generic("Think"),
         ToolKind::SwitchMode => generic("SwitchMode"),
+        ToolKind::Other => generic("Tool"),
         _ => generic("Tool"),
     }
 }
@@ -120,7 +121,7 @@ pub(crate) fn command(call: &Call) -> Option<String> {
             let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
             words.filter(|words| !words.is_empty()).map(|words| quoted(&words))
         }
-        _ => None,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
     }
 }
 
@@ -192,13 +193,13 @@ fn told(call: &Call, outside: &dyn Outside) -> (String, Vec<Value>, Option<Termi
     let (mut text, mut blocks, mut terminal) = (String::new(), Vec::new(), None);
     for content in &call.content {
         let said = match content {
-            ToolCallContent::Content(content) => match &content.content {
-                ContentBlock::Image(image) => {
+            ToolCallContent::Content(content) => {
+                if let ContentBlock::Image(image) = &content.content {
                     blocks.push(picture(&image.mime_type, &image.data));
                     continue;
                 }
-                other => words(other),
-            },
+                words(&content.content)
+            }
             ToolCallContent::Diff(diff) => format!("{} was changed.", diff.path.display()),
             ToolCallContent::Terminal(place) => {
                 let seen = outside.terminal(&place.terminal_id.0).unwrap_or_default();
@@ -273,9 +274,9 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> String {
 }
 
 fn diffs(call: &Call) -> impl Iterator<Item = &Diff> {
-    call.content.iter().filter_map(|content| match content {
-        ToolCallContent::Diff(diff) => Some(diff),
-        _ => None,
+    call.content.iter().filter_map(|content| {
+        let ToolCallContent::Diff(diff) = content else { return None };
+        Some(diff)
     })
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn blocks(content: &Value, takes: &PromptCapabilities) -> (Vec<Conten
                 }
             }
         }
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {}
     }
     (blocks, left_out)
 }

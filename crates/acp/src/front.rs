@@ -147,7 +147,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Front<R, W> {
                         let how = agent.how_it_ended(&why).await;
                         self.machine.handle_gone(&how);
                     }
-                    event => self.handle(event),
+                    event @ (LinkEvent::Notice { .. } | LinkEvent::Asked { .. } | LinkEvent::Reply { .. }) => {
+                        self.handle(event);
+                    }
                 },
                 // Its pipes may be held open by what it left behind.
                 () = agent.outlived(), if !is_closed => {

@@ -157,7 +157,10 @@ async fn foreign_an_interrupt_ends_what_is_said_and_withdraws_what_waits() -> Re
     ensure!(!scene.stage.project()?.join("late.txt").exists());
     scene.api.then(Reply::new().text("still here"));
     talk.turn(3, "are you there?").await?;
-    ensure!(answers(&talk.log().await?).contains("still here"), "{}", talk.story().await);
+    let log = talk.log().await?;
+    ensure!(answers(&log).contains("still here"), "{}", talk.story().await);
+    let given_up = log.iter().any(|event| event.to_string().contains("did not end its turn"));
+    ensure!(!given_up, "{}", talk.story().await);
     Ok(())
 }
 

@@ -59,7 +59,7 @@ impl AgentError {
             Value::Object(fields) => ["details", "message", "error"]
                 .iter()
                 .find_map(|key| Some(fields.get(*key)?.as_str()?.to_owned())),
-            _ => None,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
         });
         match detail {
             Some(detail) if detail != self.message => format!("{}: {detail}", self.message),

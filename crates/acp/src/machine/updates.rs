@@ -74,6 +74,9 @@ impl Machine {
                 self.tell_call(&id, false);
             }
             SessionUpdate::Plan(plan) => self.take_plan(&plan),
+            SessionUpdate::Notice(_)
+            | SessionUpdate::CompactionUpdate(_)
+            | SessionUpdate::CompactionSummaryChunk(_) => self.pass_on("acp_update", params),
             _ => self.pass_on("acp_update", params),
         }
     }
@@ -239,6 +242,7 @@ impl Machine {
             let status = match entry.status {
                 PlanEntryStatus::InProgress => "in_progress",
                 PlanEntryStatus::Completed => "completed",
+                PlanEntryStatus::Pending => "pending",
                 _ => "pending",
             };
             json!({"content": entry.content, "status": status, "activeForm": entry.content, "priority": entry.priority})

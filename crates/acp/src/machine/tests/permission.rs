@@ -210,7 +210,7 @@ fn reading_is_no_question_and_another_session_is_none_of_ours() {
     let mut stage = stage_in("plan");
     let read = Job::Read { path: PathBuf::from("/p/a"), line: None, limit: None };
     stage.wants(read.clone());
-    assert_eq!(stage.served, [read.clone()]);
+    assert_eq!(stage.served, std::slice::from_ref(&read));
     stage.asks(Asked::Job(crate::serve::Prepared { session_id: "other".into(), job: read }));
     assert!(stage.answers.last().unwrap().1.is_err());
     assert_eq!(stage.served.len(), 1);
