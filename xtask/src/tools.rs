@@ -15,6 +15,8 @@ use crate::group::{self, Interrupt};
 
 /// 0.22 wants a newer Rust than the workspace.
 const TRUNK_VERSION: &str = "0.21.14";
+/// Has to fit the version of `wasm_split_helpers` in the lock file.
+const WASM_SPLIT_VERSION: &str = "0.2.4";
 /// The npm package that carries `wasm-opt`.
 const BINARYEN_VERSION: &str = "132.0.0";
 /// The official browser client that a test holds a session with.
@@ -37,6 +39,7 @@ struct CargoTool<'a> {
     /// The name of its folder in the cache, and of its first program.
     name: &'a str,
     programs: &'a [&'a str],
+    features: &'a [&'a str],
     locked: bool,
 }
 
@@ -94,6 +97,7 @@ impl<'a> Tools<'a> {
             version: TRUNK_VERSION,
             name: "trunk",
             programs: &["trunk"],
+            features: &[],
             locked: true,
         })
     }
@@ -106,8 +110,21 @@ impl<'a> Tools<'a> {
             version: &version,
             name: "wasm-bindgen",
             programs: &["wasm-bindgen", "wasm-bindgen-test-runner"],
+            features: &[],
             // Its own lock file names versions that were withdrawn from the registry.
             locked: false,
+        })
+    }
+
+    /// The folder of what cuts a module into pieces.
+    pub(crate) fn wasm_split(&self) -> Result<PathBuf> {
+        self.ensure_cargo_tool(&CargoTool {
+            package: "wasm_split_cli_support",
+            version: WASM_SPLIT_VERSION,
+            name: "wasm-split",
+            programs: &["wasm-split-cli"],
+            features: &["build-binary"],
+            locked: true,
         })
     }
 
@@ -207,6 +224,9 @@ fn install_command(tool: &CargoTool<'_>, staging: &Path, build: &Path) -> Result
     for program in tool.programs {
         command.args(["--bin", program]);
     }
+    if !tool.features.is_empty() {
+        command.arg("--features").arg(tool.features.join(","));
+    }
     if tool.locked {
         command.arg("--locked");
     }
@@ -270,7 +290,14 @@ mod tests {
 
     #[test]
     fn wasm_bindgen_is_built_without_its_lock_file_and_trunk_with_it() {
-        let tool = |locked| CargoTool { package: "p", version: "1.2.3", name: "p", programs: &["p"], locked };
+        let tool = |locked| CargoTool {
+            package: "p",
+            version: "1.2.3",
+            name: "p",
+            programs: &["p"],
+            features: &[],
+            locked,
+        };
         let arguments = |locked| {
             let command = install_command(&tool(locked), Path::new("staging"), Path::new("build")).unwrap();
             command.get_args().map(|a| a.to_string_lossy().into_owned()).collect::<Vec<_>>()

@@ -158,7 +158,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Front<R, W> {
                         }
                         self.handle(event);
                     }
-                    let how = agent.how_it_ended("it ended").await;
+                    let how = agent.how_it_ended("").await;
                     self.machine.handle_gone(&how);
                 }
                 () = deadline => self.machine.handle_time(),
@@ -320,11 +320,14 @@ impl AgentChild {
         let how = match self.status.map(|status| (status.code(), status.signal())) {
             Some((Some(code), _)) => format!("exit code {code}"),
             Some((None, Some(signal))) => format!("ended by signal {signal}"),
-            _ => why.to_owned(),
+            _ => "it closed its output".to_owned(),
         };
+        let how = if why.is_empty() { how } else { format!("{why}; {how}") };
         let tail = self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let tail = String::from_utf8_lossy(&tail).into_owned();
-        let last = tail.lines().rev().map(str::trim).find(|line| !line.is_empty());
+        // Interpreters say what happened and then who they are.
+        let said = || tail.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+        let last = said().find(|line| line.contains("rror")).or_else(|| said().next());
         let last = last.map(|line| format!(": {}", crate::card::cut(line, 500))).unwrap_or_default();
         format!("the ACP agent is gone ({how}){last}")
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use agent_client_protocol::v1::{ConnectionTo, Responder};
-use agent_client_protocol::{Agent, Client, Error, Lines, UntypedMessage};
+use agent_client_protocol::{Agent, Client, Error, Lines, UntypedMessage, is_incoming_transport_closed};
 use futures_util::{Sink, Stream, sink, stream};
 use portcullis_protocol::limits::EVENT_BYTES_MAX;
 use portcullis_protocol::wire::framing::{Line, LineFramer};
@@ -90,6 +90,10 @@ impl Link {
         let events = self.events.clone();
         self.unsent.count.fetch_add(1, Ordering::Relaxed);
         let sent = self.connection.send_request(message).on_receiving_result(async move |result| {
+            // That the agent is gone is an event of its own.
+            if result.as_ref().is_err_and(is_incoming_transport_closed) {
+                return Ok(());
+            }
             let reply = result.map_err(|error| AgentError {
                 code: error.code.into(),
                 message: error.message,
@@ -163,7 +167,7 @@ async fn converse(
         })
         .await;
     let why = match connected {
-        Ok(()) => "it closed its output".to_owned(),
+        Ok(()) => String::new(),
         Err(error) => {
             error.data.as_ref().and_then(Value::as_str).map_or(error.message.clone(), str::to_owned)
         }

@@ -20,7 +20,7 @@ pub(crate) struct TerminalExit {
 }
 
 /// The front's only sources of time, randomness and other processes' words.
-pub(crate) trait Outside: Debug + Send {
+pub(crate) trait Outside: Debug + Send + Sync {
     /// Milliseconds since the Unix epoch.
     fn unix_ms(&self) -> u64;
 

@@ -52,7 +52,10 @@ impl Scribe {
             line.extend(fields);
         }
         line.insert("uuid".to_owned(), json!(uuid));
-        line.insert("session_id".to_owned(), json!(self.session_id));
+        // Before there is a session nothing names one: an empty name would be remembered.
+        if !self.session_id.is_empty() {
+            line.insert("session_id".to_owned(), json!(self.session_id));
+        }
         Value::Object(line).to_string()
     }
 
@@ -222,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_chunk_of_any_size_is_told_whole_in_pieces() {
-        let text = "ä".repeat(DELTA_BYTES_MAX);
+        let text = format!("x{}", "ä".repeat(DELTA_BYTES_MAX));
         let pieces = pieces(&text);
         assert!(pieces.len() == 3 && pieces.iter().all(|piece| piece.len() <= DELTA_BYTES_MAX));
         assert_eq!(pieces.concat(), text);

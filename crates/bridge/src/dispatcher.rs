@@ -27,6 +27,8 @@ use crate::work;
 
 /// Pause before asking again when there is work and no room for it.
 const FULL_PAUSE: Duration = Duration::from_secs(5);
+/// An ingress that has nothing and does not wait, or work that cannot be taken, is asked for at most this often.
+const AGAIN_PAUSE: Duration = Duration::from_millis(500);
 /// Longest time for goodbyes.
 pub(crate) const GOODBYE_TIME: Duration = Duration::from_secs(5);
 /// Waiting sessions that are remembered as told: a queue this long is told nothing new.
@@ -105,10 +107,7 @@ pub async fn run(
     };
     let mut orders = dispatcher.orders.clone();
     tokio::select! {
-        () = async {
-            dispatcher.ask_back().await;
-            dispatcher.sweep().await;
-        } => {}
+        () = dispatcher.ask_back() => {}
         () = told_to_end(&mut orders) => {}
     }
     let served = dispatcher.serve().await;
@@ -189,6 +188,16 @@ fn give_up_in_time(config: &BridgeConfig, backoff: &Backoff, error: &CallError) 
     }
 }
 
+/// An answer that came at once and brought nothing counts a little later.
+async fn unhurried<T, E>(answer: impl Future<Output = Result<Option<T>, E>>) -> Result<Option<T>, E> {
+    let soonest = tokio::time::Instant::now() + AGAIN_PAUSE;
+    let answer = answer.await;
+    if matches!(answer, Ok(None)) {
+        tokio::time::sleep_until(soonest).await;
+    }
+    answer
+}
+
 /// Waits. Returns `true` when told to end meanwhile.
 async fn pause(delay: Duration, orders: &mut watch::Receiver<Order>) -> bool {
     tokio::select! {
@@ -235,9 +244,11 @@ impl Dispatcher {
         let mut poll = self.poll(Duration::ZERO);
         let (mut orders, mut wakes) = (self.orders.clone(), self.wakes.clone());
         let mut is_linked = true;
+        let mut sweeping = std::pin::pin!(self.sweeping());
         loop {
             tokio::select! {
                 () = told_to_end(&mut orders) => return Ok(()),
+                () = &mut sweeping => {}
                 () = woken(&mut wakes) => {
                     backoff.reset();
                     self.api.start_over();
@@ -295,9 +306,16 @@ impl Dispatcher {
         }
     }
 
-    /// Asks which of the sessions that left something on this disk are still there, and removes what the others left.
-    async fn sweep(&self) {
-        sweep::run(&self.config, |sessions| self.api.known_sessions(&self.environment, sessions)).await;
+    /// Tidies up behind sessions that are over, now and from time to time.
+    fn sweeping(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (config, api, environment) =
+            (Arc::clone(&self.config), self.api.clone(), self.environment.clone());
+        async move {
+            loop {
+                sweep::run(&config, &api, &environment).await;
+                tokio::time::sleep(sweep::PAUSE).await;
+            }
+        }
     }
 
     /// One long poll, kept whole while workers come and go: what it brings must not be dropped.
@@ -306,7 +324,7 @@ impl Dispatcher {
             (self.api.clone(), self.environment.clone(), self.secret.borrow().clone());
         Box::pin(async move {
             tokio::time::sleep(after).await;
-            api.poll(&environment, &secret).await
+            unhurried(api.poll(&environment, &secret)).await
         })
     }
 
@@ -359,7 +377,7 @@ impl Dispatcher {
         let bearer = self.secret.borrow().clone();
         if let Err(error) = self.api.ack(&item, &bearer).await {
             tracing::warn!(%session, %error, "work could not be taken");
-            return Duration::ZERO;
+            return AGAIN_PAUSE;
         }
         let credential = Credential { work: item.id.clone(), token: secret.session_ingress_token.clone() };
         if let Some(handle) = self.sessions.get(&session) {
@@ -473,5 +491,21 @@ impl Dispatcher {
                 Err(_) => return tracing::warn!("the ingress does not answer; what is left is not archived"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_ingress_that_answers_at_once_with_nothing_is_not_asked_in_a_busy_loop() {
+        let began = Instant::now();
+        let nothing = std::future::ready(Ok::<Option<u8>, ()>(None));
+        assert_eq!(unhurried(nothing).await, Ok(None));
+        assert!(began.elapsed() >= AGAIN_PAUSE);
+        let work = std::future::ready(Ok::<_, ()>(Some(1)));
+        let waited = tokio::time::timeout(Duration::ZERO, unhurried(work)).await;
+        assert_eq!(waited, Ok(Ok(Some(1))), "work is taken at once");
     }
 }

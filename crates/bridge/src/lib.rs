@@ -27,6 +27,7 @@ mod road;
 mod room;
 mod serving;
 mod spool;
+mod standstill;
 mod sweep;
 mod wake;
 mod work;
@@ -39,7 +40,7 @@ pub use device::{DeviceKey, DeviceKeyError};
 pub use dispatcher::{BridgeError, run};
 pub use event::{BridgeEvent, EVENTS_MAX, Teller};
 pub use login::{LoginError, Paired, pair, wait_until_confirmed};
-pub use policy::{Policy, PolicyError};
+pub use policy::{AcpAgent, Policy, PolicyError};
 pub use road::{Road, RoadError};
 
 /// The machine of one session without its shell, for simulations that drive it under a clock of their own.

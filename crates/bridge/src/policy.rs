@@ -47,6 +47,9 @@ pub struct Policy {
     /// Agents by name; absent = every configured one.
     #[serde(default)]
     pub agents: Option<Vec<String>>,
+    /// Agents of the Agent Client Protocol that this machine offers beside those it finds.
+    #[serde(default)]
+    pub acp: Vec<AcpAgent>,
     /// Subtypes of control requests that only an owner may send and that this machine passes on.
     #[serde(default)]
     pub owner_requests: Vec<String>,
@@ -57,6 +60,19 @@ pub struct Policy {
 
 fn any_place() -> Vec<Place> {
     vec![Place::SameDir, Place::Worktree]
+}
+
+/// An agent of the Agent Client Protocol, as a policy file names it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcpAgent {
+    /// Its name, as clients choose it.
+    pub name: String,
+    /// Program and arguments. Never goes through a shell.
+    pub argv: Vec<String>,
+    /// Names of environment variables it may see beside the common ones; a trailing `*` stands for any rest.
+    #[serde(default)]
+    pub environment: Vec<String>,
 }
 
 fn default_modes() -> Vec<PermissionMode> {
@@ -71,6 +87,7 @@ impl Policy {
             directories: vec![directory],
             permission_modes: default_modes(),
             agents: None,
+            acp: Vec::new(),
             owner_requests: Vec::new(),
             spawn: any_place(),
         }
@@ -215,5 +232,9 @@ mod tests {
         let read: Policy =
             serde_json::from_str(r#"{"directories":["/p"],"permission_modes":["plan"]}"#).unwrap();
         assert_eq!(read.permission_modes, [PermissionMode::Plan]);
+        let named = r#"{"directories":["/p"],"acp":[{"name":"g","argv":["gemini","--acp"]}]}"#;
+        let read: Policy = serde_json::from_str(named).unwrap();
+        assert_eq!(read.acp[0].argv, ["gemini", "--acp"]);
+        assert!(serde_json::from_str::<Policy>(&named.replace("argv", "command")).is_err());
     }
 }

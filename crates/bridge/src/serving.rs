@@ -17,10 +17,10 @@ use crate::lease::{self, Credential, Lease};
 use crate::room::{Activity, Standing};
 use crate::wake::Wakes;
 use crate::work;
-use crate::worker::{Links, Worker};
+use crate::worker::{DISK_PAUSE, Links, Worker};
 
 /// What the dispatcher and a worker share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Desk {
     /// What it does, for whoever looks for room.
     pub(crate) standing: watch::Sender<Standing>,
@@ -146,13 +146,27 @@ async fn work(
     links: Links,
 ) -> End {
     let since = Clock::now();
-    let worker: Worker = match work::worker(&config, &session, &wish, desk).await {
-        Ok(worker) => worker,
-        Err(error) => {
-            tracing::error!(%session, %error, "the session cannot be served");
-            return End::Lost(error.to_string());
+    let mut was_full = false;
+    let worker: Worker = loop {
+        match work::worker(&config, &session, &wish, &desk).await {
+            Ok(worker) => break worker,
+            Err(error) if error.is_for_want_of_room() && *links.orders.borrow() == Order::Serve => {
+                if !std::mem::replace(&mut was_full, true) {
+                    tracing::error!(%session, %error, "the disk is full; the session waits for room");
+                    let (session_id, reason) = (session.clone(), error.to_string());
+                    config.teller.tell(BridgeEvent::DiskFull { session_id, reason });
+                }
+                tokio::time::sleep(DISK_PAUSE).await;
+            }
+            Err(error) => {
+                tracing::error!(%session, %error, "the session cannot be served");
+                return End::Lost(error.to_string());
+            }
         }
     };
+    if was_full {
+        config.teller.tell(BridgeEvent::DiskFree { session_id: session.clone() });
+    }
     tracing::debug!(%session, took = ?since.elapsed(), directory = worker.directory, "the session is prepared");
     config.teller.tell(BridgeEvent::SessionStarted {
         session_id: session,

@@ -1,29 +1,35 @@
 //! Removes what sessions left on this disk that are archived or unknown to the ingress: a workstation runs for months,
 //! and every session leaves a journal.
 
-use std::future::Future;
 use std::path::Path;
+use std::time::Duration;
 
-use portcullis_protocol::id::SessionId;
+use portcullis_protocol::id::{EnvironmentId, SessionId};
 use portcullis_protocol::wire::worker::KNOWN_SESSIONS_MAX;
 
-use crate::api::CallError;
+use crate::api::Api;
 use crate::config::BridgeConfig;
 use crate::event::BridgeEvent;
 use crate::journal;
+use crate::place;
 use crate::worktree::{Fate, Worktree};
 
-/// Asks `known` which sessions live on, and tidies up behind the others. An ingress that does not say leaves all.
-pub(crate) async fn run<F>(config: &BridgeConfig, known: impl Fn(Vec<SessionId>) -> F)
-where
-    F: Future<Output = Result<Vec<SessionId>, CallError>>,
-{
+/// Between two sweeps.
+pub(crate) const PAUSE: Duration = Duration::from_secs(6 * 3600);
+/// What a session left is kept for so long after the last word, although nobody knows the session: it may be one of
+/// another ingress, at which this machine will be logged in again.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Asks the ingress which sessions live on, and tidies up behind the others. An ingress that does not say leaves all.
+pub(crate) async fn run(config: &BridgeConfig, api: &Api, environment: &EnvironmentId) {
+    place::forget_locks(&config.state_dir);
     let mut sessions = journal::sessions(&config.state_dir);
     sessions.extend(Worktree::sessions(&config.state_dir));
     sessions.sort_unstable();
     sessions.dedup();
+    sessions.retain(|session| journal::untouched_for(&config.state_dir, session) > KEPT);
     for some in sessions.chunks(KNOWN_SESSIONS_MAX) {
-        match known(some.to_vec()).await {
+        match api.known_sessions(environment, some.to_vec()).await {
             Ok(alive) => {
                 for session in some.iter().filter(|session| !alive.contains(session)) {
                     forget(config, session).await;
@@ -36,6 +42,7 @@ where
 
 /// Removes what `session` left, apart from work that is nowhere else.
 pub(crate) async fn forget(config: &BridgeConfig, session: &SessionId) {
+    tracing::debug!(%session, "what an archived or unknown session left is removed");
     journal::remove(&config.state_dir, session);
     if let Some(tree) = Worktree::known(&config.state_dir, session) {
         settle(config, session, &tree).await;

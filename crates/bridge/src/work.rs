@@ -15,6 +15,7 @@ use crate::event::BridgeEvent;
 use crate::journal::{Journal, JournalError};
 use crate::policy::PolicyError;
 use crate::serving::Desk;
+use crate::standstill::Standstill;
 use crate::worker::Worker;
 use crate::worktree::Worktree;
 
@@ -64,7 +65,7 @@ pub(crate) async fn worker(
     config: &Arc<BridgeConfig>,
     session: &SessionId,
     wish: &SessionSpec,
-    desk: Desk,
+    desk: &Desk,
 ) -> Result<Worker, JournalError> {
     let mut journal = Journal::open(&config.state_dir, session)?;
     let allowed = match Allowed::check(config, wish) {
@@ -107,11 +108,12 @@ pub(crate) async fn worker(
         relay,
         journal,
         command,
-        desk,
+        desk: desk.clone(),
         agent,
         directory,
         worktree,
         config: Arc::clone(config),
+        standstill: Standstill::default(),
     })
 }
 
@@ -219,7 +221,7 @@ mod tests {
         let session = SessionId::parse("s1").unwrap();
         let command = async |wish: &str| {
             let wish: SessionSpec = serde_json::from_str(wish).unwrap();
-            worker(&config, &session, &wish, Desk::new(false)).await.unwrap().command
+            worker(&config, &session, &wish, &Desk::new(false)).await.unwrap().command
         };
         let plain = command("{}").await.unwrap();
         assert!(
@@ -229,6 +231,13 @@ mod tests {
         let wish = r#"{"environment_variables":{"LD_PRELOAD":"/x.so","NODE_OPTIONS":"--require=/x.js"},"env":{"BASH_ENV":"/x"}}"#;
         let command_of = command(wish).await.unwrap();
         assert_eq!((&command_of.environment, &command_of.argv), (&plain.environment, &plain.argv));
+        // B1: a session with the name of a flag is none.
+        for name in ["--dangerously-skip-permissions", "-p"] {
+            let item = item(None);
+            let mut wire = serde_json::to_value(&item).unwrap();
+            wire["data"]["id"] = name.into();
+            assert!(serde_json::from_value::<WorkItem>(wire).is_err(), "{name}");
+        }
         for bad in [
             r#"{"directory":"/"}"#,
             r#"{"directory":"relative"}"#,

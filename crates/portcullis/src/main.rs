@@ -1,6 +1,7 @@
 //! The one binary: ties ingress, bridge and the built-in agent together, and turns what goes wrong into an exit
 //! code, a sentence and a hint.
 
+mod acp_agents;
 mod acp_front;
 mod agent;
 mod announce;

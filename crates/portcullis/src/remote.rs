@@ -20,12 +20,9 @@ pub(crate) async fn run(options: RemoteOptions) -> Result<(), Failure> {
             &anyhow!(error),
         )
     })?;
-    let bridged = Bridged {
-        agents: station::found_agents()?,
-        policy: station::policy(&options.bridge, &directory)?,
-        options: options.bridge,
-        directory,
-    };
+    let policy = station::policy(&options.bridge, &directory)?;
+    let bridged =
+        Bridged { agents: station::found_agents(&policy)?, policy, options: options.bridge, directory };
     let (reporter, teller) = Reporter::new(Audience::new(options.json), road.base());
     let config = station::bridge_config(bridged, road, device, data_dir.join("remote"), teller)?;
     let reporting = reporter.start();

@@ -12,6 +12,7 @@ use portcullis_protocol::role::Role;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::acp_agents;
 use crate::announce::{Ready, open_browser};
 use crate::cli::{BridgeOptions, BridgedOptions, SHIM, Spawn, StationOptions};
 use crate::control::{self, Question};
@@ -35,12 +36,8 @@ pub(crate) struct Bridged {
 /// `portcullis up`.
 pub(crate) async fn up(options: BridgedOptions) -> Result<(), Failure> {
     let directory = folders::here()?;
-    let bridged = Bridged {
-        agents: found_agents()?,
-        policy: policy(&options.bridge, &directory)?,
-        options: options.bridge,
-        directory,
-    };
+    let policy = policy(&options.bridge, &directory)?;
+    let bridged = Bridged { agents: found_agents(&policy)?, policy, options: options.bridge, directory };
     run(options.station, Some(bridged), None).await
 }
 
@@ -49,9 +46,16 @@ pub(crate) async fn serve(options: StationOptions) -> Result<(), Failure> {
     run(options, None, None).await
 }
 
-/// Agents on this machine: Claude Code when it is on PATH, and the built-in one.
-pub(crate) fn found_agents() -> Result<Vec<AgentSpec>, Failure> {
+/// Agents on this machine: Claude Code and agents of the Agent Client Protocol when they are on PATH, what the policy
+/// names, and the built-in one.
+pub(crate) fn found_agents(policy: &Policy) -> Result<Vec<AgentSpec>, Failure> {
     let mut agents: Vec<AgentSpec> = folders::on_path("claude").map(AgentSpec::claude).into_iter().collect();
+    agents.extend(acp_agents::on_path()?);
+    // What the policy names takes the place of what was found under that name.
+    for named in acp_agents::named(policy)? {
+        agents.retain(|found| found.name != named.name);
+        agents.push(named);
+    }
     // In the user's own project it may ask the user's own model; in the demo there is only the script.
     let model = vec!["ANTHROPIC_*".to_owned()];
     agents.push(AgentSpec { environment: model, ..AgentSpec::builtin(folders::own_program()?) });

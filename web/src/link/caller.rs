@@ -22,6 +22,8 @@ use crate::words::{page, side};
 
 /// What this browser called for last, so that its tabs do not all call.
 const CALLED: &str = "portcullis.called";
+/// All tabs read their lists within this time, in ms.
+const TABS_WITHIN_MS: u64 = 15_000;
 const ICON: &str = "/assets/icon.svg";
 const ICON_WAITING: &str = "/assets/icon-waiting.svg";
 /// Two tones, in Hz.
@@ -89,12 +91,17 @@ impl Drop for Caller {
     }
 }
 
-/// Whether no other tab of this browser called for it.
+/// Whether no other tab of this browser called for it a moment ago.
 fn is_first(session: &SessionInfo) -> bool {
-    let call = format!("{} {} {}", session.id, session.pending_count, session.updated_at);
-    let is_first = prefs::read(CALLED).as_deref() != Some(call.as_str());
-    prefs::write(CALLED, &call);
-    is_first
+    let call = format!("{} {}", session.id, session.pending_count);
+    let now_ms = browser::wall_ms();
+    let before = prefs::read(CALLED);
+    let same = before.as_deref().and_then(|before| before.strip_prefix(&call)?.trim().parse::<u64>().ok());
+    if same.is_some_and(|at_ms| now_ms.abs_diff(at_ms) < TABS_WITHIN_MS) {
+        return false;
+    }
+    prefs::write(CALLED, &format!("{call} {now_ms}"));
+    true
 }
 
 fn show_count(count: u32) {
@@ -110,10 +117,13 @@ pub(super) fn permission() -> Notifying {
     if js_sys::Reflect::get(&browser::window(), &"Notification".into()).is_ok_and(|one| one.is_undefined()) {
         return Notifying::Missing;
     }
-    match Notification::permission() {
-        NotificationPermission::Granted => Notifying::Granted,
-        NotificationPermission::Denied => Notifying::Denied,
-        _ => Notifying::Unasked,
+    let permission = Notification::permission();
+    if permission == NotificationPermission::Granted {
+        Notifying::Granted
+    } else if permission == NotificationPermission::Denied {
+        Notifying::Denied
+    } else {
+        Notifying::Unasked
     }
 }
 

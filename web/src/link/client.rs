@@ -156,11 +156,24 @@ impl Client {
         let tokens = Tokens::new(identity);
         match (tokens.fresh().await, code, waits) {
             (Ok(_), _, _) => self.ready(tokens).await,
+            (Err(failure), None, None) if failure.is_passing() => return self.read_offline(tokens).await,
             (Err(failure), _, _) if failure.is_passing() => return false,
             (Err(_), Some(code), _) => return self.pair(&code, Some(known)).await,
             (Err(_), None, Some(confirm_code)) => self.wait_for_owner(tokens, confirm_code).await,
             (Err(_), None, None) => self.disowned(),
         }
+        true
+    }
+
+    /// The server does not answer: what was kept can be read meanwhile. `false` when nothing was.
+    async fn read_offline(self: &Rc<Self>, tokens: Rc<Tokens>) -> bool {
+        let kept = self.vault.copied().await;
+        if kept.is_empty() {
+            return false;
+        }
+        self.app.lists.sessions.set(kept);
+        self.app.lists.loaded.set(true);
+        self.ready(tokens).await;
         true
     }
 
@@ -332,9 +345,10 @@ impl Client {
         let route = self.app.route.get_untracked();
         let open = self.driver.borrow().as_ref().map(|driver| driver.id().clone());
         if open.as_ref() == route.session() {
-            return;
+            return self.visit_named();
         }
         if let Some(driver) = self.driver.replace(None) {
+            driver.keep_copy();
             self.app.saw(driver.id(), driver.applied_seq());
             driver.end();
         }
@@ -342,6 +356,7 @@ impl Client {
         let Some((shared, stirred)) = self.shared() else { return };
         // Before drivers can be started there is none; `when_drivers_can_be_started` comes back to it.
         self.driver.replace(drive::start(id.clone(), Surface::Open, shared, stirred));
+        self.visit_named();
         self.sweep();
     }
 
@@ -407,6 +422,12 @@ impl Client {
             Command::Again(uuid) => self.driver.borrow().iter().for_each(|driver| driver.say_again(&uuid)),
             Command::Discard(uuid) => self.discard(uuid),
             Command::Earlier => self.feed(Input::WantHistory),
+            Command::Later => self.feed(Input::WantLater),
+            Command::Latest => self.feed(Input::Return),
+            Command::Visit(seq) => self.with_driver(|driver| driver.visit(seq)),
+            Command::Find(words) => self.with_driver(|driver| driver.find(words)),
+            Command::FindStep { forwards } => self.with_driver(|driver| driver.find_step(forwards)),
+            Command::Export(format) => self.with_driver(|driver| driver.export(format)),
             Command::Typed { place, text } => self.drafts.typed(&place, text),
             Command::Draft(place) => self.restore_draft(place),
             Command::AskToLeave => self.ask_to_leave(),
@@ -549,9 +570,20 @@ impl Client {
     }
 
     fn feed(&self, input: Input) {
+        self.with_driver(|driver| driver.feed(input));
+    }
+
+    fn with_driver(&self, then: impl FnOnce(&dyn Drive)) {
         let driver = self.driver.borrow().clone();
         if let Some(driver) = driver {
-            driver.feed(input);
+            then(&*driver);
+        }
+    }
+
+    /// Shows the event that the address names, if it names one.
+    fn visit_named(&self) {
+        if let Some(seq) = history::event() {
+            self.with_driver(|driver| driver.visit(seq));
         }
     }
 

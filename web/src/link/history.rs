@@ -17,10 +17,16 @@ pub(super) fn current() -> Route {
 pub(super) fn take_pairing_code() -> Option<String> {
     let fragment = window().location().hash().unwrap_or_default();
     let code = pairing_code(&fragment);
-    if !fragment.is_empty() {
+    if !fragment.is_empty() && event().is_none() {
         replace(&current());
     }
     code
+}
+
+/// The event of the session that the address names: `#512`.
+pub(super) fn event() -> Option<u64> {
+    let fragment = window().location().hash().unwrap_or_default();
+    fragment.strip_prefix('#')?.parse().ok().filter(|seq| *seq > 0)
 }
 
 /// Goes to `route`, as a new entry unless it is where we are. The list is the way out of everything: who came from it

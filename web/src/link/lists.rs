@@ -34,8 +34,10 @@ const PAGE_ROWS: usize = 50;
 /// Between two looks whether the server has another version of this page, in ms.
 const VERSION_PERIOD_MS: u64 = 300_000;
 
-/// An agent that is told to stop has ended within this time, unless it hangs, in ms.
-const STOP_MS: u64 = 1_500;
+/// Between two looks whether an agent that was told to stop has ended, in ms, and how often: one that hangs is killed by
+/// its bridge later.
+const STOP_LOOK_MS: u64 = 700;
+const STOP_LOOKS_MAX: u32 = 8;
 
 /// Reads the lists for as long as it lives.
 pub struct Lister {
@@ -113,6 +115,7 @@ impl Lister {
                     self.app.keep_seen();
                 }
                 set_if_changed(lists.sessions, sessions.data);
+                set_if_changed(lists.more, sessions.has_more);
                 set_if_changed(lists.environments, environments.data);
                 set_if_changed(lists.error, None);
                 set_if_changed(lists.loaded, true);
@@ -211,9 +214,21 @@ impl Lister {
             self.archived(false).await;
         }
         if matches!(deed, Deed::Stop(_)) {
-            // The process ends a moment later, and what was granted to it then.
-            browser::pause(STOP_MS).await;
+            self.see_stopped().await;
+        }
+    }
+
+    /// A process ends a moment after it was told to, and what was granted to it then.
+    async fn see_stopped(&self) {
+        let living =
+            || self.app.lists.grants.with_untracked(|list| list.rows.iter().filter(|row| row.lives).count());
+        let before = living();
+        for _ in 0..STOP_LOOKS_MAX {
+            browser::pause(STOP_LOOK_MS).await;
             self.decisions(true, false).await;
+            if living() < before {
+                return;
+            }
         }
     }
 

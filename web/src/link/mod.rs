@@ -11,6 +11,7 @@ mod driver;
 mod history;
 pub mod lists;
 pub mod pairing;
+mod reader;
 mod socket;
 mod sweeper;
 pub mod tab;

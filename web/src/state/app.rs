@@ -107,6 +107,8 @@ pub enum RowAct {
 pub struct Lists {
     /// Those that are not archived.
     pub sessions: RwSignal<Vec<SessionInfo>>,
+    /// Whether there are more of them than one reading takes.
+    pub more: RwSignal<bool>,
     pub archived: RwSignal<Paged<SessionInfo>>,
     /// The open session, where it is in neither list.
     pub opened: RwSignal<Option<SessionInfo>>,
@@ -176,6 +178,7 @@ impl App {
             outdated: RwSignal::new(false),
             lists: Lists {
                 sessions: RwSignal::new(Vec::new()),
+                more: RwSignal::new(false),
                 archived: RwSignal::new(Paged::default()),
                 opened: RwSignal::new(None),
                 environments: RwSignal::new(Vec::new()),
@@ -220,6 +223,7 @@ impl App {
         self.device.set(None);
         self.row.set(None);
         self.lists.sessions.set(Vec::new());
+        self.lists.more.set(false);
         self.lists.archived.set(Paged::default());
         self.lists.opened.set(None);
         self.lists.environments.set(Vec::new());

@@ -7,6 +7,7 @@ use portcullis_protocol::wire::rest::CreateSession;
 
 use super::deed::Deed;
 use super::route::Route;
+use crate::text::export::Format;
 
 /// One thing a person asked for.
 #[derive(Clone, Debug)]
@@ -29,6 +30,18 @@ pub enum Command {
     Again(String),
     /// Load what stands above.
     Earlier,
+    /// Load what stands below.
+    Later,
+    /// Show that event.
+    Visit(u64),
+    /// Show the end of the log again.
+    Latest,
+    /// Look for words in the whole session; none ends the search.
+    Find(String),
+    /// Show the next match, or the one before.
+    FindStep { forwards: bool },
+    /// Save the whole session to a file, or stop that.
+    Export(Option<Format>),
     /// Keep what is typed at a place.
     Typed { place: String, text: String },
     /// Bring back what was typed at a place, by [`super::app::App::draft`].

@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod ask;
 pub mod attach;
+pub mod change;
 pub mod chord;
 pub mod command;
 pub mod complete;
@@ -10,6 +11,7 @@ pub mod deed;
 pub mod delivery;
 pub mod dirty;
 pub mod elicit;
+pub mod find;
 pub mod grant;
 pub mod groups;
 pub mod inbox;
@@ -20,9 +22,11 @@ pub mod prefs;
 pub mod pulse;
 pub mod recall;
 pub mod route;
+pub mod rows;
 pub mod seen;
 pub mod storage;
 pub mod tool;
+pub mod voice;
 pub mod window;
 
 pub use portcullis_protocol::approval::{arming, edit, exact, told};

@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_languages_to_choose_are_those_that_are_spoken() {
-        let spoken = crate::words::Language::ALL.map(|language| crate::words::Language::tag(language));
+        let spoken = crate::words::Language::ALL.map(crate::words::Language::tag);
         assert_eq!(Pref::Language.values()[1..], spoken);
     }
 }

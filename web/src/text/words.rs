@@ -42,6 +42,16 @@ pub fn bytes(count: usize) -> String {
     }
 }
 
+/// A large number, short: "950", "34.5k", "1.2M".
+#[must_use]
+pub fn short_number(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..1_000_000 => format!("{}.{}k", number / 1_000, number % 1_000 / 100),
+        _ => format!("{}.{}M", number / 1_000_000, number % 1_000_000 / 100_000),
+    }
+}
+
 /// "1 line", "2 lines".
 #[must_use]
 pub fn count(number: usize, one: &str, many: &str) -> String {

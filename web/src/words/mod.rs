@@ -10,9 +10,11 @@ pub mod keys;
 mod language;
 pub mod page;
 pub mod pair;
+pub mod session;
 pub mod settings;
 pub mod side;
 pub mod start;
+pub mod tool;
 
 pub use language::Language;
 

@@ -11,6 +11,7 @@ words! {
     archived: "Archived" | "已归档";
     search: "Search sessions" | "搜索会话";
     nothing_found: "No session fits." | "没有匹配的会话。";
+    only_latest: "Only the latest sessions are listed. Archive what is done." | "只列出最近的会话。请归档已完成的会话。";
     untitled: "Untitled" | "未命名";
     no_session: "No session yet. Start one and say what is to be done." | "还没有会话。新建一个,说明要做什么。";
     waits_here: "waiting for you" | "项等你处理";
@@ -39,7 +40,11 @@ words! {
     plural unsent_elsewhere: "{0} message in another session is not sent yet.", "{0} messages in other sessions are not sent yet." | "其他会话中还有 {0} 条消息未发送。";
     newcomer: "A device wants in" | "有设备请求加入";
     newcomer_asks: "wants in. Does it show this code?" | "请求加入。它显示的是这个代码吗?";
+    newcomer_machine: "A machine wants to run agents for you" | "有一台机器想为你运行代理";
+    newcomer_machine_asks: "is a machine that wants to run agents here. Does it show this code?"
+        | "是一台想在这里运行代理的机器。它显示的是这个代码吗?";
     newcomer_role: "It may" | "权限";
     turn_away: "No, turn away" | "不是,拒绝";
     admit: "Yes, admit" | "是,允许";
+    admit_machine: "Yes, let it run agents" | "是,允许它运行代理";
 }

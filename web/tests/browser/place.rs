@@ -57,10 +57,7 @@ fn type_into(page: &Page, selector: &str, text: &str) {
 }
 
 fn deeds(page: &Page) -> Vec<Deed> {
-    page.sent(|command| match command {
-        Command::Do(deed) => Some(deed.clone()),
-        _ => None,
-    })
+    page.sent(|command| if let Command::Do(deed) = command { Some(deed.clone()) } else { None })
 }
 
 async fn side(sessions: Vec<SessionInfo>) -> Page {
@@ -180,9 +177,9 @@ async fn a_new_session_asks_for_what_was_chosen_and_leaves_the_rest_to_the_machi
     prompt.dispatch_event(&Event::new("input").unwrap()).unwrap();
     settled().await;
     page.click("[data-testid=composer-send]");
-    let asked = page.sent(|command| match command {
-        Command::Start(create) => Some(serde_json::to_value(create).unwrap()),
-        _ => None,
+    let asked = page.sent(|command| {
+        let Command::Start(create) = command else { return None };
+        Some(serde_json::to_value(create).unwrap())
     });
     assert_eq!(asked, [json!({"environment_id":"env_1","directory":"/srv/api","prompt":"Mend it"})]);
     // What asks less than the default is the owner's.
@@ -221,9 +218,9 @@ async fn a_choice_is_shown_and_kept() {
 #[wasm_bindgen_test]
 async fn devices_rules_and_decisions_say_what_is_known_and_what_can_be_done() {
     let page = settings().await;
-    let wanted = page.sent(|command| match command {
-        Command::Decisions { granted, more } => Some((*granted, *more)),
-        _ => None,
+    let wanted = page.sent(|command| {
+        let Command::Decisions { granted, more } = command else { return None };
+        Some((*granted, *more))
     });
     assert_eq!(wanted, [(true, false), (false, false)], "both are read when the page opens");
     page.app.device.set(Some(device("d_2", "owner", None).id));

@@ -28,7 +28,15 @@ pub(super) enum Phase {
     },
     Ready,
     /// The agent does not open a session; the next prompt tries again.
-    Refused(String),
+    Refused(Why),
+}
+
+/// Why there is no session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Why {
+    pub(super) text: String,
+    /// A login would help.
+    pub(super) is_login: bool,
 }
 
 impl Machine {
@@ -111,7 +119,7 @@ impl Machine {
                 let fields = json!({"isAuthenticating": false, "output": self.agent.logins, "error": text});
                 let line = self.scribe.line(&*self.outside, "auth_status", fields);
                 self.say(line);
-                return self.refuse(text);
+                return self.refuse_for(Why { text, is_login: true });
             }
             Err(error) if resumes => {
                 let why = error.text();
@@ -143,7 +151,14 @@ impl Machine {
     }
 
     /// No session, and why. Whoever waits is told.
-    fn refuse(&mut self, why: String) {
+    fn refuse(&mut self, text: String) {
+        self.refuse_for(Why { text, is_login: false });
+    }
+
+    fn refuse_for(&mut self, why: Why) {
+        if self.queue.is_empty() {
+            self.inform("warning", &why.text);
+        }
         self.phase = Phase::Refused(why);
         self.introduce();
         self.refuse_queue();

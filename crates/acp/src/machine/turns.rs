@@ -280,7 +280,8 @@ impl Machine {
             self.lifecycle(prompt.uuid.as_deref(), "started");
             self.replay(&prompt);
             let started_ms = self.outside.unix_ms();
-            let ending = self.api_error(&why, "authentication_failed");
+            let kind = if why.is_login { "authentication_failed" } else { "unknown" };
+            let ending = self.api_error(&why.text, kind);
             self.tell_result(&ending, started_ms, 0, Vec::new(), Tokens::default());
             self.lifecycle(prompt.uuid.as_deref(), "completed");
         }

@@ -9,7 +9,7 @@ use portcullis_protocol::{RawJson, Tick};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::asked::{Asker, DeviceAsks, Fields};
+use super::asked::{ASKED_MAX, Asker, DeviceAsks, Fields};
 use super::deliveries::Arrival;
 use super::posting::Turn;
 use super::{DEFERRED_MAX, End, Entry, Initialized, Output, Phase, Receipt, Relay};
@@ -164,6 +164,9 @@ impl Relay {
         }
         self.ensure_agent(now);
         if subtype == "initialize" {
+            if self.initialize_waiters.len() >= ASKED_MAX {
+                return self.refuse(&device, "too many ask the same already", "unavailable");
+            }
             self.initialize_waiters.push(device);
             return self.ask_initialize(now);
         }

@@ -159,6 +159,15 @@ async fn commits_that_another_branch_holds_are_not_lost_with_the_tree() {
     assert_eq!(scene.git(&scene.repo(), "log -1 --format=%s main"), "work");
 }
 
+#[test]
+fn no_session_is_named_like_a_flag_a_path_or_a_command_b1_b4() {
+    for name in
+        ["--dangerously-skip-permissions", "-p", ";rm", "a b", "../x", "$(x)", "a/b", "a.lock", "", "@{-1}"]
+    {
+        assert!(SessionId::parse(name).is_err(), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn a_detached_head_is_a_place_to_begin_too() {
     let scene = Scene::new();

@@ -234,9 +234,10 @@ async fn info(app: &App, row: SessionRow) -> ApiResult<SessionInfo> {
     } else {
         SessionStatus::Idle
     };
-    // Where the bridge says that the session works, or was told to; never where the agent says it is: that line may
-    // say anything.
-    let directory = match state.directory.or(row.spec.directory) {
+    // Where the bridge was told to work, not where the agent says it is: that line may say anything. A working tree of
+    // the session's own is named after it.
+    let tree = state.directory.filter(|directory| directory.split('/').any(|part| part == row.id.as_str()));
+    let directory = match tree.or(row.spec.directory) {
         Some(directory) => directory,
         None => {
             app.store.environment(&row.environment_id).await?.map(|row| row.directory).unwrap_or_default()

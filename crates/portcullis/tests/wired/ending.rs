@@ -225,3 +225,35 @@ fn processes_words(folder: &Path) -> String {
         .filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok())
         .collect()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sessions_left_goes_some_time_after_they_are_over_and_not_before() {
+    let machines = Machines::start().await;
+    machines.log_in().await;
+    let mut bridge = machines.control().await;
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        let mut session = machines.owner.new_session().await;
+        session.prompt("@say hello").await;
+        session.event(|event| event["type"] == "result").await;
+        sessions.push(session.id);
+    }
+    assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
+    let [old, fresh, alive] =
+        [0, 1, 2].map(|at| machines.laptop().join(format!("data/remote/journals/{}", sessions[at])));
+    for at in [0, 1] {
+        machines.owner.post(&format!("/v1/sessions/{}/archive", sessions[at]), &json!({})).await;
+    }
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 3600);
+    for journal in [&old, &alive] {
+        for extension in ["ndjson", "spool"] {
+            let file = std::fs::File::options().append(true).open(journal.with_extension(extension)).unwrap();
+            file.set_modified(long_ago).unwrap();
+        }
+    }
+    let mut bridge = machines.control().await;
+    wait_until("the old one goes", || !old.with_extension("ndjson").exists()).await;
+    assert!(!old.with_extension("spool").exists());
+    assert!(fresh.with_extension("ndjson").exists() && alive.with_extension("ndjson").exists());
+    assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
+}

@@ -57,7 +57,7 @@ pub fn Composer(draft: String) -> impl IntoView {
 
 /// What was said in this session, newest first.
 fn said_before(app: App) -> Vec<String> {
-    let keys = app.session.keys.get_untracked();
+    let rows = app.session.rows.get_untracked();
     let text = |key| {
         let item = app.session.item(key)?;
         item.with_untracked(|item| match &item.body {
@@ -69,7 +69,7 @@ fn said_before(app: App) -> Vec<String> {
             | ItemBody::Notice(_) => None,
         })
     };
-    keys.into_iter().rev().filter_map(text).collect()
+    rows.into_iter().rev().map(|row| row.key).filter_map(text).collect()
 }
 
 fn use_state(app: App) -> Memo<&'static str> {

@@ -17,8 +17,7 @@ pub(crate) fn Announcer() -> impl IntoView {
         newest.map(words::waiting_for_you)
     });
     let ended = Memo::new(move |_| {
-        let last = app.session.keys.with(|keys| keys.last().copied())?;
-        let item = app.session.item(last)?;
+        let item = app.session.item(app.session.newest()?)?;
         item.with(|item| match &item.body {
             ItemBody::TurnEnd(end) => Some(match end.outcome {
                 TurnOutcome::Completed => words::turn_done(),

@@ -51,6 +51,7 @@ pub fn Side() -> impl IntoView {
                 {LISTED.map(|group| view! { <SessionGroup group sessions filter/> }.into_any())}
                 <p class="side-empty" hidden=move || !none()>{words::no_session()}</p>
                 <p class="side-empty" role="status" hidden=move || !nothing_fits()>{words::nothing_found()}</p>
+                <p class="side-empty" hidden=move || !app.lists.more.get()>{words::only_latest()}</p>
                 <Archived filter/>
             </div>
             <section class="side-machines" aria-label=words::machines()>

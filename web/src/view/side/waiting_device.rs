@@ -1,4 +1,5 @@
 use leptos::prelude::*;
+use portcullis_protocol::role::Role;
 use portcullis_protocol::wire::rest::Device;
 
 use crate::state::app::App;
@@ -28,6 +29,11 @@ pub(crate) fn WaitingDevices() -> impl IntoView {
 fn WaitingDevice(device: Device) -> impl IntoView {
     let app = App::here();
     let Device { id, name, confirm_code, role, .. } = device;
+    let (title, asks, yes) = if role == Role::Bridge {
+        (words::newcomer_machine(), words::newcomer_machine_asks(), words::admit_machine())
+    } else {
+        (words::newcomer(), words::newcomer_asks(), words::admit())
+    };
     let chosen = RwSignal::new(role);
     let (refused, admitted) = (id.clone(), id);
     let refuse = move |_| app.send(Command::Do(Deed::Revoke(refused.clone())));
@@ -36,14 +42,14 @@ fn WaitingDevice(device: Device) -> impl IntoView {
         app.send(Command::Do(Deed::Admit { device: admitted.clone(), role: other }));
     };
     view! {
-        <section class="newcomer" data-testid="newcomer" aria-label=words::newcomer()>
-            <p>{told(&name)} " " {words::newcomer_asks()}</p>
+        <section class="newcomer" data-testid="newcomer" aria-label=title>
+            <p>{told(&name)} " " {asks}</p>
             <output class="confirm-code">{confirm_code}</output>
             <label class="labelled"><span>{words::newcomer_role()}</span>
                 <Roles role=Signal::derive(move || chosen.get()) on_choose=Callback::new(move |role| chosen.set(role))/></label>
             <div class="buttons">
                 <button class="button" data-testid="turn-away" on:click=refuse>{words::turn_away()}</button>
-                <button class="button" data-testid="admit" on:click=admit>{words::admit()}</button>
+                <button class="button" data-testid="admit" on:click=admit>{yes}</button>
             </div>
         </section>
     }

@@ -17,7 +17,7 @@ pub(crate) fn Home() -> impl IntoView {
     };
     view! {
         <main class="page page-calm">
-            <p class="calm" data-waits=move || (waiting.get() != 0).then_some("")>{said}</p>
+            <h1 class="calm" data-waits=move || (waiting.get() != 0).then_some("")>{said}</h1>
             <p class="calm-hint">
                 {words::hint_before()} " " <kbd>"c"</kbd> " " {words::hint_between()} " " <kbd>"?"</kbd> " " {words::hint_after()}
             </p>

@@ -34,11 +34,31 @@ impl Process {
         name: &str,
         variables: &[(&str, String)],
     ) -> Self {
+        Self::spawn(PROGRAM, words, folder, name, variables)
+    }
+
+    /// Another program, which becomes the one under test.
+    pub(crate) fn start_program<W: AsRef<OsStr>>(
+        program: &str,
+        words: &[W],
+        folder: &Path,
+        name: &str,
+    ) -> Self {
+        Self::spawn(program, words, folder, name, &[])
+    }
+
+    fn spawn<W: AsRef<OsStr>>(
+        program: &str,
+        words: &[W],
+        folder: &Path,
+        name: &str,
+        variables: &[(&str, String)],
+    ) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let temporary = folder.join("tmp");
         std::fs::create_dir_all(&temporary).unwrap();
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program);
         command
             .args(words)
             .env("TMPDIR", temporary)
@@ -111,6 +131,11 @@ impl Process {
 
     pub(crate) fn go_on(&self) {
         kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+
+    /// The file system as it sees it.
+    pub(crate) fn root(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.child.id()))
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
