@@ -123,7 +123,7 @@ mod tests {
 
     fn session(number: u64, pending_count: u32) -> SessionInfo {
         SessionInfo {
-            id: SessionId::parse(&format!("s{number}")).unwrap(),
+            id: SessionId::parse(format!("s{number}")).unwrap(),
             title: String::new(),
             status: SessionStatus::RequiresAction,
             environment_id: EnvironmentId::parse("e").unwrap(),

@@ -144,9 +144,11 @@ async fn a_large_picture_is_made_smaller_goes_with_the_message_and_can_be_taken_
     paste(&page, &picture(3_136, 20, "image/png").await);
     paste(&page, &picture(4, 4, "image/png").await);
     until("two thumbnails", || page.count("[data-testid=thumb]") == 2).await;
-    until("both drawn", || page.root_all("[data-testid=thumb] img").iter().all(|image| natural(image).0 > 0))
-        .await;
-    assert_eq!(natural(&page.root_all("[data-testid=thumb] img")[0]), (1_568, 10));
+    until("both drawn", || {
+        page.root_all("[data-testid=thumb] img").iter().all(|image| natural(image) != "0 x 0")
+    })
+    .await;
+    assert_eq!(natural(&page.root_all("[data-testid=thumb] img")[0]), "1568 x 10");
     page.click("[data-testid=thumb] button");
     settled().await;
     assert_eq!(page.count("[data-testid=thumb]"), 1);
@@ -170,7 +172,8 @@ async fn what_is_no_picture_is_not_attached_and_that_is_said() {
     page.end();
 }
 
-fn natural(image: &web_sys::Element) -> (u32, u32) {
-    let side = |name: &str| js_sys::Reflect::get(image, &name.into()).unwrap().as_f64().unwrap() as u32;
-    (side("naturalWidth"), side("naturalHeight"))
+/// Width and height of an image as it came, once it is drawn.
+fn natural(image: &web_sys::Element) -> String {
+    let side = |name: &str| js_sys::Reflect::get(image, &name.into()).unwrap().as_f64().unwrap();
+    format!("{} x {}", side("naturalWidth"), side("naturalHeight"))
 }

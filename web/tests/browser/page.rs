@@ -263,11 +263,9 @@ impl Page {
 
     /// What was decided so far, with the session it was about.
     pub(crate) fn decided_in(&self) -> Vec<(String, String)> {
-        self.sent(|command| match command {
-            Command::Decide { session, request_id, .. } => {
-                Some((session.as_ref().map(ToString::to_string).unwrap_or_default(), request_id.clone()))
-            }
-            _ => None,
+        self.sent(|command| {
+            let Command::Decide { session, request_id, .. } = command else { return None };
+            Some((session.as_ref().map(ToString::to_string).unwrap_or_default(), request_id.clone()))
         })
     }
 
