@@ -9,7 +9,6 @@ mod lifecycle;
 mod network;
 mod panel;
 mod place;
-mod reading;
 mod storage;
 mod strangers;
 
