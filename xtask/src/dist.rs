@@ -41,7 +41,8 @@ pub(crate) fn run(checkout: &Checkout, interrupt: &Interrupt) -> Result<ExitCode
     for file in files_below(&dist)? {
         let name = file.strip_prefix(&dist).unwrap_or(&file).to_string_lossy().into_owned();
         let weight = compress(&file)?;
-        let list = if pieces.later.contains(&name) || name.starts_with(ASIDE) { &mut later } else { &mut first };
+        let list =
+            if pieces.later.contains(&name) || name.starts_with(ASIDE) { &mut later } else { &mut first };
         list.push((name, weight));
     }
     println!("{}", module::room(&pieces.functions, ROOM_ROWS));
@@ -52,7 +53,9 @@ pub(crate) fn run(checkout: &Checkout, interrupt: &Interrupt) -> Result<ExitCode
 
 fn verdict(first_use_bytes: usize) -> ExitCode {
     let Some(over) = first_use_bytes.checked_sub(FIRST_USE_BYTES_MAX + 1) else {
-        println!("\n{first_use_bytes} of {FIRST_USE_BYTES_MAX} bytes that a tab may transfer before it can be used");
+        println!(
+            "\n{first_use_bytes} of {FIRST_USE_BYTES_MAX} bytes that a tab may transfer before it can be used"
+        );
         return ExitCode::SUCCESS;
     };
     println!(
@@ -68,7 +71,11 @@ fn compress(file: &Path) -> Result<Weight> {
     let packed = pack(&content)?;
     let ending = file.extension().unwrap_or_default().to_string_lossy().into_owned();
     if !COMPRESSED.contains(&ending.as_str()) {
-        return Ok(Weight { gzip_bytes: content.len(), brotli_bytes: content.len(), raw_bytes: content.len() });
+        return Ok(Weight {
+            gzip_bytes: content.len(),
+            brotli_bytes: content.len(),
+            raw_bytes: content.len(),
+        });
     }
     for (kind, packed) in [("br", &packed.brotli), ("gz", &packed.gzip)] {
         let beside = file.with_extension(format!("{ending}.{kind}"));

@@ -290,7 +290,14 @@ mod tests {
 
     #[test]
     fn wasm_bindgen_is_built_without_its_lock_file_and_trunk_with_it() {
-        let tool = |locked| CargoTool { package: "p", version: "1.2.3", name: "p", programs: &["p"], features: &[], locked };
+        let tool = |locked| CargoTool {
+            package: "p",
+            version: "1.2.3",
+            name: "p",
+            programs: &["p"],
+            features: &[],
+            locked,
+        };
         let arguments = |locked| {
             let command = install_command(&tool(locked), Path::new("staging"), Path::new("build")).unwrap();
             command.get_args().map(|a| a.to_string_lossy().into_owned()).collect::<Vec<_>>()

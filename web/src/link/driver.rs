@@ -12,8 +12,8 @@ use portcullis_protocol::session::{
 };
 use portcullis_protocol::wire::client::Presence;
 use portcullis_protocol::wire::prompt::Said;
-use portcullis_protocol::wire::{close, control};
 use portcullis_protocol::wire::rest::{Device, EventsPage, PostEvents};
+use portcullis_protocol::wire::{close, control};
 use portcullis_protocol::{RawJson, Tick};
 use serde::Deserialize;
 use wasm_bindgen_futures::spawn_local;
@@ -151,12 +151,7 @@ impl Drive for Driver {
 
 impl Driver {
     /// Opens `id`: paints what is there, restores what was not delivered, connects.
-    pub(super) fn start(
-        id: SessionId,
-        surface: Surface,
-        shared: Shared,
-        stirred: Box<dyn Fn()>,
-    ) -> Rc<Self> {
+    pub(super) fn start(id: SessionId, surface: Surface, shared: Shared, stirred: Box<dyn Fn()>) -> Rc<Self> {
         let Shared { app, tokens, vault, channel, drafts } = shared;
         let place = Place { device: tokens.device().clone(), session: id.clone() };
         let courier = Courier::new(place, Rc::clone(&tokens), vault, Rc::clone(&channel));

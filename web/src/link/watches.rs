@@ -29,7 +29,8 @@ impl Watches {
             let stays = wanted.contains(driver.id());
             if !stays {
                 driver.end();
-                let place = places.iter().find(|place| place.id.get_untracked().as_ref() == Some(driver.id()));
+                let place =
+                    places.iter().find(|place| place.id.get_untracked().as_ref() == Some(driver.id()));
                 place.into_iter().for_each(|place| place.turn_to(None));
             }
             stays

@@ -142,8 +142,7 @@ fn function_names(mut rest: Reader<'_>) -> Result<HashMap<usize, String>> {
 
 /// The module without its custom sections: a browser has no use for names.
 pub(super) fn stripped(module: &[u8]) -> Result<Vec<u8>> {
-    let (header, sections) =
-        module.split_at_checked(HEADER_BYTES).context("the module has no header")?;
+    let (header, sections) = module.split_at_checked(HEADER_BYTES).context("the module has no header")?;
     let (mut rest, mut stripped) = (Reader(sections), header.to_vec());
     while !rest.0.is_empty() {
         let before = rest.0;

@@ -37,11 +37,7 @@ pub(super) fn pack(content: &[u8]) -> Result<Packed> {
 
 impl Weight {
     pub(super) fn of(content: &[u8], packed: &Packed) -> Self {
-        Self {
-            raw_bytes: content.len(),
-            gzip_bytes: packed.gzip.len(),
-            brotli_bytes: packed.brotli.len(),
-        }
+        Self { raw_bytes: content.len(), gzip_bytes: packed.gzip.len(), brotli_bytes: packed.brotli.len() }
     }
 
     pub(super) fn sum<'a>(weights: impl IntoIterator<Item = &'a Self>) -> Self {
@@ -83,7 +79,8 @@ mod tests {
     #[test]
     fn the_table_ends_with_the_sum_of_its_lines() {
         let weight = |raw_bytes| Weight { raw_bytes, gzip_bytes: raw_bytes / 2, brotli_bytes: raw_bytes / 4 };
-        let table = table("at first", &[("a.js".to_owned(), weight(400)), ("b.wasm".to_owned(), weight(800))]);
+        let table =
+            table("at first", &[("a.js".to_owned(), weight(400)), ("b.wasm".to_owned(), weight(800))]);
         let last = table.lines().last().unwrap().split_whitespace().collect::<Vec<_>>();
         assert_eq!(last, ["total", "1200", "600", "300"]);
     }

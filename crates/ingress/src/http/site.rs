@@ -52,8 +52,7 @@ impl Site {
     pub(crate) fn router(&self) -> Router {
         match &self.root {
             Some(root) => {
-                let page =
-                    ServeFile::new(root.join("index.html")).precompressed_br().precompressed_gzip();
+                let page = ServeFile::new(root.join("index.html")).precompressed_br().precompressed_gzip();
                 let files = ServeDir::new(root).precompressed_br().precompressed_gzip();
                 Router::new().fallback_service(files.fallback(page))
             }

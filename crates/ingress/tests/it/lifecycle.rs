@@ -106,7 +106,8 @@ async fn a_browser_gets_the_smallest_file_it_can_read_under_the_same_headers() {
         let kind = header("content-type");
         (encoding, cache.contains("immutable"), kind, answer.text().await.unwrap())
     };
-    let told = |encoding: &str, kept, kind: &str, body: &str| (encoding.into(), kept, kind.into(), body.into());
+    let told =
+        |encoding: &str, kept, kind: &str, body: &str| (encoding.into(), kept, kind.into(), body.into());
 
     let kind = "application/wasm";
     assert_eq!(get(wasm, "gzip, deflate, br, zstd").await, told("br", true, kind, "brotli"));

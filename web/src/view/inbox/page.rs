@@ -124,7 +124,8 @@ fn Others(board: Board) -> impl IntoView {
     };
     let key = |asked: &Asked| (asked.key.clone(), asked.entry.ask.digest.clone());
     let app = App::here();
-    let pending = move |id: &SessionId| app.info(id).map_or(0, |info| usize::try_from(info.pending_count).unwrap_or(0));
+    let pending =
+        move |id: &SessionId| app.info(id).map_or(0, |info| usize::try_from(info.pending_count).unwrap_or(0));
     view! {
         <section class="inbox-list" aria-label=words::also_waiting() hidden=move || others().is_empty()>
             <h2>{words::also_waiting()}</h2>

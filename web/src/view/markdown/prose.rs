@@ -16,9 +16,8 @@ later! {
 
 /// A text as it was said, within the same bound.
 pub(crate) fn as_said(said: Memo<(String, bool)>) -> AnyView {
-    let text = move || {
-        said.with(|(text, _)| text[..text.floor_char_boundary(RENDER_TEXT_BYTES_MAX)].to_owned())
-    };
+    let text =
+        move || said.with(|(text, _)| text[..text.floor_char_boundary(RENDER_TEXT_BYTES_MAX)].to_owned());
     view! { <div class="prose prose-plain">{text}</div> }.into_any()
 }
 

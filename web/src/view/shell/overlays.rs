@@ -140,7 +140,8 @@ fn entries(app: App) -> Vec<Entry> {
 fn Palette() -> impl IntoView {
     let app = App::here();
     let (dialog, input) = (NodeRef::<Dialog>::new(), NodeRef::<Input>::new());
-    let (typed, active, opened) = (RwSignal::new(String::new()), RwSignal::new(0_usize), RwSignal::new(false));
+    let (typed, active, opened) =
+        (RwSignal::new(String::new()), RwSignal::new(0_usize), RwSignal::new(false));
     let fitting = Memo::new(move |_| {
         if !opened.get() {
             return Vec::new();

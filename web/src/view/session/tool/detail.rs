@@ -26,7 +26,8 @@ fn DetailView(detail: Detail) -> impl IntoView {
         }
         Detail::Plan(plan) => {
             let said = Memo::new(move |_| (plan.clone(), false));
-            view! { <div class="detail plan">{said_later::view(said, move |_| as_said(said))}</div> }.into_any()
+            view! { <div class="detail plan">{said_later::view(said, move |_| as_said(said))}</div> }
+                .into_any()
         }
         Detail::Plain { input, output } => view! {
             <div class="detail">
