@@ -47,7 +47,7 @@ impl Part {
 }
 
 /// Waits for the code of a part, and says where it is from then on.
-pub async fn fetch(arrival: ArcRwSignal<Arrival>, loaded: impl Future<Output = Result<(), Missing>>) {
+pub async fn fetch<E>(arrival: ArcRwSignal<Arrival>, loaded: impl Future<Output = Result<(), E>>) {
     if arrival.get_untracked() == Arrival::Here {
         return;
     }

@@ -57,17 +57,18 @@ macro_rules! later {
             /// Waits until the code is here or cannot be had.
             pub(crate) async fn fetch() {
                 let arrival = PART.with(Part::arrival);
-                $crate::state::part::fetch(arrival, async { Ok(load().await?) }).await;
+                $crate::state::part::fetch(arrival, load()).await;
             }
 
             /// Draws the part, or a word about its code and a way on.
-            #[expect(clippy::allow_attributes, reason = "only some parts leave it unused")]
-            #[allow(dead_code, reason = "a part is drawn by this or by `view`")]
             pub(crate) fn view_or_word($($arg: $type),*) -> AnyView {
                 view($($arg,)* |arrival| {
                     $crate::view::later::told(arrival, || leptos::task::spawn_local(fetch()))
                 })
             }
+
+            // A part is drawn by one of the two; neither is to be called unused for that.
+            const _: fn($($type),*) -> AnyView = view_or_word;
 
             /// Draws the part, or `meanwhile` as long as its code is not here.
             pub(crate) fn view(

@@ -18,7 +18,7 @@ use crate::tools::Tools;
 /// What cutting needs of the compiler: relocations to cut at, names that tell what they are an instance of, and views
 /// of one type, as `.cargo/config.toml` asks for in every build (these flags replace those).
 pub(super) const RUSTFLAGS: &str =
-    "--cfg erase_components -C symbol-mangling-version=v0 -C link-args=--emit-relocs";
+    "-C symbol-mangling-version=v0 --cfg erase_components -C link-args=--emit-relocs";
 /// The feature of the client that leaves calls to be cut. A module with it cannot be linked as a whole.
 pub(super) const FEATURE: &str = "split";
 
