@@ -53,6 +53,15 @@ impl Owner {
         self.call(Method::PATCH, &format!("/v1/auth/devices/{id}"), &patch).await.map(drop)
     }
 
+    /// Another device asks to be let in with `code`; gives the short code it would show.
+    pub async fn knock(&self, url: &str, code: &str, name: &str) -> Result<String> {
+        let key = URL_SAFE_NO_PAD.encode(SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes());
+        let body = json!({ "code": code, "device_name": name, "public_key": { "alg": "EdDSA", "key": key } });
+        let answer = self.http.post(format!("{url}/v1/auth/pair")).json(&body).send().await?;
+        let pending: Value = serde_json::from_str(&answer.text().await?)?;
+        pending["confirm_code"].as_str().map(str::to_owned).with_context(|| format!("no code in {pending}"))
+    }
+
     /// How many devices the server knows.
     pub async fn devices(&self) -> Result<usize> {
         Ok(self.get("/v1/auth/devices").await?["data"].as_array().context("no devices")?.len())

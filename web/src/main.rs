@@ -7,6 +7,7 @@ fn main() {
     use portcullis_web::{link, view};
 
     view::install_crash_page();
+    portcullis_web::state::prefs::speak();
     let owner = leptos::prelude::Owner::new();
     owner.set();
     let app = App::new(Route::Home);

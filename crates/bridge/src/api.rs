@@ -1,7 +1,7 @@
 //! The calls a bridge makes to its ingress, and what their answers mean for it.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portcullis_protocol::id::{EnvironmentId, SessionId, WorkId};
 use portcullis_protocol::limits::POLL_BLOCK_MAX_MS;
@@ -11,23 +11,24 @@ use portcullis_protocol::wire::rest::{
     TokenRequest,
 };
 use portcullis_protocol::wire::worker::{
-    RegisterEnvironment, RegisteredEnvironment, WorkHeartbeat, WorkItem, WorkerPost, WorkerPosted,
+    KnownSessions, RegisterEnvironment, RegisteredEnvironment, WorkHeartbeat, WorkItem, WorkerPost,
+    WorkerPosted,
 };
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::config::Device;
+use crate::pace::Pace;
+use crate::road::{Road, RoadError, explained};
 
 /// Longest wait for an answer, beside the time a long poll blocks and a body takes: a line that died says nothing, and
 /// what waits for it waits no longer than for a silent socket.
 const ANSWER_TIME: Duration = Duration::from_secs(15);
-/// Slowest line on which a body gets through, in bytes a second.
-const BODY_BYTES_PER_S_MIN: usize = 128 * 1024;
-/// Longest time for a body: the ingress waits no longer.
-const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+/// Longest pause an ingress may ask for, whatever it says: a wrong clock there must not cut a machine off.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 /// How long one poll blocks, in ms: below what proxies cut.
 const POLL_BLOCK_MS: u64 = POLL_BLOCK_MAX_MS - 5_000;
 /// Longest answer that is read, in bytes: a work item is small.
@@ -41,7 +42,7 @@ pub(crate) enum CallError {
     Network(String),
     /// The ingress answered with an error.
     #[error("{status}: {}", detail.message)]
-    Refused { status: u16, detail: Box<ErrorDetail> },
+    Refused { status: u16, detail: Box<ErrorDetail>, retry_after: Option<Duration> },
     /// The answer is none.
     #[error("an answer of the ingress cannot be read: {0}")]
     Shape(String),
@@ -53,6 +54,22 @@ impl CallError {
         match self {
             Self::Refused { status, .. } => Some(*status),
             Self::Network(_) | Self::Shape(_) => None,
+        }
+    }
+
+    /// How long the ingress wants to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            Self::Network(_) | Self::Shape(_) => None,
+        }
+    }
+
+    /// Whether the ingress cannot be reached, or is not able to do anything: the link is lost.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Network(_) | Self::Shape(_) => true,
+            Self::Refused { status, .. } => *status >= 500,
         }
     }
 
@@ -88,38 +105,49 @@ pub(crate) enum PairAnswer {
     Pending(PairPending),
 }
 
-fn http_client() -> Result<reqwest::Client, CallError> {
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| CallError::Network(error.to_string()))
-}
-
 /// The ingress, as a bridge calls it.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     http: Arc<RwLock<reqwest::Client>>,
-    base: String,
+    road: Road,
     device: Device,
+    pace: Arc<Pace>,
 }
 
 impl Api {
-    pub(crate) fn new(base: &str, device: Device) -> Result<Self, CallError> {
-        let http = Arc::new(RwLock::new(http_client()?));
-        Ok(Self { http, base: base.trim_end_matches('/').to_owned(), device })
+    pub(crate) fn new(road: Road, device: Device) -> Result<Self, RoadError> {
+        let http = Arc::new(RwLock::new(road.http_client()?));
+        Ok(Self { http, road, device, pace: Arc::default() })
+    }
+
+    /// The way the calls go.
+    pub(crate) fn road(&self) -> &Road {
+        &self.road
+    }
+
+    /// Forgets every connection: after a machine slept they are as dead as they look alive.
+    pub(crate) fn start_over(&self) {
+        if let Ok(fresh) = self.road.http_client() {
+            *self.http.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        }
     }
 
     /// Redeems a one-time code.
     pub(crate) async fn pair(
-        base: &str,
+        road: &Road,
         code: &str,
         name: &str,
         key: PublicKey,
     ) -> Result<PairAnswer, CallError> {
-        let body = PairRequest { code: code.to_owned(), device_name: name.to_owned(), public_key: Some(key) };
-        let url = format!("{}/v1/auth/pair", base.trim_end_matches('/'));
-        read(&answer_of(http_client()?.post(url).json(&body).timeout(ANSWER_TIME)).await?)
+        let body = PairRequest {
+            code: code.to_owned(),
+            device_name: name.to_owned(),
+            public_key: Some(key),
+            role: Some(Role::Bridge),
+        };
+        let client = road.http_client().map_err(|error| CallError::Network(error.to_string()))?;
+        let url = format!("{}/v1/auth/pair", road.base());
+        read(&answer_of(client.post(url).json(&body).timeout(ANSWER_TIME)).await?)
     }
 
     /// Which role the device has.
@@ -166,6 +194,34 @@ impl Api {
         self.send(Method::POST, &path, Some(&token), &json!({"session_id": session})).await.map(|_| ())
     }
 
+    /// Closes the session for good.
+    pub(crate) async fn archive(
+        &self,
+        environment: &EnvironmentId,
+        session: &SessionId,
+    ) -> Result<(), CallError> {
+        let token = self.access_token().await?;
+        let path = format!("/v1/environments/{environment}/bridge/archive");
+        match self.send(Method::POST, &path, Some(&token), &json!({"session_id": session})).await {
+            // It was before.
+            Err(error) if error.status() == Some(409) => Ok(()),
+            answer => answer.map(|_| ()),
+        }
+    }
+
+    /// Which of `sessions` belong to this machine and are not archived.
+    pub(crate) async fn known_sessions(
+        &self,
+        environment: &EnvironmentId,
+        sessions: Vec<SessionId>,
+    ) -> Result<Vec<SessionId>, CallError> {
+        let token = self.access_token().await?;
+        let path = format!("/v1/environments/{environment}/bridge/sessions");
+        let known: KnownSessions =
+            self.call(Method::POST, &path, Some(&token), &KnownSessions { sessions }).await?;
+        Ok(known.sessions)
+    }
+
     /// Waits for work.
     pub(crate) async fn poll(
         &self,
@@ -174,7 +230,8 @@ impl Api {
     ) -> Result<Option<WorkItem>, CallError> {
         let path = format!("/v1/environments/{environment}/work/poll?block_ms={POLL_BLOCK_MS}");
         let timeout = ANSWER_TIME + Duration::from_millis(POLL_BLOCK_MS);
-        let request = self.client().get(format!("{}{path}", self.base)).bearer_auth(secret).timeout(timeout);
+        let request =
+            self.client().get(format!("{}{path}", self.road.base())).bearer_auth(secret).timeout(timeout);
         let text = self.ask(request).await?;
         if text.trim().is_empty() { Ok(None) } else { read(&text) }
     }
@@ -245,23 +302,31 @@ impl Api {
         body: &B,
     ) -> Result<String, CallError> {
         let body = serde_json::to_vec(body).map_err(|error| CallError::Shape(error.to_string()))?;
-        let timeout = call_time(body.len());
-        let request = self.client().request(method, format!("{}{path}", self.base)).timeout(timeout);
+        let (bytes, since) = (body.len(), Instant::now());
+        let timeout = ANSWER_TIME + self.pace.time_for(bytes);
+        let request = self.client().request(method, format!("{}{path}", self.road.base())).timeout(timeout);
         let mut request = request.header(CONTENT_TYPE, "application/json").body(body);
         if let Some(bearer) = bearer {
             request = request.bearer_auth(bearer);
         }
-        self.ask(request).await
+        let answer = self.ask(request).await;
+        match &answer {
+            Ok(_) => self.pace.took(bytes, since.elapsed()),
+            // The ingress gave up waiting for the rest of it.
+            Err(error) if since.elapsed() >= timeout || error.status() == Some(408) => {
+                self.pace.too_slow(bytes)
+            }
+            Err(_) => {}
+        }
+        answer
     }
 
     /// Where one connection died the others of the pool may be dead too, and each would cost its own wait: what is
     /// asked next goes over fresh ones.
     async fn ask(&self, request: reqwest::RequestBuilder) -> Result<String, CallError> {
         let answer = answer_of(request).await;
-        if matches!(answer, Err(CallError::Network(_)))
-            && let Ok(fresh) = http_client()
-        {
-            *self.http.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        if matches!(answer, Err(CallError::Network(_))) {
+            self.start_over();
         }
         answer
     }
@@ -271,46 +336,39 @@ impl Api {
     }
 }
 
-/// Longest time for a call with a body of so many bytes.
-fn call_time(body_bytes: usize) -> Duration {
-    let seconds = u64::try_from(body_bytes / BODY_BYTES_PER_S_MIN).unwrap_or(u64::MAX);
-    ANSWER_TIME + Duration::from_secs(seconds).min(BODY_TIME_MAX)
-}
-
 async fn answer_of(request: reqwest::RequestBuilder) -> Result<String, CallError> {
     // The error's own text would repeat the URL; its cause is what a person can act on.
-    let mut response = request.send().await.map_err(|error| CallError::Network(cause(&error)))?;
+    let mut response = request.send().await.map_err(|error| CallError::Network(explained(&error)))?;
     let status = response.status();
+    let retry_after = retry_after(response.headers());
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| CallError::Network(cause(&error)))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| CallError::Network(explained(&error)))? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
             return Err(CallError::Shape("it is too long".into()));
         }
         body.extend_from_slice(&chunk);
     }
     let text = String::from_utf8(body).map_err(|_| CallError::Shape("it is no text".into()))?;
-    if status.is_success() { Ok(text) } else { Err(refusal(status, &text)) }
+    if status.is_success() { Ok(text) } else { Err(refusal(status, &text, retry_after)) }
 }
 
-fn refusal(status: StatusCode, text: &str) -> CallError {
+/// Only seconds: a date would need the clocks of both to agree.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+fn refusal(status: StatusCode, text: &str, retry_after: Option<Duration>) -> CallError {
     let detail =
         serde_json::from_str::<ErrorBody>(text).map(|body| body.error).unwrap_or_else(|_| ErrorDetail {
             message: status.canonical_reason().unwrap_or("an error without a message").to_owned(),
             ..ErrorDetail::default()
         });
-    CallError::Refused { status: status.as_u16(), detail: Box::new(detail) }
+    CallError::Refused { status: status.as_u16(), detail: Box::new(detail), retry_after }
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, CallError> {
     serde_json::from_str(text).map_err(|error| CallError::Shape(error.to_string()))
-}
-
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 fn percent_encoded(byte: u8) -> String {
@@ -333,10 +391,10 @@ mod tests {
     #[test]
     fn an_error_keeps_its_status_and_the_words_of_the_ingress() {
         let text = r#"{"type":"error","error":{"type":"hole","message":"expected 4","expected_n":4},"request_id":"r"}"#;
-        let error = refusal(StatusCode::CONFLICT, text);
+        let error = refusal(StatusCode::CONFLICT, text, None);
         assert_eq!((error.status(), error.expected_n()), (Some(409), Some(4)));
         assert_eq!(error.to_string(), "409: expected 4");
-        assert_eq!(refusal(StatusCode::BAD_GATEWAY, "<html>").to_string(), "502: Bad Gateway");
+        assert_eq!(refusal(StatusCode::BAD_GATEWAY, "<html>", None).to_string(), "502: Bad Gateway");
     }
 
     #[test]
@@ -346,11 +404,15 @@ mod tests {
     }
 
     #[test]
-    fn a_call_waits_for_its_body_and_no_longer_than_for_a_silent_socket_beside_it() {
-        let silence = Duration::from_millis(portcullis_protocol::limits::SILENCE_MS);
-        assert!(call_time(1_000) < silence);
-        assert_eq!(call_time(10 * BODY_BYTES_PER_S_MIN), ANSWER_TIME + Duration::from_secs(10));
-        assert_eq!(call_time(usize::MAX), ANSWER_TIME + BODY_TIME_MAX);
+    fn an_ingress_that_asks_for_a_pause_gets_it_within_reason() {
+        let asked = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, value.parse().unwrap());
+            retry_after(&headers)
+        };
+        assert_eq!(asked("7"), Some(Duration::from_secs(7)));
+        assert_eq!(asked("99999999"), Some(RETRY_AFTER_MAX));
+        assert_eq!(asked("Wed, 21 Oct 2015 07:28:00 GMT"), None);
     }
 
     /// Each connection answers its first request, once there are two, and hangs up at its second.
@@ -385,7 +447,7 @@ mod tests {
         });
         let device =
             Device { id: DeviceId::parse("d1").unwrap(), key: crate::device::DeviceKey::generate().unwrap() };
-        let api = Api::new(&url, device).unwrap();
+        let api = Api::new(Road::to(&url, None).unwrap(), device).unwrap();
         let body = json!({});
         let call = || api.send(Method::POST, "/", None, &body);
         let (one, other) = tokio::join!(call(), call());

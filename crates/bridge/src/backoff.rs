@@ -8,19 +8,21 @@ const BASE_MS: u64 = 500;
 const CAP_MS: u64 = 30_000;
 /// Largest bound on a line that flaps, in ms: whoever was there a moment ago is worth asking soon.
 const FLAPPING_MS: u64 = 2_000;
-/// A gap between two tries longer than this means that the machine slept: nothing was wrong, start anew.
-const SLEPT: Duration = Duration::from_millis(2 * CAP_MS);
+/// A gap between two tries longer than the longest pause and the longest try twice over means that the machine slept:
+/// nothing was wrong, start anew.
+const SLEPT: Duration = Duration::from_millis(4 * CAP_MS);
 
 #[derive(Debug)]
 pub(crate) struct Backoff {
     failures: u32,
+    first: Option<Instant>,
     last: Option<Instant>,
     random: fn() -> u64,
 }
 
 impl Backoff {
     pub(crate) fn new() -> Self {
-        Self { failures: 0, last: None, random: random_u64 }
+        Self { failures: 0, first: None, last: None, random: random_u64 }
     }
 
     /// The delay before the next try: `rand(0, min(30 s, 0.5 s · 2ⁿ))`.
@@ -29,6 +31,7 @@ impl Backoff {
             self.reset();
         }
         self.last = Some(now);
+        self.first.get_or_insert(now);
         let bound = self.bound_ms();
         self.failures = self.failures.saturating_add(1);
         Duration::from_millis((self.random)() % (bound + 1))
@@ -48,7 +51,16 @@ impl Backoff {
     /// Something worked.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
+        self.first = None;
         self.last = None;
+    }
+
+    /// How long nothing worked, at the last failure.
+    pub(crate) fn failing_for(&self) -> Duration {
+        match (self.first, self.last) {
+            (Some(first), Some(last)) => last.saturating_duration_since(first),
+            _ => Duration::ZERO,
+        }
     }
 }
 
@@ -64,7 +76,7 @@ mod tests {
     #[test]
     fn the_bound_doubles_up_to_its_cap() {
         let start = Instant::now();
-        let mut backoff = Backoff { failures: 0, last: None, random: || 0 };
+        let mut backoff = Backoff { failures: 0, first: None, last: None, random: || 0 };
         let bounds = std::array::from_fn::<u64, 9, _>(|_| {
             let bound = backoff.bound_ms();
             let _ = backoff.next_delay(start);
@@ -76,7 +88,7 @@ mod tests {
     #[test]
     fn a_line_that_flaps_is_tried_within_seconds_however_often_it_failed() {
         let start = Instant::now();
-        let mut backoff = Backoff { failures: 0, last: None, random: || 0 };
+        let mut backoff = Backoff { failures: 0, first: None, last: None, random: || 0 };
         for _ in 0..20 {
             let _ = backoff.next_delay(start);
             backoff.relent();
@@ -92,12 +104,25 @@ mod tests {
     #[test]
     fn a_delay_never_passes_its_bound_and_a_machine_that_slept_starts_anew() {
         let start = Instant::now();
-        let mut backoff = Backoff { failures: 0, last: None, random: || 29_999 };
+        let mut backoff = Backoff { failures: 0, first: None, last: None, random: || 29_999 };
         assert!(backoff.next_delay(start) <= Duration::from_millis(500));
         for _ in 0..20 {
             assert!(backoff.next_delay(start) <= Duration::from_millis(CAP_MS));
         }
         assert!(backoff.failures > 20);
         assert!(backoff.next_delay(start + SLEPT + Duration::from_millis(1)) <= Duration::from_millis(500));
+        assert_eq!(backoff.failing_for(), Duration::ZERO);
+    }
+
+    #[test]
+    fn knows_how_long_nothing_worked() {
+        let start = Instant::now();
+        let mut backoff = Backoff::new();
+        for n in 0..20 {
+            let _ = backoff.next_delay(start + Duration::from_secs(30 * n));
+        }
+        assert_eq!(backoff.failing_for(), Duration::from_secs(570));
+        backoff.reset();
+        assert_eq!(backoff.failing_for(), Duration::ZERO);
     }
 }

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use portcullis_protocol::id::DeviceId;
+use serde::Deserialize;
 
 use crate::agent::AgentSpec;
 use crate::device::DeviceKey;
+use crate::event::Teller;
 use crate::policy::Policy;
+use crate::road::Road;
 
 /// Sessions a bridge serves at once, unless told otherwise: as many agents as a laptop bears.
 pub const CAPACITY_DEFAULT: usize = 8;
@@ -27,8 +30,8 @@ pub struct Device {
 /// One bridge: one directory, registered at one ingress.
 #[derive(Clone, Debug)]
 pub struct BridgeConfig {
-    /// Where the ingress is, without a path: `http://127.0.0.1:7878`.
-    pub ingress_url: String,
+    /// The way to the ingress.
+    pub road: Road,
     /// Directory the agents work in.
     pub directory: PathBuf,
     /// Name of the machine, for people.
@@ -47,6 +50,25 @@ pub struct BridgeConfig {
     pub shim: Vec<OsString>,
     /// Time an agent has to end.
     pub agent_grace: Duration,
+    /// Where sessions work, unless one wishes otherwise.
+    pub place: Place,
+    /// Whether the end of the bridge archives every session, and not only those that cannot go on.
+    pub archives_all: bool,
+    /// How long an ingress may be unreachable before the bridge ends; absent = it waits for ever.
+    pub gives_up_after: Option<Duration>,
+    /// Who is told what happens.
+    pub teller: Teller,
+}
+
+/// Where the agent of a session works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// In the directory itself, beside the person and the other sessions.
+    #[default]
+    SameDir,
+    /// In a working tree of its own, on a branch of its own.
+    Worktree,
 }
 
 /// What a running bridge is told to do.

@@ -7,27 +7,34 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_protocol::id::{EnvironmentId, SessionId};
-use portcullis_protocol::wire::worker::{RegisterEnvironment, RegisteredEnvironment, WorkItem};
+use portcullis_protocol::wire::worker::{RegisterEnvironment, RegisteredEnvironment, SessionSpec, WorkItem};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::api::{Api, CallError};
 use crate::backoff::Backoff;
 use crate::config::{BridgeConfig, Order};
-use crate::core::End;
+use crate::event::BridgeEvent;
 use crate::journal;
-use crate::lease::{self, Credential, Lease};
+use crate::lease::{Credential, Lease};
 use crate::place;
+use crate::road::RoadError;
 use crate::room::{self, Room, Standing};
+use crate::serving::{Desk, Serving};
+use crate::sweep;
+use crate::wake::{self, Wakes, woken};
 use crate::work;
-use crate::worker::Worker;
 
 /// Pause before asking again when there is work and no room for it.
 const FULL_PAUSE: Duration = Duration::from_secs(5);
+/// An ingress that has nothing and does not wait, or work that cannot be taken, is asked for at most this often.
+const AGAIN_PAUSE: Duration = Duration::from_millis(500);
 /// Longest time for goodbyes.
-const GOODBYE_TIME: Duration = Duration::from_secs(5);
+pub(crate) const GOODBYE_TIME: Duration = Duration::from_secs(5);
 /// Waiting sessions that are remembered as told: a queue this long is told nothing new.
 const TOLD_MAX: usize = 1_024;
+/// Sessions that are archived at the end: a bridge that served more leaves the rest as they are.
+const SERVED_MAX: usize = 4_096;
 /// Renewed work items that wait for a worker.
 const RENEWALS_MAX: usize = 4;
 
@@ -54,7 +61,10 @@ pub enum BridgeError {
     Busy(String),
     /// The connection cannot even be tried.
     #[error("{0}")]
-    Setup(String),
+    Setup(#[from] RoadError),
+    /// The ingress was away for longer than this bridge was told to wait.
+    #[error("the ingress could not be reached for {} s: {reason}", after.as_secs())]
+    GaveUp { after: Duration, reason: String },
 }
 
 /// Runs a bridge until `orders` end it. `ready` hears once that it is registered.
@@ -71,31 +81,27 @@ pub async fn run(
     }
     let directory = config.directory.display().to_string();
     let directory = config.policy.directory(Some(&directory), &config.directory)?;
-    if !config.ingress_url.starts_with("http://") {
-        let url = &config.ingress_url;
-        return Err(BridgeError::Setup(format!(
-            "{url} is not an http:// address; others are not supported yet"
-        )));
-    }
+    config.policy.place(config.place)?;
     std::fs::create_dir_all(&config.state_dir)?;
     let Some(_only_one) = place::lock(&config.state_dir, &directory)? else {
         return Err(BridgeError::Busy(directory.display().to_string()));
     };
     let config = BridgeConfig { directory, ..config };
-    let api = Api::new(&config.ingress_url, config.device.clone())
-        .map_err(|error| BridgeError::Setup(error.to_string()))?;
+    let api = Api::new(config.road.clone(), config.device.clone())?;
     let Some(registered) = register(&config, &api, &mut orders).await? else { return Ok(()) };
     if let Some(ready) = ready {
         let _ = ready.send(registered.environment_id.clone());
     }
     let secret = watch::Sender::new(registered.environment_secret);
     let mut dispatcher = Dispatcher {
-        config,
+        config: Arc::new(config),
         api,
+        wakes: wake::watch_clocks(),
         environment: registered.environment_id,
         secret,
         sessions: HashMap::new(),
         told: HashSet::new(),
+        served: HashSet::new(),
         workers: JoinSet::new(),
         orders,
     };
@@ -104,9 +110,12 @@ pub async fn run(
         () = dispatcher.ask_back() => {}
         () = told_to_end(&mut orders) => {}
     }
-    dispatcher.serve().await?;
+    let served = dispatcher.serve().await;
+    if served.is_err() {
+        dispatcher.drop_everything();
+    }
     dispatcher.end().await;
-    Ok(())
+    served
 }
 
 /// Registers, however long it takes. Nothing when told to end before.
@@ -135,6 +144,11 @@ async fn register(
         match api.register(&body).await {
             Ok(registered) => {
                 tracing::info!(environment = %registered.environment_id, directory = body.directory, "registered");
+                config.teller.tell(BridgeEvent::Registered {
+                    environment_id: registered.environment_id.clone(),
+                    url: config.road.base().to_owned(),
+                    directory: body.directory,
+                });
                 place::remember(
                     &config.state_dir,
                     &config.directory,
@@ -149,14 +163,39 @@ async fn register(
             }
             Err(error) if error.is_rejection() => return Err(BridgeError::Refused(error.to_string())),
             Err(error) => {
-                let delay = backoff.next_delay(Instant::now());
-                tracing::warn!(ingress = config.ingress_url, %error, ?delay, "the ingress is not there; trying again");
+                let delay = wait_after(&error, &mut backoff);
+                give_up_in_time(config, &backoff, &error)?;
+                tracing::warn!(ingress = config.road.base(), %error, ?delay, "the ingress is not there; trying again");
                 if pause(delay, orders).await {
                     return Ok(None);
                 }
             }
         }
     }
+}
+
+/// The pause after a failure: ours, or the longer one the ingress asks for.
+fn wait_after(error: &CallError, backoff: &mut Backoff) -> Duration {
+    backoff.next_delay(Instant::now()).max(error.retry_after().unwrap_or_default())
+}
+
+fn give_up_in_time(config: &BridgeConfig, backoff: &Backoff, error: &CallError) -> Result<(), BridgeError> {
+    match config.gives_up_after {
+        Some(after) if backoff.failing_for() > after => {
+            Err(BridgeError::GaveUp { after, reason: error.to_string() })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// An answer that came at once and brought nothing counts a little later.
+async fn unhurried<T, E>(answer: impl Future<Output = Result<Option<T>, E>>) -> Result<Option<T>, E> {
+    let soonest = tokio::time::Instant::now() + AGAIN_PAUSE;
+    let answer = answer.await;
+    if matches!(answer, Ok(None)) {
+        tokio::time::sleep_until(soonest).await;
+    }
+    answer
 }
 
 /// Waits. Returns `true` when told to end meanwhile.
@@ -184,13 +223,16 @@ struct Handle {
 }
 
 struct Dispatcher {
-    config: BridgeConfig,
+    config: Arc<BridgeConfig>,
     api: Api,
+    wakes: Wakes,
     environment: EnvironmentId,
     secret: watch::Sender<String>,
     sessions: HashMap<SessionId, Handle>,
     /// Sessions that wait for a place and know it.
     told: HashSet<SessionId>,
+    /// Sessions this life of the bridge took, to be archived at its end if that is wished.
+    served: HashSet<SessionId>,
     workers: JoinSet<SessionId>,
     orders: watch::Receiver<Order>,
 }
@@ -200,12 +242,21 @@ impl Dispatcher {
     async fn serve(&mut self) -> Result<(), BridgeError> {
         let mut backoff = Backoff::new();
         let mut poll = self.poll(Duration::ZERO);
-        let mut orders = self.orders.clone();
+        let (mut orders, mut wakes) = (self.orders.clone(), self.wakes.clone());
+        let mut is_linked = true;
+        let mut sweeping = std::pin::pin!(self.sweeping());
         loop {
             tokio::select! {
                 () = told_to_end(&mut orders) => return Ok(()),
+                () = &mut sweeping => {}
+                () = woken(&mut wakes) => {
+                    backoff.reset();
+                    self.api.start_over();
+                    poll = self.poll(Duration::ZERO);
+                }
                 Some(ended) = self.workers.join_next() => self.forget(ended),
                 answer = &mut poll => {
+                    self.note_link(&mut is_linked, &answer);
                     let pause = match answer {
                         Ok(None) => Duration::ZERO,
                         Ok(Some(item)) => self.take(item).await,
@@ -216,7 +267,8 @@ impl Dispatcher {
                             backoff.next_delay(Instant::now())
                         }
                         Err(error) => {
-                            let delay = backoff.next_delay(Instant::now());
+                            let delay = wait_after(&error, &mut backoff);
+                            give_up_in_time(&self.config, &backoff, &error)?;
                             tracing::warn!(%error, ?delay, "no work could be asked for");
                             poll = self.poll(delay);
                             continue;
@@ -228,6 +280,17 @@ impl Dispatcher {
                     poll = self.poll(pause);
                 }
             }
+        }
+    }
+
+    /// Tells when the ingress is not there any more, and when it is again.
+    fn note_link(&self, is_linked: &mut bool, answer: &Result<Option<WorkItem>, CallError>) {
+        let is_there = !answer.as_ref().err().is_some_and(CallError::is_outage);
+        if is_there != std::mem::replace(is_linked, is_there) {
+            self.config.teller.tell(match answer {
+                Err(error) if !is_there => BridgeEvent::LinkLost { reason: error.to_string() },
+                Ok(_) | Err(_) => BridgeEvent::LinkBack,
+            });
         }
     }
 
@@ -243,13 +306,25 @@ impl Dispatcher {
         }
     }
 
+    /// Tidies up behind sessions that are over, now and from time to time.
+    fn sweeping(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (config, api, environment) =
+            (Arc::clone(&self.config), self.api.clone(), self.environment.clone());
+        async move {
+            loop {
+                sweep::run(&config, &api, &environment).await;
+                tokio::time::sleep(sweep::PAUSE).await;
+            }
+        }
+    }
+
     /// One long poll, kept whole while workers come and go: what it brings must not be dropped.
     fn poll(&self, after: Duration) -> Poll {
         let (api, environment, secret) =
             (self.api.clone(), self.environment.clone(), self.secret.borrow().clone());
         Box::pin(async move {
             tokio::time::sleep(after).await;
-            api.poll(&environment, &secret).await
+            unhurried(api.poll(&environment, &secret)).await
         })
     }
 
@@ -302,7 +377,7 @@ impl Dispatcher {
         let bearer = self.secret.borrow().clone();
         if let Err(error) = self.api.ack(&item, &bearer).await {
             tracing::warn!(%session, %error, "work could not be taken");
-            return Duration::ZERO;
+            return AGAIN_PAUSE;
         }
         let credential = Credential { work: item.id.clone(), token: secret.session_ingress_token.clone() };
         if let Some(handle) = self.sessions.get(&session) {
@@ -310,20 +385,12 @@ impl Dispatcher {
             let _ = handle.renewals.try_send(credential);
             return Duration::ZERO;
         }
-        match work::worker(&self.config, &session, &secret.session) {
-            Ok(worker) if is_put_off => {
-                self.told.insert(session);
-                self.start(Worker { is_put_off, ..worker }, credential, secret.api_base_url);
-            }
-            Ok(worker) => {
-                self.told.remove(&session);
-                self.start(worker, credential, secret.api_base_url);
-            }
-            Err(error) => {
-                tracing::error!(%session, %error, "the session cannot be served");
-                let _ = self.api.stop(&self.environment, &item.id, &bearer).await;
-            }
+        if is_put_off {
+            self.told.insert(session.clone());
+        } else {
+            self.told.remove(&session);
         }
+        self.start(session, secret.session, credential, is_put_off);
         Duration::ZERO
     }
 
@@ -356,120 +423,89 @@ impl Dispatcher {
         true
     }
 
-    fn start(&mut self, worker: Worker, credential: Credential, base: String) {
-        let session = worker.session.clone();
+    fn start(&mut self, session: SessionId, wish: SessionSpec, credential: Credential, is_put_off: bool) {
         tracing::info!(%session, "session taken");
         let (renewals_in, renewals) = mpsc::channel(RENEWALS_MAX);
-        let order = watch::Sender::new(Order::Serve);
+        let desk = Desk::new(is_put_off);
         let handle = Handle {
             renewals: renewals_in,
-            standing: worker.standing.subscribe(),
-            room_wanted: Arc::clone(&worker.room_wanted),
-            is_put_off: worker.is_put_off,
+            standing: desk.standing.subscribe(),
+            room_wanted: Arc::clone(&desk.room_wanted),
+            is_put_off,
         };
         self.sessions.insert(session.clone(), handle);
+        if self.config.archives_all && self.served.len() < SERVED_MAX {
+            self.served.insert(session.clone());
+        }
         let serving = Serving {
+            config: Arc::clone(&self.config),
             api: self.api.clone(),
-            base: if base.is_empty() { self.config.ingress_url.clone() } else { base },
             lease: Lease { environment: self.environment.clone(), session },
             secret: self.secret.subscribe(),
             orders: self.orders.clone(),
-            order,
+            order: watch::Sender::new(Order::Serve),
+            wakes: self.wakes.clone(),
         };
-        self.workers.spawn(serving.run(worker, credential, renewals));
+        self.workers.spawn(serving.run(desk, wish, credential, renewals));
+    }
+
+    /// Nobody may run these sessions for an ingress that is not there.
+    fn drop_everything(&mut self) {
+        self.workers.abort_all();
     }
 
     /// Waits for every worker, then says goodbye.
     async fn end(&mut self) {
-        while self.workers.join_next().await.is_some() {}
+        let mut orders = self.orders.clone();
+        let mut at_once = *orders.borrow_and_update() == Order::Abandon;
+        self.config.teller.tell(BridgeEvent::Ending { at_once });
+        loop {
+            tokio::select! {
+                ended = self.workers.join_next() => if ended.is_none() { break },
+                Ok(_) = orders.wait_for(|order| *order == Order::Abandon), if !at_once => {
+                    at_once = true;
+                    self.config.teller.tell(BridgeEvent::Ending { at_once });
+                }
+            }
+        }
+        if self.config.archives_all {
+            self.archive_all().await;
+        }
         let goodbye = self.api.deregister(&self.environment);
         match tokio::time::timeout(GOODBYE_TIME, goodbye).await {
             Ok(Ok(())) => tracing::info!("deregistered"),
             Ok(Err(error)) => tracing::debug!(%error, "the ingress did not take the goodbye"),
             Err(_) => tracing::debug!("the ingress did not answer the goodbye"),
         }
+        self.config.teller.tell(BridgeEvent::Ended);
     }
-}
 
-/// One worker with its lease.
-struct Serving {
-    api: Api,
-    base: String,
-    lease: Lease,
-    secret: watch::Receiver<String>,
-    /// What everybody is told.
-    orders: watch::Receiver<Order>,
-    /// What this worker is told.
-    order: watch::Sender<Order>,
-}
-
-/// Gives `new`, unless something harder was ordered already.
-fn harden(order: &watch::Sender<Order>, new: Order) {
-    order.send_if_modified(|current| {
-        let harder = new > *current;
-        if harder {
-            *current = new;
-        }
-        harder
-    });
-}
-
-impl Serving {
-    async fn run(
-        mut self,
-        worker: Worker,
-        credential: Credential,
-        renewals: mpsc::Receiver<Credential>,
-    ) -> SessionId {
-        let session = worker.session.clone();
-        let is_put_off = worker.is_put_off;
-        let credentials = watch::Sender::new(credential);
-        let newest = credentials.subscribe();
-        harden(&self.order, *self.orders.borrow_and_update());
-        let working = worker.run(self.api.clone(), self.base.clone(), newest.clone(), self.order.subscribe());
-        let keeping = lease::keep(self.api.clone(), self.lease.clone(), credentials, renewals);
-        tokio::pin!(working, keeping);
-        let mut lease_end = None;
-        let end = loop {
-            tokio::select! {
-                end = &mut working => break end,
-                end = &mut keeping, if lease_end.is_none() => {
-                    tracing::warn!(%session, ?end, "the lease ended; the session is given up");
-                    lease_end = Some(end);
-                    harden(&self.order, Order::Abandon);
-                }
-                Ok(()) = self.orders.changed() => {
-                    harden(&self.order, *self.orders.borrow_and_update());
-                }
+    /// Archives what was served here. The rest of a bridge's sessions are detached by its leaving: they are kept, and
+    /// go on with the next one.
+    async fn archive_all(&mut self) {
+        for session in std::mem::take(&mut self.served) {
+            let archived = self.api.archive(&self.environment, &session);
+            match tokio::time::timeout(GOODBYE_TIME, archived).await {
+                Ok(Ok(())) => tracing::info!(%session, "archived"),
+                Ok(Err(error)) => tracing::warn!(%session, %error, "the session was not archived"),
+                Err(_) => return tracing::warn!("the ingress does not answer; what is left is not archived"),
             }
-        };
-        match end {
-            End::Done => tracing::info!(%session, "session ended"),
-            End::Lost(reason) => tracing::info!(%session, reason, "session given up"),
-        }
-        if lease_end.is_none() {
-            self.give_back(&newest).await;
-        }
-        if is_put_off {
-            self.queue_again().await;
-        }
-        session
-    }
-
-    /// What waits in the session was there before this work began, so its end alone would not queue it.
-    async fn queue_again(&self) {
-        let queued = self.api.reconnect(&self.lease.environment, &self.lease.session);
-        if let Ok(Err(error)) = tokio::time::timeout(GOODBYE_TIME, queued).await {
-            tracing::warn!(session = %self.lease.session, %error, "the session could not be queued again");
         }
     }
+}
 
-    async fn give_back(&self, credential: &watch::Receiver<Credential>) {
-        let work = credential.borrow().work.clone();
-        let secret = self.secret.borrow().clone();
-        let stop = self.api.stop(&self.lease.environment, &work, &secret);
-        if let Ok(Err(error)) = tokio::time::timeout(GOODBYE_TIME, stop).await {
-            tracing::debug!(%error, "the work could not be given back");
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_ingress_that_answers_at_once_with_nothing_is_not_asked_in_a_busy_loop() {
+        let began = Instant::now();
+        let nothing = std::future::ready(Ok::<Option<u8>, ()>(None));
+        assert_eq!(unhurried(nothing).await, Ok(None));
+        assert!(began.elapsed() >= AGAIN_PAUSE);
+        let work = std::future::ready(Ok::<_, ()>(Some(1)));
+        let waited = tokio::time::timeout(Duration::ZERO, unhurried(work)).await;
+        assert_eq!(waited, Ok(Ok(Some(1))), "work is taken at once");
     }
 }

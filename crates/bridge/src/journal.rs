@@ -3,12 +3,13 @@
 //! from an agent stands in the [`Spool`] beside it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::limits::UUID_RING_MAX;
 
 use crate::core::{Earlier, Entry};
-use crate::spool::{self, Spool, end_the_last_line, write_line};
+use crate::spool::{self, Spool, end_the_last_line, write_line, write_whole};
 
 /// Lines above which a journal is shortened: twice what its newest prompts take.
 const LINES_MAX: usize = 4 * UUID_RING_MAX;
@@ -23,11 +24,21 @@ pub(crate) struct JournalError {
     source: std::io::Error,
 }
 
+impl JournalError {
+    /// Whether it is the disk that has no room, which may change.
+    pub(crate) fn is_for_want_of_room(&self) -> bool {
+        matches!(self.source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+    }
+}
+
 /// The journal of one session, with its spool.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
     file: std::fs::File,
+    /// Lines in the file, and how many it may have.
+    lines: usize,
+    lines_max: usize,
     spool: Spool,
     earlier: Earlier,
 }
@@ -42,12 +53,12 @@ impl Journal {
         let path = folder.join(format!("{session}.ndjson"));
         let open = || -> std::io::Result<Self> {
             std::fs::create_dir_all(&folder)?;
-            let (mut entries, lines) = spool::read(&path)?;
+            let (mut entries, mut lines) = spool::read(&path)?;
             entries.extend(spool::read_all(&path.with_extension("spool"))?);
             let mut spool = Spool::open(path.with_extension("spool"))?;
             let earlier = Earlier::from_entries(entries);
             if lines > LINES_MAX {
-                rewrite(&path, &earlier)?;
+                lines = rewrite(&path, &earlier)?;
             }
             let mut file = spool::appending(&path)?;
             end_the_last_line(&mut file)?;
@@ -55,7 +66,7 @@ impl Journal {
                 write_down(&mut file, &spool.facts())?;
                 spool.clear()?;
             }
-            Ok(Self { path: path.clone(), file, spool, earlier })
+            Ok(Self { path: path.clone(), file, lines, lines_max: LINES_MAX, spool, earlier })
         };
         open().map_err(|source| JournalError { path: path.clone(), source })
     }
@@ -71,20 +82,39 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]; what the entry announces must not be done then.
     pub(crate) fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        let Self { file, spool, .. } = self;
+        let Self { file, lines, spool, .. } = self;
         let appended = match entry {
-            Entry::Said { .. } | Entry::Taken { .. } | Entry::Closed { .. } | Entry::Settled { .. } => {
-                spool.append(entry, |facts| write_down(file, facts))
-            }
+            Entry::Said { .. } | Entry::Taken { .. } | Entry::Closed { .. } | Entry::Settled { .. } => spool
+                .append(entry, |facts| {
+                    *lines += facts.len();
+                    write_down(file, facts)
+                }),
             // These hold because of what was said, and end it.
-            Entry::Told | Entry::Ended { .. } => {
-                spool.sync().and_then(|()| write_down(file, std::slice::from_ref(entry)))
-            }
+            Entry::Told | Entry::Ended { .. } => spool.sync().and_then(|()| self.write(entry)),
+            // An agent that was told no does nothing that a later life would have to speak of.
+            Entry::Answered { behavior, .. } if behavior != "allow" => self.note(entry),
             Entry::Prompt { .. } | Entry::Answered { .. } | Entry::Started { .. } | Entry::Left(_) => {
-                write_down(file, std::slice::from_ref(entry))
+                self.write(entry)
             }
         };
         appended.map_err(|source| JournalError { path: self.path.clone(), source })
+    }
+
+    /// Writes it, and forces it to the disk.
+    fn write(&mut self, entry: &Entry) -> std::io::Result<()> {
+        self.note(entry)?;
+        self.file.sync_data()
+    }
+
+    /// Writes it. A journal that has grown long is shortened before: an agent may live for a month.
+    fn note(&mut self, entry: &Entry) -> std::io::Result<()> {
+        if self.lines > self.lines_max {
+            self.lines = rewrite(&self.path, &Earlier::from_entries(spool::read(&self.path)?.0))?;
+            self.lines_max = LINES_MAX.max(2 * self.lines);
+            self.file = spool::appending(&self.path)?;
+        }
+        self.lines += 1;
+        write_line(&mut self.file, entry).map(drop)
     }
 }
 
@@ -94,7 +124,7 @@ fn write_down(file: &mut std::fs::File, entries: &[Entry]) -> std::io::Result<()
         return Ok(());
     }
     for entry in entries {
-        write_line(file, entry)?;
+        write_whole(file, entry)?;
     }
     file.sync_data()
 }
@@ -113,19 +143,52 @@ pub(crate) fn unfinished(state_dir: &Path) -> Vec<SessionId> {
     unfinished.take(UNFINISHED_MAX).collect()
 }
 
+/// Sessions that have a journal below `state_dir`.
+pub(crate) fn sessions(state_dir: &Path) -> Vec<SessionId> {
+    let Ok(files) = std::fs::read_dir(folder(state_dir)) else { return Vec::new() };
+    files
+        .filter_map(|file| SessionId::parse(file.ok()?.file_name().to_str()?.strip_suffix(".ndjson")?).ok())
+        .collect()
+}
+
+/// Removes the journal of `session`, which is over.
+pub(crate) fn remove(state_dir: &Path, session: &SessionId) {
+    let path = folder(state_dir).join(format!("{session}.ndjson"));
+    let spool = spool::files(&path.with_extension("spool"));
+    for path in spool.into_iter().chain([path.with_extension("new"), path]) {
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => tracing::debug!(path = %path.display(), %error, "a journal of old stays"),
+        }
+    }
+}
+
+/// How long nothing was written to the journal of `session` or to its spool.
+pub(crate) fn untouched_for(state_dir: &Path, session: &SessionId) -> Duration {
+    let path = folder(state_dir).join(format!("{session}.ndjson"));
+    let written = [path.with_extension("spool"), path]
+        .into_iter()
+        .filter_map(|path| path.metadata().and_then(|metadata| metadata.modified()).ok());
+    written.max().and_then(|last| last.elapsed().ok()).unwrap_or_default()
+}
+
 fn folder(state_dir: &Path) -> PathBuf {
     state_dir.join("journals")
 }
 
-/// Leaves what a later life reads out of it, and nothing else.
-fn rewrite(path: &Path, earlier: &Earlier) -> std::io::Result<()> {
+/// Leaves what a later life reads out of it, and nothing else. Says how many lines that takes.
+fn rewrite(path: &Path, earlier: &Earlier) -> std::io::Result<usize> {
     let fresh = path.with_extension("new");
     let mut file = std::io::BufWriter::new(std::fs::File::create(&fresh)?);
+    let mut lines = 0;
     for entry in earlier.journalled() {
         write_line(&mut file, &entry)?;
+        lines += 1;
     }
     file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-    std::fs::rename(fresh, path)
+    std::fs::rename(&fresh, path)?;
+    Ok(lines)
 }
 
 #[cfg(test)]
@@ -224,6 +287,48 @@ mod tests {
         assert!(known.knows(&last) && !known.knows("u0"));
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), UUID_RING_MAX + 2);
         assert_eq!(reopened(folder.path()).take_earlier(), known);
+    }
+
+    #[test]
+    fn nothing_stays_of_a_session_that_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = reopened(folder.path());
+        let text = "x".repeat(5 * 1024 * 1024);
+        let event = RawJson::parse(&format!(r#"{{"type":"x","text":"{text}"}}"#)).unwrap();
+        for n in 0..5 {
+            let settles = Vec::new();
+            let said = Entry::Said { incarnation: incarnation("i"), n, event: event.clone(), settles };
+            journal.append(&said).unwrap();
+        }
+        drop(journal);
+        let files = || std::fs::read_dir(folder.path().join("journals")).unwrap().count();
+        assert!(files() > 3, "a spool of several files");
+        remove(folder.path(), &SessionId::parse("s1").unwrap());
+        assert_eq!(files(), 0);
+    }
+
+    #[test]
+    fn a_journal_is_shortened_while_it_is_written_and_an_open_answer_stays_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = reopened(folder.path());
+        let answered = |behavior: &str| Entry::Answered {
+            incarnation: incarnation("i"),
+            request_id: "r".into(),
+            behavior: behavior.into(),
+        };
+        for entry in [Entry::Started { incarnation: incarnation("i") }, prompt("a"), answered("allow")] {
+            journal.append(&entry).unwrap();
+        }
+        for _ in 0..2 * LINES_MAX {
+            journal.append(&answered("deny")).unwrap();
+        }
+        journal.append(&prompt("b")).unwrap();
+        drop(journal);
+        let lines = spool::read(&folder.path().join("journals/s1.ndjson")).unwrap().1;
+        assert!(lines < LINES_MAX + 10, "{lines}");
+        let earlier = reopened(folder.path()).take_earlier();
+        assert_eq!(open(&earlier), ["a", "b"]);
+        assert_eq!(earlier.agent.unwrap().unsettled, ["r"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::api::Api;
 use crate::backoff::Backoff;
+use crate::wake::{Wakes, woken};
 
 /// What the first heartbeat says instead of the last one's answer.
 const NO_HEARTBEAT: &str = "NO_HEARTBEAT";
@@ -44,6 +45,7 @@ pub(crate) async fn keep(
     lease: Lease,
     credential: watch::Sender<Credential>,
     mut renewals: mpsc::Receiver<Credential>,
+    mut wakes: Wakes,
 ) -> LeaseEnd {
     let mut last = NO_HEARTBEAT.to_owned();
     let mut backoff = Backoff::new();
@@ -61,7 +63,8 @@ pub(crate) async fn keep(
             Err(error) if error.is_gone() => return LeaseEnd::Gone,
             Err(error) => {
                 tracing::debug!(session = %lease.session, %error, "the lease could not be renewed");
-                let soon = backoff.next_delay(Instant::now()).min(interval(LEASE_TTL_S));
+                let asked = error.retry_after().unwrap_or_default();
+                let soon = backoff.next_delay(Instant::now()).max(asked).min(interval(LEASE_TTL_S));
                 if error.is_unauthorized() {
                     match api.reconnect(&lease.environment, &lease.session).await {
                         // The old token is of no use; a work item with a fresh one is on its way.
@@ -79,6 +82,8 @@ pub(crate) async fn keep(
         };
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
+            // The lease may have lapsed meanwhile, and the token have ended.
+            () = woken(&mut wakes) => backoff.reset(),
             Some(fresh) = renewals.recv() => {
                 last = NO_HEARTBEAT.to_owned();
                 credential.send_replace(fresh);
@@ -101,6 +106,7 @@ mod tests {
     use super::*;
     use crate::config::Device;
     use crate::device::DeviceKey;
+    use crate::road::Road;
 
     /// Answers the n-th call with the n-th answer, and tells what was called.
     async fn ingress(answers: Vec<(u16, &'static str)>) -> (Api, mpsc::Receiver<String>) {
@@ -124,7 +130,7 @@ mod tests {
             }
         });
         let device = Device { id: DeviceId::parse("d1").unwrap(), key: DeviceKey::generate().unwrap() };
-        (Api::new(&url, device).unwrap(), calls)
+        (Api::new(Road::to(&url, None).unwrap(), device).unwrap(), calls)
     }
 
     fn lease() -> Lease {
@@ -135,10 +141,15 @@ mod tests {
         watch::Sender::new(Credential { work: WorkId::parse("w1").unwrap(), token: "old".into() })
     }
 
+    /// A machine that does not sleep.
+    fn never() -> Wakes {
+        watch::channel(0).1
+    }
+
     async fn end_after(answers: Vec<(u16, &'static str)>) -> (LeaseEnd, Vec<String>) {
         let (api, mut calls) = ingress(answers).await;
         let (_renewals_in, renewals) = mpsc::channel(1);
-        let end = keep(api, lease(), credential(), renewals).await;
+        let end = keep(api, lease(), credential(), renewals, never()).await;
         let mut called = Vec::new();
         while let Some(call) = calls.recv().await {
             called.push(call);
@@ -179,9 +190,35 @@ mod tests {
         let credential = credential();
         let newest = credential.subscribe();
         let (_renewals_in, renewals) = mpsc::channel(1);
-        assert_eq!(keep(api, lease(), credential, renewals).await, LeaseEnd::Lost);
+        assert_eq!(keep(api, lease(), credential, renewals, never()).await, LeaseEnd::Lost);
         assert_eq!(newest.borrow().token, "new");
         calls.recv().await.unwrap();
         assert!(calls.recv().await.unwrap().contains("expected_last_heartbeat=h%201 "));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_ended_while_the_machine_slept_is_replaced_through_the_queue() {
+        let beat = r#"{"type":"work_heartbeat","last_heartbeat":"h1","lease_extended":true,"state":"active","ttl_seconds":90,"session_ingress_token":"t1"}"#;
+        let granted = r#"{"device_id":"d1","access_token":"a","expires_in":600,"role":"bridge"}"#;
+        let answers =
+            vec![(200, beat), (401, "{}"), (200, r#"{"nonce":"n"}"#), (200, granted), (204, ""), (412, "{}")];
+        let (api, mut calls) = ingress(answers).await;
+        let (renewals_in, renewals) = mpsc::channel(1);
+        let (woke, wakes) = watch::channel(0);
+        let credential = credential();
+        let newest = credential.subscribe();
+        let keeping = tokio::spawn(keep(api, lease(), credential, renewals, wakes));
+        assert!(calls.recv().await.unwrap().contains("/w1/heartbeat"));
+        woke.send_modify(|count| *count += 1);
+        let mut called = Vec::new();
+        for _ in 0..4 {
+            called.push(calls.recv().await.unwrap());
+        }
+        assert!(called[0].contains("/w1/heartbeat?expected_last_heartbeat=h1 "), "at once: {called:?}");
+        assert!(called[3].contains("/e1/bridge/reconnect"), "{called:?}");
+        let fresh = Credential { work: WorkId::parse("w2").unwrap(), token: "t2".into() };
+        renewals_in.send(fresh).await.unwrap();
+        assert!(calls.recv().await.unwrap().contains("/w2/heartbeat?expected_last_heartbeat=NO_HEARTBEAT "));
+        assert_eq!((keeping.await.unwrap(), newest.borrow().token.as_str()), (LeaseEnd::Lost, "t2"));
     }
 }

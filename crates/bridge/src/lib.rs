@@ -15,23 +15,33 @@ mod config;
 mod core;
 mod device;
 mod dispatcher;
+mod event;
 mod journal;
 mod lease;
 mod link;
 mod login;
+mod pace;
 mod place;
 mod policy;
+mod road;
 mod room;
+mod serving;
 mod spool;
+mod standstill;
+mod sweep;
+mod wake;
 mod work;
 mod worker;
+mod worktree;
 
 pub use agent::AgentSpec;
-pub use config::{AGENT_GRACE, BridgeConfig, CAPACITY_DEFAULT, Device, Order};
+pub use config::{AGENT_GRACE, BridgeConfig, CAPACITY_DEFAULT, Device, Order, Place};
 pub use device::{DeviceKey, DeviceKeyError};
 pub use dispatcher::{BridgeError, run};
+pub use event::{BridgeEvent, EVENTS_MAX, Teller};
 pub use login::{LoginError, Paired, pair, wait_until_confirmed};
-pub use policy::{Policy, PolicyError};
+pub use policy::{AcpAgent, Policy, PolicyError};
+pub use road::{Road, RoadError};
 
 /// The machine of one session without its shell, for simulations that drive it under a clock of their own.
 ///

@@ -8,6 +8,7 @@ use portcullis_protocol::role::Role;
 use crate::api::{Api, CallError, PairAnswer};
 use crate::config::Device;
 use crate::device::DeviceKey;
+use crate::road::Road;
 
 /// Pause between two questions whether an owner has confirmed.
 const CONFIRM_PAUSE: Duration = Duration::from_secs(2);
@@ -39,13 +40,8 @@ pub enum Paired {
 ///
 /// # Errors
 /// [`LoginError`].
-pub async fn pair(
-    ingress_url: &str,
-    code: &str,
-    device_name: &str,
-    key: &DeviceKey,
-) -> Result<Paired, LoginError> {
-    match Api::pair(ingress_url, code, device_name, key.public_key()).await {
+pub async fn pair(road: &Road, code: &str, device_name: &str, key: &DeviceKey) -> Result<Paired, LoginError> {
+    match Api::pair(road, code, device_name, key.public_key()).await {
         Ok(PairAnswer::Granted(granted)) => {
             Ok(Paired::Ready { device_id: granted.device_id, role: granted.role })
         }
@@ -60,8 +56,9 @@ pub async fn pair(
 ///
 /// # Errors
 /// [`LoginError`] when it was turned down or the ingress went away.
-pub async fn wait_until_confirmed(ingress_url: &str, device: &Device) -> Result<Role, LoginError> {
-    let api = Api::new(ingress_url, device.clone()).map_err(|error| login_error(&error))?;
+pub async fn wait_until_confirmed(road: &Road, device: &Device) -> Result<Role, LoginError> {
+    let api =
+        Api::new(road.clone(), device.clone()).map_err(|error| LoginError::Unreachable(error.to_string()))?;
     loop {
         match api.role().await {
             Ok(role) => return Ok(role),

@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use portcullis_protocol::id::{DeviceId, EnvironmentId};
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 /// Remembered directories; the oldest are forgotten.
 const PLACES_MAX: usize = 100;
+/// A lock that nobody took for this long goes.
+const LOCK_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Characters of a branch's name that are reported.
 const BRANCH_CHARS_MAX: usize = 200;
 
@@ -52,14 +55,73 @@ pub(crate) fn lock(state_dir: &Path, directory: &Path) -> std::io::Result<Option
     use std::os::unix::ffi::OsStrExt as _;
     let name: String =
         Sha256::digest(directory.as_os_str().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    let folder = state_dir.join("locks");
+    let folder = locks(state_dir);
     std::fs::create_dir_all(&folder)?;
-    let file = File::options().create(true).append(true).open(folder.join(name))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
+    let path = folder.join(name);
+    loop {
+        let file = File::options().create(true).append(true).open(&path)?;
+        match file.try_lock() {
+            // It may have been removed between the two.
+            Ok(()) if !is_still(&file, &path) => {}
+            Ok(()) => {
+                file.set_modified(SystemTime::now())?;
+                return Ok(Some(file));
+            }
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
     }
+}
+
+/// Removes the locks of directories that nobody has served for long.
+pub(crate) fn forget_locks(state_dir: &Path) {
+    let Ok(files) = std::fs::read_dir(locks(state_dir)) else { return };
+    for path in files.flatten().map(|file| file.path()) {
+        let Ok(file) = File::options().append(true).open(&path) else { continue };
+        let age =
+            file.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+        if age.is_some_and(|age| age > LOCK_KEPT) && file.try_lock().is_ok() && is_still(&file, &path) {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
+fn is_still(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let number = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), path.metadata()) {
+        (Ok(open), Ok(there)) => number(open) == number(there),
+        _ => false,
+    }
+}
+
+fn locks(state_dir: &Path) -> PathBuf {
+    state_dir.join("locks")
+}
+
+/// A directory that cannot be exchanged for another between the look at it and the use of it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// Leads to this very directory, whatever becomes of its name.
+    pub(crate) path: PathBuf,
+    _open: File,
+}
+
+/// Opens `directory`, which was found without links before, and makes sure that it still is.
+pub(crate) fn hold(directory: &Path) -> std::io::Result<Held> {
+    use std::os::fd::AsRawFd as _;
+    let open = File::open(directory)?;
+    let by_number = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
+    // Without /proc there is only the name.
+    let is_linux = cfg!(target_os = "linux");
+    let real = if is_linux { std::fs::read_link(&by_number)? } else { directory.canonicalize()? };
+    if real != directory || !open.metadata()?.is_dir() {
+        let shown = directory.display();
+        return Err(std::io::Error::other(format!(
+            "the directory {shown} was moved or exchanged for a link"
+        )));
+    }
+    Ok(Held { path: if is_linux { by_number } else { real }, _open: open })
 }
 
 /// The git branch that is checked out in `directory`.
@@ -107,6 +169,41 @@ mod tests {
         assert!(first.is_some() && lock("/p").is_none() && lock("/q").is_some());
         drop(first);
         assert!(lock("/p").is_some());
+    }
+
+    #[test]
+    fn locks_of_long_ago_go_and_those_that_are_held_stay() {
+        let state = tempfile::tempdir().unwrap();
+        let held = super::lock(state.path(), Path::new("/held")).unwrap().unwrap();
+        let old = super::lock(state.path(), Path::new("/old")).unwrap().unwrap();
+        let _ = super::lock(state.path(), Path::new("/new")).unwrap();
+        for lock in [&held, &old] {
+            lock.set_modified(SystemTime::now() - 2 * LOCK_KEPT).unwrap();
+        }
+        drop(old);
+        forget_locks(state.path());
+        assert_eq!(std::fs::read_dir(locks(state.path())).unwrap().count(), 2);
+        assert!(super::lock(state.path(), Path::new("/held")).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_directory_that_was_exchanged_for_a_link_after_it_was_checked_is_not_entered_b2() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let (project, outside) = (folder.join("project"), folder.join("outside"));
+        for directory in [&project, &outside] {
+            std::fs::create_dir(directory).unwrap();
+        }
+        let held = hold(&project).unwrap();
+        std::fs::rename(&project, folder.join("moved")).unwrap();
+        std::os::unix::fs::symlink(&outside, &project).unwrap();
+        let error = hold(&project).unwrap_err().to_string();
+        assert!(error.contains("exchanged for a link"), "{error}");
+        let entered =
+            std::process::Command::new("pwd").current_dir(&held.path).env_remove("PWD").output().unwrap();
+        assert_eq!(String::from_utf8(entered.stdout).unwrap().trim(), folder.join("moved").to_str().unwrap());
+        std::fs::write(folder.join("file"), "").unwrap();
+        assert!(hold(&folder.join("file")).is_err() && hold(&folder.join("gone")).is_err());
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use portcullis_protocol::role::{PermissionMode, requirement};
 use serde::Deserialize;
 
+use crate::config::Place;
+
 /// Why something is not done here. The text is for the person who asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
@@ -21,6 +23,9 @@ pub enum PolicyError {
     /// An agent that is not configured or not allowed.
     #[error("the agent `{0}` is not available on this machine")]
     Agent(String),
+    /// A way to work that is not allowed.
+    #[error("sessions may not work {0} on this machine")]
+    Place(&'static str),
     /// A model's name that is none.
     #[error("`{0}` is no name of a model")]
     Model(String),
@@ -42,9 +47,32 @@ pub struct Policy {
     /// Agents by name; absent = every configured one.
     #[serde(default)]
     pub agents: Option<Vec<String>>,
+    /// Agents of the Agent Client Protocol that this machine offers beside those it finds.
+    #[serde(default)]
+    pub acp: Vec<AcpAgent>,
     /// Subtypes of control requests that only an owner may send and that this machine passes on.
     #[serde(default)]
     pub owner_requests: Vec<String>,
+    /// Where sessions may work: in the directory itself, in a working tree of their own.
+    #[serde(default = "any_place")]
+    pub spawn: Vec<Place>,
+}
+
+fn any_place() -> Vec<Place> {
+    vec![Place::SameDir, Place::Worktree]
+}
+
+/// An agent of the Agent Client Protocol, as a policy file names it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcpAgent {
+    /// Its name, as clients choose it.
+    pub name: String,
+    /// Program and arguments. Never goes through a shell.
+    pub argv: Vec<String>,
+    /// Names of environment variables it may see beside the common ones; a trailing `*` stands for any rest.
+    #[serde(default)]
+    pub environment: Vec<String>,
 }
 
 fn default_modes() -> Vec<PermissionMode> {
@@ -59,7 +87,21 @@ impl Policy {
             directories: vec![directory],
             permission_modes: default_modes(),
             agents: None,
+            acp: Vec::new(),
             owner_requests: Vec::new(),
+            spawn: any_place(),
+        }
+    }
+
+    /// Checks where sessions are to work.
+    ///
+    /// # Errors
+    /// [`PolicyError::Place`].
+    pub fn place(&self, place: Place) -> Result<Place, PolicyError> {
+        match place {
+            _ if self.spawn.contains(&place) => Ok(place),
+            Place::SameDir => Err(PolicyError::Place("in the directory itself")),
+            Place::Worktree => Err(PolicyError::Place("in working trees of their own")),
         }
     }
 
@@ -190,5 +232,9 @@ mod tests {
         let read: Policy =
             serde_json::from_str(r#"{"directories":["/p"],"permission_modes":["plan"]}"#).unwrap();
         assert_eq!(read.permission_modes, [PermissionMode::Plan]);
+        let named = r#"{"directories":["/p"],"acp":[{"name":"g","argv":["gemini","--acp"]}]}"#;
+        let read: Policy = serde_json::from_str(named).unwrap();
+        assert_eq!(read.acp[0].argv, ["gemini", "--acp"]);
+        assert!(serde_json::from_str::<Policy>(&named.replace("argv", "command")).is_err());
     }
 }

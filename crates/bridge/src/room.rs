@@ -21,6 +21,8 @@ pub(crate) enum Activity {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
     pub(crate) activity: Activity,
+    /// Requests that wait for a person.
+    pub(crate) waiting: usize,
     pub(crate) since: Instant,
 }
 
@@ -65,7 +67,7 @@ mod tests {
     fn chosen(workers: &[(Activity, u64)]) -> Room<usize> {
         let start = Instant::now();
         choose(workers.iter().enumerate().map(|(at, (activity, since))| {
-            (at, Standing { activity: *activity, since: start + Duration::from_secs(*since) })
+            (at, Standing { activity: *activity, waiting: 0, since: start + Duration::from_secs(*since) })
         }))
     }
 

@@ -133,7 +133,7 @@ impl Segment {
     }
 
     fn append(&mut self, entry: &Entry, taken: &mut HashMap<Incarnation, u64>) -> std::io::Result<()> {
-        self.bytes += write_line(&mut self.file, entry)?;
+        self.bytes += write_whole(&mut self.file, entry)?;
         self.is_dirty = true;
         self.note(entry, taken);
         Ok(())
@@ -200,6 +200,12 @@ fn numbered(path: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
+/// The files of the spool at `path`, which may not be there.
+pub(crate) fn files(path: &Path) -> Vec<PathBuf> {
+    let full = numbered(path).unwrap_or_default();
+    full.into_iter().map(|(_, path)| path).chain([path.to_owned()]).collect()
+}
+
 /// The entries of the whole spool at `path`, in their order.
 pub(crate) fn read_all(path: &Path) -> std::io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
@@ -224,6 +230,30 @@ pub(crate) fn read(path: &Path) -> std::io::Result<(Vec<Entry>, usize)> {
         entries.extend(serde_json::from_slice::<Entry>(&line?).ok());
     }
     Ok((entries, lines))
+}
+
+/// As [`write_line`], and nothing of a line is left that did not fit on the disk.
+pub(crate) fn write_whole(file: &mut std::fs::File, entry: &Entry) -> std::io::Result<u64> {
+    write_line(file, entry).inspect_err(|_| {
+        // What cannot be taken back either is half a line, which nobody reads.
+        let _ = cut_half_a_line(file);
+    })
+}
+
+fn cut_half_a_line(file: &mut std::fs::File) -> std::io::Result<()> {
+    let mut end = file.metadata()?.len();
+    let mut chunk = [0; 4096];
+    while end > 0 {
+        let from = end.saturating_sub(4096);
+        let piece = &mut chunk[..usize::try_from(end - from).unwrap_or_default()];
+        file.seek(SeekFrom::Start(from))?;
+        file.read_exact(piece)?;
+        if let Some(at) = piece.iter().rposition(|byte| *byte == b'\n') {
+            return file.set_len(from + u64::try_from(at).unwrap_or_default() + 1);
+        }
+        end = from;
+    }
+    file.set_len(0)
 }
 
 /// Writes `entry` as a line and says how long it is. A killed process leaves at most half of the last one.
@@ -314,7 +344,11 @@ mod tests {
         fn append(&self, entries: &[Entry]) -> Vec<Entry> {
             let (mut spool, mut kept) = (self.open(), Vec::new());
             for entry in entries {
-                spool.append(entry, |facts| Ok(kept.extend_from_slice(facts))).unwrap();
+                let keep = |facts: &[Entry]| {
+                    kept.extend_from_slice(facts);
+                    Ok(())
+                };
+                spool.append(entry, keep).unwrap();
             }
             kept
         }
@@ -394,6 +428,27 @@ mod tests {
         disk.append(&[taken("i", 8)]);
         assert_eq!(disk.rest(), Vec::<u64>::new());
         assert!(disk.bytes() < 256);
+    }
+
+    #[test]
+    fn what_does_not_fit_on_the_disk_leaves_nothing_of_itself() {
+        let mut full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let error = write_whole(&mut full, &said("i", 0)).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+        let disk = Disk::new();
+        let mut file = appending(&disk.path()).unwrap();
+        let long = "x".repeat(10_000);
+        for (text, left) in
+            [(format!("one\n{long}"), 4), (long.clone(), 0), (format!("{long}\ntwo\n"), 10_005)]
+        {
+            file.set_len(0).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            cut_half_a_line(&mut file).unwrap();
+            assert_eq!(file.metadata().unwrap().len(), left);
+        }
+        file.set_len(0).unwrap();
+        write_whole(&mut file, &said("i", 0)).unwrap();
+        assert_eq!(read(&disk.path()).unwrap().0, [said("i", 0)]);
     }
 
     #[test]

@@ -7,16 +7,17 @@ use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::role::PermissionMode;
 use portcullis_protocol::wire::worker::{SessionSpec, WORK_SECRET_VERSION, WorkItem, WorkSecret};
-use tokio::sync::watch;
-use tokio::time::Instant;
 
 use crate::agent::{AgentCommand, AgentSpec};
-use crate::config::BridgeConfig;
+use crate::config::{BridgeConfig, Place};
 use crate::core::{Relay, RelaySpec};
+use crate::event::BridgeEvent;
 use crate::journal::{Journal, JournalError};
 use crate::policy::PolicyError;
-use crate::room::Standing;
+use crate::serving::Desk;
+use crate::standstill::Standstill;
 use crate::worker::Worker;
+use crate::worktree::Worktree;
 
 /// Bytes of a model's name: it becomes an argument.
 const MODEL_BYTES_MAX: usize = 256;
@@ -60,15 +61,20 @@ pub(crate) fn agents(config: &BridgeConfig) -> impl Iterator<Item = &AgentSpec> 
 }
 
 /// A worker for `session`. What the policy forbids becomes a worker that says so.
-pub(crate) fn worker(
-    config: &BridgeConfig,
+pub(crate) async fn worker(
+    config: &Arc<BridgeConfig>,
     session: &SessionId,
     wish: &SessionSpec,
+    desk: &Desk,
 ) -> Result<Worker, JournalError> {
     let mut journal = Journal::open(&config.state_dir, session)?;
-    let allowed = Allowed::check(config, wish);
-    let (agent, directory, permission_mode, command, refusal) = match allowed {
-        Ok(allowed) => {
+    let allowed = match Allowed::check(config, wish) {
+        Ok(allowed) if desk.is_put_off => Ok((allowed, None)),
+        Ok(allowed) => placed(config, session, allowed).await,
+        Err(error) => Err(error.to_string()),
+    };
+    let (agent, directory, worktree, permission_mode, command, refusal) = match allowed {
+        Ok((allowed, worktree)) => {
             let mode = allowed.permission_mode.as_str();
             let command = AgentCommand::new(
                 allowed.agent,
@@ -78,18 +84,18 @@ pub(crate) fn worker(
                 &config.shim,
             );
             let directory = allowed.directory.display().to_string();
-            (allowed.agent.name.clone(), directory, mode.to_owned(), Some(command), None)
+            (allowed.agent.name.clone(), directory, worktree, mode.to_owned(), Some(command), None)
         }
         Err(error) => {
             let refusal = format!("This session cannot run: {error}.");
             let agent = wish.agent.clone().unwrap_or_default();
             let directory = wish.directory.clone().unwrap_or_default();
-            (agent, directory, PermissionMode::Default.as_str().to_owned(), None, Some(refusal))
+            (agent, directory, None, PermissionMode::Default.as_str().to_owned(), None, Some(refusal))
         }
     };
     let spec = RelaySpec {
-        agent,
-        directory,
+        agent: agent.clone(),
+        directory: directory.clone(),
         model: wish.model.clone(),
         permission_mode,
         policy: config.policy.clone(),
@@ -99,14 +105,35 @@ pub(crate) fn worker(
     let relay = Relay::new(spec, Box::new(|| uuid::Uuid::new_v4().to_string()));
     Ok(Worker {
         session: session.clone(),
-        standing: watch::Sender::new(Standing { activity: relay.activity(), since: Instant::now() }),
         relay,
         journal,
         command,
-        agent_grace: config.agent_grace,
-        room_wanted: Arc::default(),
-        is_put_off: false,
+        desk: desk.clone(),
+        agent,
+        directory,
+        worktree,
+        config: Arc::clone(config),
+        standstill: Standstill::default(),
     })
+}
+
+/// Gives the session its working tree, if it is to have one.
+async fn placed<'a>(
+    config: &BridgeConfig,
+    session: &SessionId,
+    allowed: Allowed<'a>,
+) -> Result<(Allowed<'a>, Option<Worktree>), String> {
+    if config.policy.place(config.place).map_err(|error| error.to_string())? == Place::SameDir {
+        return Ok((allowed, None));
+    }
+    let taken = Worktree::take(&config.state_dir, session, &allowed.directory).await;
+    let (tree, is_new) = taken.map_err(|error| error.to_string())?;
+    let (path, branch) = (tree.root().display().to_string(), tree.branch().to_owned());
+    tracing::info!(%session, path, branch, is_new, "the session works in a working tree of its own");
+    if is_new {
+        config.teller.tell(BridgeEvent::WorktreeMade { session_id: session.clone(), path, branch });
+    }
+    Ok((Allowed { directory: tree.directory().to_owned(), ..allowed }, Some(tree)))
 }
 
 struct Allowed<'a> {
@@ -142,7 +169,9 @@ mod tests {
     use super::*;
     use crate::config::{AGENT_GRACE, Device};
     use crate::device::DeviceKey;
+    use crate::event::Teller;
     use crate::policy::Policy;
+    use crate::road::Road;
 
     fn item(secret: Option<&str>) -> WorkItem {
         let item = serde_json::json!({
@@ -170,11 +199,11 @@ mod tests {
         assert_eq!(read_secret(&item(None)).unwrap_err(), SecretError::Shape);
     }
 
-    #[test]
-    fn a_wish_the_policy_forbids_becomes_a_worker_without_an_agent() {
+    #[tokio::test]
+    async fn a_wish_the_policy_forbids_becomes_a_worker_without_an_agent() {
         let folder = tempfile::tempdir().unwrap();
-        let config = BridgeConfig {
-            ingress_url: "http://127.0.0.1:1".into(),
+        let config = Arc::new(BridgeConfig {
+            road: Road::to("http://127.0.0.1:1", None).unwrap(),
             directory: folder.path().to_owned(),
             machine_name: "m".into(),
             device: Device { id: DeviceId::parse("d1").unwrap(), key: DeviceKey::generate().unwrap() },
@@ -184,20 +213,31 @@ mod tests {
             state_dir: folder.path().join("state"),
             shim: Vec::new(),
             agent_grace: AGENT_GRACE,
-        };
+            place: Place::SameDir,
+            archives_all: false,
+            gives_up_after: None,
+            teller: Teller::default(),
+        });
         let session = SessionId::parse("s1").unwrap();
-        let serves = |wish: &str| {
+        let command = async |wish: &str| {
             let wish: SessionSpec = serde_json::from_str(wish).unwrap();
-            worker(&config, &session, &wish).unwrap().command.is_some()
+            worker(&config, &session, &wish, &Desk::new(false)).await.unwrap().command
         };
-        assert!(serves("{}"));
-        assert!(serves(r#"{"agent":"builtin","permission_mode":"plan","model":"scripted"}"#));
+        let plain = command("{}").await.unwrap();
+        assert!(
+            command(r#"{"agent":"builtin","permission_mode":"plan","model":"scripted"}"#).await.is_some()
+        );
         // B3: a work item has no say in what an agent sees of the environment.
         let wish = r#"{"environment_variables":{"LD_PRELOAD":"/x.so","NODE_OPTIONS":"--require=/x.js"},"env":{"BASH_ENV":"/x"}}"#;
-        let command =
-            worker(&config, &session, &serde_json::from_str(wish).unwrap()).unwrap().command.unwrap();
-        let plain = worker(&config, &session, &serde_json::from_str("{}").unwrap()).unwrap().command.unwrap();
-        assert_eq!((&command.environment, &command.argv), (&plain.environment, &plain.argv));
+        let command_of = command(wish).await.unwrap();
+        assert_eq!((&command_of.environment, &command_of.argv), (&plain.environment, &plain.argv));
+        // B1: a session with the name of a flag is none.
+        for name in ["--dangerously-skip-permissions", "-p"] {
+            let item = item(None);
+            let mut wire = serde_json::to_value(&item).unwrap();
+            wire["data"]["id"] = name.into();
+            assert!(serde_json::from_value::<WorkItem>(wire).is_err(), "{name}");
+        }
         for bad in [
             r#"{"directory":"/"}"#,
             r#"{"directory":"relative"}"#,
@@ -206,7 +246,7 @@ mod tests {
             r#"{"model":"a\u0000b"}"#,
             r#"{"model":""}"#,
         ] {
-            assert!(!serves(bad), "{bad}");
+            assert!(command(bad).await.is_none(), "{bad}");
         }
     }
 }

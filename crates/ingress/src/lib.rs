@@ -201,6 +201,21 @@ impl Ingress {
         Ok(self.app.gate.provision(name, role, key).await?)
     }
 
+    /// Forgets every device but the bridges and ends their sockets, so that the next pairing is an owner's again: for a
+    /// lost key.
+    ///
+    /// # Errors
+    /// [`IngressError`] when the store fails.
+    pub async fn forget_devices(&self) -> Result<(), IngressError> {
+        let people = self.store.devices().await?;
+        self.store.forget_people().await?;
+        tracing::warn!("every paired device but the bridges was forgotten, by who sits at this machine");
+        for device in people.iter().filter(|device| device.role != Role::Bridge) {
+            self.app.hub.close_device(&device.id);
+        }
+        Ok(())
+    }
+
     /// Says goodbye to every socket, finishes what was begun, and closes the store.
     pub async fn shutdown(self) {
         let Self { app, store, address: _, leaving, alive, mut gone, accepting, _lock } = self;

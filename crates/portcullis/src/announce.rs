@@ -23,8 +23,9 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    pub(crate) fn new(url: &str, code: String) -> Self {
-        let pair_url = format!("{url}/#pair={code}");
+    /// `url` is where the ingress listens, `public` where browsers reach it.
+    pub(crate) fn new(url: &str, public: &str, code: String) -> Self {
+        let pair_url = format!("{public}/#pair={code}");
         Self { event: "ready".into(), url: url.to_owned(), pair_url, pair_code: code, project: None }
     }
 
@@ -98,7 +99,7 @@ mod tests {
 
     #[test]
     fn programs_read_one_line_with_exactly_these_fields() {
-        let ready = Ready::new("http://127.0.0.1:7878", "abc".into());
+        let ready = Ready::new("http://127.0.0.1:7878", "http://127.0.0.1:7878", "abc".into());
         assert_eq!(
             serde_json::to_string(&ready).unwrap(),
             r#"{"event":"ready","url":"http://127.0.0.1:7878","pair_url":"http://127.0.0.1:7878/#pair=abc","pair_code":"abc"}"#
@@ -107,6 +108,6 @@ mod tests {
 
     #[test]
     fn a_pairing_link_fits_a_qr_code() {
-        assert!(qr(&Ready::new("http://127.0.0.1:7878", "x".repeat(64)).pair_url).is_some());
+        assert!(qr(&Ready::new("", "https://portcullis.example.com", "x".repeat(64)).pair_url).is_some());
     }
 }

@@ -4,10 +4,12 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The hidden command that ties an agent's life to its bridge.
 pub(crate) const SHIM: &str = "agent-shim";
+/// The hidden command that lets an agent of the Agent Client Protocol pass for one of this wire.
+pub(crate) const ACP_FRONT: &str = "acp-front";
 
 /// Watch, steer and approve coding agents from a browser tab.
 #[derive(Debug, Parser)]
@@ -55,7 +57,7 @@ pub(crate) struct StationOptions {
     /// Do not open a browser.
     #[arg(long)]
     pub(crate) no_open: bool,
-    /// Print one JSON line when ready, for programs.
+    /// Print one JSON line when ready, for programs, and one about whatever a bridge in this process does.
     #[arg(long)]
     pub(crate) json: bool,
     /// A further exact origin that pages may come from, such as `http://127.0.0.1:8080`.
@@ -82,6 +84,34 @@ pub(crate) struct BridgeOptions {
     /// Sessions at once.
     #[arg(long, default_value_t = portcullis_bridge::CAPACITY_DEFAULT as u16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) capacity: u16,
+    /// Where sessions work: in the directory itself, or each in a git working tree of its own.
+    #[arg(long, value_enum, default_value_t = Spawn::SameDir)]
+    pub(crate) spawn: Spawn,
+    /// Archive every session that was served, when the bridge ends; otherwise they are kept and go on later.
+    #[arg(long)]
+    pub(crate) archive: bool,
+    /// End when the ingress was away for so many seconds; otherwise it is waited for.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) give_up_after: Option<u64>,
+}
+
+impl Default for BridgeOptions {
+    fn default() -> Self {
+        Self {
+            policy: None,
+            capacity: portcullis_bridge::CAPACITY_DEFAULT as u16,
+            spawn: Spawn::SameDir,
+            archive: false,
+            give_up_after: None,
+        }
+    }
+}
+
+/// Where sessions work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Spawn {
+    SameDir,
+    Worktree,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -92,6 +122,12 @@ pub(crate) struct RemoteOptions {
     /// Where keys and journals are kept.
     #[arg(long)]
     pub(crate) data_dir: Option<PathBuf>,
+    /// A PEM file with the certificate of an authority of your own; `login` remembers the one it was given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Print one JSON object a line about what happens, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) bridge: BridgeOptions,
 }
@@ -104,14 +140,20 @@ pub(crate) struct PairOptions {
     /// Print one JSON line, for programs.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Forget every paired device but the bridges first, so that the next one is the owner: for a lost key.
+    #[arg(long)]
+    pub(crate) local_reset: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LoginOptions {
-    /// Where the ingress is, such as `http://127.0.0.1:7878`.
+    /// Where the ingress is, such as `https://portcullis.example.com`.
     pub(crate) url: String,
-    /// A fresh pairing code.
-    pub(crate) code: String,
+    /// A fresh pairing code. Without one it is read from stdin, where nobody else on this machine sees it.
+    pub(crate) code: Option<String>,
+    /// A PEM file with the certificate of an authority of your own.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// Name of this machine, for people; its host name otherwise.
     #[arg(long)]
     pub(crate) name: Option<String>,

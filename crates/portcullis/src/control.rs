@@ -23,9 +23,16 @@ const LINE_BYTES_MAX: u64 = 4_096;
 const QUESTIONS_MAX: usize = 4;
 /// What a question for a code says.
 const PAIR: &str = "pair";
+/// The same, after every device but the bridges was forgotten.
+const RESET: &str = "reset-and-pair";
 
 /// A question for a fresh code.
-pub(crate) type Question = oneshot::Sender<Ready>;
+#[derive(Debug)]
+pub(crate) struct Question {
+    /// Whether every device but the bridges is to be forgotten first.
+    pub(crate) forgets_devices: bool,
+    pub(crate) answer: oneshot::Sender<Ready>,
+}
 
 fn path_in(data_dir: &Path) -> PathBuf {
     data_dir.join("control.sock")
@@ -75,9 +82,13 @@ async fn answer(mut stream: UnixStream, questions: mpsc::Sender<Question>) -> an
     let (reader, mut writer) = stream.split();
     let mut question = String::new();
     BufReader::new(reader.take(LINE_BYTES_MAX)).read_line(&mut question).await?;
-    anyhow::ensure!(question.trim() == PAIR, "an unknown question");
+    let forgets_devices = match question.trim() {
+        PAIR => false,
+        RESET => true,
+        _ => anyhow::bail!("an unknown question"),
+    };
     let (answer_in, answer) = oneshot::channel();
-    questions.send(answer_in).await?;
+    questions.send(Question { forgets_devices, answer: answer_in }).await?;
     let mut line = serde_json::to_vec(&answer.await?)?;
     line.push(b'\n');
     writer.write_all(&line).await?;
@@ -87,7 +98,8 @@ async fn answer(mut stream: UnixStream, questions: mpsc::Sender<Question>) -> an
 /// `portcullis pair`.
 pub(crate) async fn ask(options: PairOptions) -> Result<(), Failure> {
     let data_dir = folders::data_dir(options.data_dir)?;
-    let ready = tokio::time::timeout(QUESTION_TIME, question(&data_dir)).await;
+    let words = if options.local_reset { RESET } else { PAIR };
+    let ready = tokio::time::timeout(QUESTION_TIME, question(&data_dir, words)).await;
     let ready = ready.unwrap_or_else(|_| Err(anyhow!("it does not answer"))).map_err(|error| {
         Failure::failed("no ingress runs with this data directory", &error)
             .with_hint("Start one with `portcullis up`, or name its --data-dir.")
@@ -96,10 +108,10 @@ pub(crate) async fn ask(options: PairOptions) -> Result<(), Failure> {
     printed.map_err(|error| Failure::failed("the link cannot be printed", &error.into()))
 }
 
-async fn question(data_dir: &Path) -> anyhow::Result<Ready> {
+async fn question(data_dir: &Path, words: &str) -> anyhow::Result<Ready> {
     let path = path_in(data_dir);
     let mut stream = UnixStream::connect(&path).await.with_context(|| path.display().to_string())?;
-    stream.write_all(format!("{PAIR}\n").as_bytes()).await?;
+    stream.write_all(format!("{words}\n").as_bytes()).await?;
     let mut answer = String::new();
     BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut answer).await?;
     serde_json::from_str(&answer).context("its answer cannot be read")
@@ -114,10 +126,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut questions = serve(folder.path()).await.unwrap();
         let answering = async {
-            questions.recv().await.unwrap().send(Ready::new("http://127.0.0.1:1", "code".into())).unwrap();
+            let Question { forgets_devices, answer } = questions.recv().await.unwrap();
+            assert!(forgets_devices);
+            answer.send(Ready::new("http://127.0.0.1:1", "http://127.0.0.1:1", "code".into())).unwrap();
         };
-        let (ready, ()) = tokio::join!(question(folder.path()), answering);
+        let (ready, ()) = tokio::join!(question(folder.path(), RESET), answering);
         assert_eq!(ready.unwrap().pair_code, "code");
+        assert!(question(folder.path(), "other").await.is_err());
         assert!(serve(folder.path()).await.is_err());
     }
 
@@ -126,6 +141,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(UnixListener::bind(path_in(folder.path())).unwrap());
         assert!(serve(folder.path()).await.is_ok());
-        assert!(question(tempfile::tempdir().unwrap().path()).await.is_err());
+        assert!(question(tempfile::tempdir().unwrap().path(), PAIR).await.is_err());
     }
 }

@@ -4,6 +4,8 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::status::LogWriter;
+
 /// Environment variable that says what is logged, such as `debug` or `portcullis_bridge=trace`.
 const VARIABLE: &str = "PORTCULLIS_LOG";
 
@@ -14,7 +16,7 @@ pub(crate) fn start() {
     let ansi = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(LogWriter)
         .with_ansi(ansi)
         .without_time()
         .init();

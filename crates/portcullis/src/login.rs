@@ -1,11 +1,11 @@
 //! `portcullis login`: pairs this machine with an ingress elsewhere, and remembers which.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use portcullis_bridge::{Device, DeviceKey, LoginError, Paired, pair, wait_until_confirmed};
+use portcullis_bridge::{Device, DeviceKey, LoginError, Paired, Road, pair, wait_until_confirmed};
 use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::role::Role;
 use serde::{Deserialize, Serialize};
@@ -14,11 +14,30 @@ use crate::cli::LoginOptions;
 use crate::folders;
 use crate::outcome::Failure;
 
+/// Longest line that is read for a code, in bytes.
+const CODE_BYTES_MAX: u64 = 1_024;
+
 /// Which ingress this machine serves, and as whom.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Login {
     pub(crate) ingress_url: String,
     pub(crate) device_id: DeviceId,
+    /// File of the authorities it was reached with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// What an earlier `login` left.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) ingress_url: String,
+    pub(crate) device: Device,
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// The way to the ingress at `url`.
+pub(crate) fn road(url: &str, ca: Option<&Path>) -> Result<Road, Failure> {
+    Road::to(url, ca).map_err(|error| Failure::usage(error.to_string()))
 }
 
 fn file(data_dir: &Path) -> PathBuf {
@@ -29,44 +48,45 @@ fn key_file(data_dir: &Path) -> PathBuf {
     data_dir.join("remote.key")
 }
 
-/// What an earlier `login` left.
-pub(crate) fn known(data_dir: &Path) -> Result<(String, Device), Failure> {
+/// Reads it.
+pub(crate) fn known(data_dir: &Path) -> Result<Known, Failure> {
     let missing = || Failure::login_needed("this machine is not paired with any ingress");
     let text = std::fs::read(file(data_dir)).map_err(|_| missing())?;
     let login: Login = serde_json::from_slice(&text).map_err(|_| missing())?;
     let key =
         DeviceKey::load(&key_file(data_dir)).map_err(|error| Failure::login_needed(error.to_string()))?;
-    Ok((login.ingress_url, Device { id: login.device_id, key: key.ok_or_else(missing)? }))
+    let Login { ingress_url, device_id, ca } = login;
+    Ok(Known { ingress_url, device: Device { id: device_id, key: key.ok_or_else(missing)? }, ca })
 }
 
 /// Redeems the code and waits for the owner.
 pub(crate) async fn run(options: LoginOptions) -> Result<(), Failure> {
     let data_dir = folders::data_dir(options.data_dir)?;
-    if !options.url.starts_with("http://") {
-        return Err(Failure::usage(format!(
-            "{} is not an http:// address; others are not supported yet",
-            options.url
-        )));
-    }
+    let ca = options.ca.map(|path| path.canonicalize().unwrap_or(path));
+    let road = road(&options.url, ca.as_deref())?;
+    let code = match options.code {
+        Some(code) => code,
+        None => read_code().map_err(|error| failed(&error))?,
+    };
     let key = DeviceKey::load_or_create(&key_file(&data_dir)).map_err(|error| failed(&anyhow!(error)))?;
     let name = options.name.unwrap_or_else(folders::machine_name);
-    let url = options.url.trim_end_matches('/').to_owned();
-    let device_id = match pair(&url, &options.code, &name, &key).await {
+    let url = road.base().to_owned();
+    let device_id = match pair(&road, &code, &name, &key).await {
         Ok(Paired::Ready { device_id, .. }) => device_id,
         Ok(Paired::Waiting { device_id, confirm_code }) => {
             say(&format!(
-                "Confirm this machine on an owner's device, as a bridge. Both show the code {confirm_code}. Waiting…"
+                "Confirm this machine on an owner's device. Both show the code {confirm_code}. Waiting…"
             ));
             device_id
         }
         Err(LoginError::Known(_)) => known_there(&data_dir, &url)?,
         Err(error) => return Err(refused(error)),
     };
-    let login = Login { ingress_url: url, device_id };
+    let login = Login { ingress_url: url, device_id, ca };
     // Before the wait: whoever breaks it off goes on with the same key.
     remember(&data_dir, &login).map_err(|error| failed(&error))?;
     let device = Device { id: login.device_id, key };
-    let role = wait_until_confirmed(&login.ingress_url, &device).await.map_err(refused)?;
+    let role = wait_until_confirmed(&road, &device).await.map_err(refused)?;
     if role != Role::Bridge {
         return Err(Failure::login_needed("the machine was paired, but not as a bridge")
             .with_hint("An owner can change its role to bridge; then run `portcullis remote-control`."));
@@ -78,12 +98,22 @@ pub(crate) async fn run(options: LoginOptions) -> Result<(), Failure> {
 /// The ingress has our key: an earlier `login` says under which id, and the key signs in without a code.
 fn known_there(data_dir: &Path, url: &str) -> Result<DeviceId, Failure> {
     match known(data_dir) {
-        Ok((known_url, device)) if known_url == url => Ok(device.id),
+        Ok(known) if known.ingress_url == url => Ok(known.device.id),
         Ok(_) | Err(_) => Err(Failure::login_needed(
             "the ingress knows the key of this machine, but this machine forgot its name there",
         )
         .with_hint(format!("Remove {} to pair as a new device.", key_file(data_dir).display()))),
     }
+}
+
+fn read_code() -> anyhow::Result<String> {
+    if std::io::stdin().is_terminal() {
+        say("The pairing code, from `portcullis pair` there:");
+    }
+    let mut line = String::new();
+    std::io::stdin().lock().take(CODE_BYTES_MAX).read_line(&mut line)?;
+    anyhow::ensure!(!line.trim().is_empty(), "no pairing code was given");
+    Ok(line.trim().to_owned())
 }
 
 fn failed(error: &anyhow::Error) -> Failure {
@@ -120,11 +150,13 @@ mod tests {
     fn what_was_remembered_is_known_and_a_machine_without_it_has_to_log_in() {
         let folder = tempfile::tempdir().unwrap();
         assert!(known(folder.path()).is_err());
-        let login = Login { ingress_url: "http://h".into(), device_id: DeviceId::parse("d1").unwrap() };
+        let device_id = DeviceId::parse("d1").unwrap();
+        let login = Login { ingress_url: "http://h".into(), device_id, ca: Some("/ca.pem".into()) };
         remember(folder.path(), &login).unwrap();
         assert!(known(folder.path()).is_err(), "without its key");
         DeviceKey::load_or_create(&key_file(folder.path())).unwrap();
-        let (url, device) = known(folder.path()).unwrap();
-        assert_eq!((url.as_str(), device.id.as_str()), ("http://h", "d1"));
+        let known = known(folder.path()).unwrap();
+        assert_eq!((known.ingress_url.as_str(), known.device.id.as_str()), ("http://h", "d1"));
+        assert_eq!(known.ca.as_deref(), Some(Path::new("/ca.pem")));
     }
 }

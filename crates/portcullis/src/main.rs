@@ -1,6 +1,8 @@
 //! The one binary: ties ingress, bridge and the built-in agent together, and turns what goes wrong into an exit
 //! code, a sentence and a hint.
 
+mod acp_agents;
+mod acp_front;
 mod agent;
 mod announce;
 mod cli;
@@ -14,6 +16,7 @@ mod outcome;
 mod remote;
 mod signals;
 mod station;
+mod status;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -24,9 +27,10 @@ use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    // These two take every flag there is, so they are told apart before flags are read.
+    // These three take every flag there is, so they are told apart before flags are read.
     match words.split_first() {
         Some((first, rest)) if first == "agent" => return agent::run(rest),
+        Some((first, rest)) if first == cli::ACP_FRONT => return acp_front::run(rest),
         Some((first, rest)) if first == cli::SHIM => {
             return outcome::exit_code(portcullis_bridge::agent::shim::run(rest));
         }

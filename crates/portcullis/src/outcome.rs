@@ -31,7 +31,7 @@ impl Failure {
 
     /// This machine has to be paired first.
     pub(crate) fn login_needed(message: impl Into<String>) -> Self {
-        let hint = "Make a code there with `portcullis pair`, then run `portcullis login URL CODE` here.";
+        let hint = "Make a code there with `portcullis pair`, then run `portcullis login URL` here.";
         Self { code: EXIT_LOGIN, message: message.into(), hint: Some(hint.into()) }
     }
 
@@ -66,7 +66,10 @@ impl From<BridgeError> for Failure {
             BridgeError::Refused(_)
             | BridgeError::State(_)
             | BridgeError::Busy(_)
-            | BridgeError::Setup(_) => Self { code: EXIT_FAILED, message: error.to_string(), hint: None },
+            | BridgeError::Setup(_)
+            | BridgeError::GaveUp { .. } => {
+                Self { code: EXIT_FAILED, message: error.to_string(), hint: None }
+            }
         }
     }
 }

@@ -1,10 +1,13 @@
-//! Ctrl-C, SIGTERM and a closed terminal as orders: the first ends in order, the second ends now.
+//! Ctrl-C, SIGTERM and a closed terminal as orders: the first ends in order, the second ends now, the third leaves.
 
 use portcullis_bridge::Order;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::outcome::Failure;
+
+/// Exit code of a program that left in the middle of ending, as shells have it for Ctrl-C.
+const EXIT_LEFT: i32 = 130;
 
 /// Orders from whoever started the program.
 pub(crate) fn listen() -> Result<watch::Receiver<Order>, Failure> {
@@ -25,7 +28,13 @@ pub(crate) fn listen() -> Result<watch::Receiver<Order>, Failure> {
             orders_in.send_replace(order);
         }
         // Whoever still listens must not take our going for a third order.
-        orders_in.closed().await;
+        tokio::select! {
+            () = orders_in.closed() => return,
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::warn!("told to end for the third time; whatever still runs is left to its shim");
+        std::process::exit(EXIT_LEFT);
     });
     Ok(orders)
 }

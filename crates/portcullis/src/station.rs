@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use portcullis_bridge::{
-    AGENT_GRACE, AgentSpec, BridgeConfig, BridgeError, CAPACITY_DEFAULT, Device, DeviceKey, Order, Policy,
+    AGENT_GRACE, AgentSpec, BridgeConfig, BridgeError, Device, DeviceKey, Order, Place, Policy, Road, Teller,
 };
 use portcullis_ingress::{Ingress, IngressConfig};
 use portcullis_protocol::role::Role;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::acp_agents;
 use crate::announce::{Ready, open_browser};
-use crate::cli::{BridgeOptions, BridgedOptions, SHIM, StationOptions};
+use crate::cli::{BridgeOptions, BridgedOptions, SHIM, Spawn, StationOptions};
 use crate::control::{self, Question};
 use crate::folders;
 use crate::outcome::Failure;
 use crate::signals;
+use crate::status::{Audience, Reporter};
 
 /// Longest time for the ingress to say goodbye to its sockets.
 const GOODBYE_TIME: Duration = Duration::from_secs(5);
@@ -28,18 +30,14 @@ pub(crate) struct Bridged {
     pub(crate) directory: PathBuf,
     pub(crate) agents: Vec<AgentSpec>,
     pub(crate) policy: Policy,
-    pub(crate) capacity: usize,
+    pub(crate) options: BridgeOptions,
 }
 
 /// `portcullis up`.
 pub(crate) async fn up(options: BridgedOptions) -> Result<(), Failure> {
     let directory = folders::here()?;
-    let bridged = Bridged {
-        agents: found_agents()?,
-        policy: policy(&options.bridge, &directory)?,
-        capacity: options.bridge.capacity.into(),
-        directory,
-    };
+    let policy = policy(&options.bridge, &directory)?;
+    let bridged = Bridged { agents: found_agents(&policy)?, policy, options: options.bridge, directory };
     run(options.station, Some(bridged), None).await
 }
 
@@ -48,9 +46,16 @@ pub(crate) async fn serve(options: StationOptions) -> Result<(), Failure> {
     run(options, None, None).await
 }
 
-/// Agents on this machine: Claude Code when it is on PATH, and the built-in one.
-pub(crate) fn found_agents() -> Result<Vec<AgentSpec>, Failure> {
+/// Agents on this machine: Claude Code and agents of the Agent Client Protocol when they are on PATH, what the policy
+/// names, and the built-in one.
+pub(crate) fn found_agents(policy: &Policy) -> Result<Vec<AgentSpec>, Failure> {
     let mut agents: Vec<AgentSpec> = folders::on_path("claude").map(AgentSpec::claude).into_iter().collect();
+    agents.extend(acp_agents::on_path()?);
+    // What the policy names takes the place of what was found under that name.
+    for named in acp_agents::named(policy)? {
+        agents.retain(|found| found.name != named.name);
+        agents.push(named);
+    }
     // In the user's own project it may ask the user's own model; in the demo there is only the script.
     let model = vec!["ANTHROPIC_*".to_owned()];
     agents.push(AgentSpec { environment: model, ..AgentSpec::builtin(folders::own_program()?) });
@@ -69,21 +74,30 @@ pub(crate) fn policy(options: &BridgeOptions, directory: &Path) -> Result<Policy
 /// What a bridge on this machine needs, whoever it serves.
 pub(crate) fn bridge_config(
     bridged: Bridged,
-    ingress_url: String,
+    road: Road,
     device: Device,
     state_dir: PathBuf,
+    teller: Teller,
 ) -> Result<BridgeConfig, Failure> {
+    let options = bridged.options;
     Ok(BridgeConfig {
-        ingress_url,
+        road,
         directory: bridged.directory,
         machine_name: folders::machine_name(),
         device,
         policy: bridged.policy,
-        capacity: bridged.capacity,
+        capacity: options.capacity.into(),
         agents: bridged.agents,
         state_dir,
         shim: vec![folders::own_program()?, SHIM.into()],
         agent_grace: AGENT_GRACE,
+        place: match options.spawn {
+            Spawn::SameDir => Place::SameDir,
+            Spawn::Worktree => Place::Worktree,
+        },
+        archives_all: options.archive,
+        gives_up_after: options.give_up_after.map(Duration::from_secs),
+        teller,
     })
 }
 
@@ -95,7 +109,7 @@ impl Bridged {
         agent.argv.push("--no-session-persistence".into());
         let agents = vec![agent];
         let policy = Policy::for_directory(directory.clone());
-        Ok(Self { directory, agents, policy, capacity: CAPACITY_DEFAULT })
+        Ok(Self { directory, agents, policy, options: BridgeOptions::default() })
     }
 }
 
@@ -122,21 +136,29 @@ pub(crate) async fn run(
         .await
         .map_err(|error| Failure::failed("the ingress does not start", &anyhow!(error)))?;
     let url = format!("http://{}", ingress.local_addr());
-    let mut bridge = None;
+    let public = options.allow_origins.first().filter(|_| options.behind_proxy).unwrap_or(&url).clone();
+    let audience = if bridged.is_some() { Audience::new(options.json) } else { Audience::Nobody };
+    let (reporter, teller) = Reporter::new(audience, &url);
+    let (mut bridge, mut reporting) = (None, None);
     let result = async {
         if let Some(bridged) = bridged {
-            bridge = start_bridge(&ingress, bridged, &url, &data_dir, &mut orders).await?;
+            bridge = start_bridge(&ingress, bridged, &url, &data_dir, teller, &mut orders).await?;
         }
         if *orders.borrow() == Order::Serve {
-            let mut ready = Ready::new(&url, code(&ingress).await?);
+            let mut ready = Ready::new(&url, &public, code(&ingress).await?);
             ready.project = project.map(|project| project.display().to_string());
             announce(&options, &ready, web_root.is_some(), &data_dir)?;
         }
-        wait(&ingress, &url, &mut questions, &mut bridge, &mut orders).await
+        // Whoever waits for the line that says where it is gets that one first.
+        reporting = Some(reporter.start());
+        wait(&ingress, (&url, &public), &mut questions, &mut bridge, &mut orders).await
     }
     .await;
     if let Some(bridge) = bridge {
         let _ = bridge.await;
+    }
+    if let Some(reporting) = reporting {
+        reporting.finish().await;
     }
     if tokio::time::timeout(GOODBYE_TIME, ingress.shutdown()).await.is_err() {
         tracing::warn!("the ingress did not end in time");
@@ -150,6 +172,7 @@ async fn start_bridge(
     bridged: Bridged,
     url: &str,
     data_dir: &Path,
+    teller: Teller,
     orders: &mut watch::Receiver<Order>,
 ) -> Result<Option<Running>, Failure> {
     let state_dir = data_dir.join("bridge");
@@ -159,7 +182,8 @@ async fn start_bridge(
         .provision_device(&folders::machine_name(), Role::Bridge, key.public_key())
         .await
         .map_err(|error| Failure::failed("the bridge is not known to the ingress", &anyhow!(error)))?;
-    let config = bridge_config(bridged, url.to_owned(), Device { id, key }, state_dir)?;
+    let road = Road::to(url, None).map_err(|error| Failure::usage(error.to_string()))?;
+    let config = bridge_config(bridged, road, Device { id, key }, state_dir, teller)?;
     let (ready_in, ready) = oneshot::channel();
     let mut running = tokio::spawn(portcullis_bridge::run(config, orders.clone(), Some(ready_in)));
     tokio::select! {
@@ -171,7 +195,7 @@ async fn start_bridge(
 /// Answers questions until told to end, or until the bridge fails.
 async fn wait(
     ingress: &Ingress,
-    url: &str,
+    (url, public): (&str, &str),
     questions: &mut tokio::sync::mpsc::Receiver<Question>,
     bridge: &mut Option<Running>,
     orders: &mut watch::Receiver<Order>,
@@ -189,9 +213,14 @@ async fn wait(
                 *bridge = None;
                 return ended_early(ended);
             }
-            Some(question) = questions.recv() => {
+            Some(Question { forgets_devices, answer }) = questions.recv() => {
+                if forgets_devices {
+                    ingress.forget_devices().await.map_err(|error| {
+                        Failure::failed("the devices cannot be forgotten", &anyhow!(error))
+                    })?;
+                }
                 // Who asked may have gone.
-                let _ = question.send(Ready::new(url, code(ingress).await?));
+                let _ = answer.send(Ready::new(url, public, code(ingress).await?));
             }
         }
     }

@@ -1,13 +1,15 @@
 //! One session of a scene: what a person says and decides in it, and what the log says came of that.
 
+use std::path::Path;
+use std::time::Duration;
+
 use anyhow::{Result, bail, ensure};
 use portcullis_protocol::session::Choice;
-use portcullis_protocol::session::transcript::Activity;
+use portcullis_protocol::session::transcript::{Activity, PromptState};
 use portcullis_protocol::wire::client::PermissionState;
 use portcullis_wired::patience::until;
 use portcullis_wired::tab::Tab;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 use crate::scene::Scene;
 
@@ -182,6 +184,39 @@ impl<'a> Talk<'a> {
         Ok(response["response"].clone())
     }
 
+    /// Waits until all these prompts stand on the agent's stdin or were read from it.
+    ///
+    /// # Errors
+    /// When they do not in time.
+    pub async fn handed_over(&self, prompts: &[String]) -> Result<()> {
+        let prompts = prompts.to_vec();
+        let handed = self.tab.until("prompts that are with the agent", move |driver| {
+            let session = driver.session();
+            let under_way =
+                session.outbox().entries().iter().any(|entry| prompts.contains(&entry.prompt.uuid));
+            let stored = session
+                .transcript()
+                .queue()
+                .iter()
+                .any(|prompt| prompts.contains(&prompt.uuid) && prompt.state == PromptState::Stored);
+            let known = prompts.iter().all(|uuid| session.transcript().knows_prompt(uuid));
+            (known && !under_way && !stored).then_some(())
+        });
+        match tokio::time::timeout(PATIENCE, handed).await {
+            Ok(done) => done,
+            Err(_) => bail!("the prompts do not arrive\n{}", self.story().await),
+        }
+    }
+
+    /// Waits until the agent's own records hold `text`: it writes them on its own time.
+    ///
+    /// # Errors
+    /// When they do not in time.
+    pub async fn recorded(&self, text: &str) -> Result<()> {
+        let home = self.scene.stage.home();
+        until("a record of the agent", PATIENCE, async || Ok(holds(&home, text).then_some(()))).await
+    }
+
     /// Waits until the agent has nothing to do and nothing waits.
     ///
     /// # Errors
@@ -202,8 +237,16 @@ impl<'a> Talk<'a> {
     /// # Errors
     /// When it does not in time.
     pub async fn listed(&self, status: &str) -> Result<Value> {
-        until(&format!("a session that is {status}"), PATIENCE, async || {
-            Ok(Some(self.scene.listed(&self.session).await?).filter(|listed| listed["status"] == status))
+        self.listed_with("status", status).await
+    }
+
+    /// The session as lists show it, once `field` of it is `value`.
+    ///
+    /// # Errors
+    /// When that does not come in time.
+    pub async fn listed_with(&self, field: &str, value: &str) -> Result<Value> {
+        until(&format!("a session with {field} {value}"), PATIENCE, async || {
+            Ok(Some(self.scene.listed(&self.session).await?).filter(|listed| listed[field] == value))
         })
         .await
     }
@@ -228,6 +271,19 @@ impl<'a> Talk<'a> {
             self.scene.stage.logs()
         )
     }
+}
+
+/// Whether a record of a conversation below `folder` holds `text`.
+fn holds(folder: &Path, text: &str) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return holds(&path, text);
+        }
+        let is_record = path.extension().is_some_and(|kind| kind == "jsonl");
+        is_record && std::fs::read_to_string(&path).is_ok_and(|record| record.contains(text))
+    })
 }
 
 /// The events of `kind` in a log.

@@ -2,11 +2,14 @@
 //! that is full or denied, clocks that jump; and what others were attacked by. Each scenario has a system in parts and a
 //! browser of its own, and ends with a look into the server's log: nothing lost, nothing twice.
 
+mod answering;
 mod approvals;
 mod kinds;
 mod lifecycle;
 mod network;
 mod panel;
+mod place;
+mod reading;
 mod storage;
 mod strangers;
 

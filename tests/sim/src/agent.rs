@@ -15,6 +15,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::dice::Dice;
 use crate::record::{Asked, Record};
 
+/// Of a thousand agents that are to take up a conversation, so many do not find it.
+const FORGETS_PER_MILLE: u64 = 250;
 /// Lines that wait for the bridge to read them: what a pipe holds.
 const STDOUT_LINES: usize = 32;
 
@@ -29,14 +31,15 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// Starts one for `session`.
+    /// Starts one for `session`, in the conversation `resume` if that is still there.
     #[must_use]
-    pub(crate) fn spawn(session: SessionId, record: Record, mut dice: Dice) -> Self {
+    pub(crate) fn spawn(session: SessionId, record: Record, mut dice: Dice, resume: Option<String>) -> Self {
         let (stdin, input) = mpsc::unbounded_channel();
         let (output, stdout) = mpsc::channel(STDOUT_LINES);
         let name = format!("agent-{}", dice.next() % 1_000);
-        record.note(&name, "starts");
-        let script = Script {
+        record.note(&name, if resume.is_some() { "starts in an earlier conversation" } else { "starts" });
+        let conversation = resume.clone().unwrap_or_else(|| name.clone());
+        let mut script = Script {
             session,
             record,
             dice,
@@ -47,8 +50,12 @@ impl Agent {
             answers: Vec::new(),
             interrupted: false,
             asked: 0,
+            conversation,
         };
-        let process = tokio::spawn(script.run()).abort_handle();
+        let forgot = resume.is_some() && script.dice.hits(FORGETS_PER_MILLE);
+        let process =
+            tokio::spawn(async move { if forgot { script.give_up().await } else { script.run().await } })
+                .abort_handle();
         Self { stdin, stdout, process }
     }
 }
@@ -72,6 +79,8 @@ struct Script {
     answers: Vec<(String, bool, Option<RawJson>)>,
     interrupted: bool,
     asked: u64,
+    /// What it calls its conversation.
+    conversation: String,
 }
 
 /// Nobody reads or writes any more.
@@ -103,6 +112,21 @@ struct Decided {
 }
 
 impl Script {
+    /// As an agent ends that does not find its conversation: it says so in zeros and obeys nobody.
+    async fn give_up(mut self) {
+        let uuid = self.dice.uuid();
+        self.record.note(&self.name, "does not find its conversation");
+        let zeros = json!({"type": "result", "subtype": "error_during_execution", "is_error": true, "duration_ms": 0,
+            "num_turns": 0, "session_id": self.conversation, "uuid": uuid, "total_cost_usd": 0.0});
+        let _ = self.say(zeros).await;
+        sleep(Duration::from_millis(self.dice.within(0..=50))).await;
+        while let Ok(line) = self.input.try_recv() {
+            if line.contains(r#""type":"user""#) {
+                self.record.truth().forged.push(format!("a prompt for an agent that cannot take it: {line}"));
+            }
+        }
+    }
+
     async fn run(mut self) {
         while let Some(line) = self.next_line().await {
             if self.take(&line).await.is_err() {
@@ -174,6 +198,10 @@ impl Script {
 
     async fn turn(&mut self, prompt: &str) -> Step {
         self.interrupted = false;
+        let uuid = self.dice.uuid();
+        self.say(json!({"type": "system", "subtype": "init", "session_id": self.conversation, "uuid": uuid,
+            "model": "scripted", "permissionMode": "default"}))
+            .await?;
         if self.dice.hits(500) {
             let uuid = self.dice.uuid();
             self.say(json!({"type": "command_lifecycle", "command_uuid": prompt, "state": "started", "uuid": uuid, "session_id": "s"})).await?;

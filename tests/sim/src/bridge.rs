@@ -395,7 +395,7 @@ impl Worker {
                     }
                     None => {
                         self.agent = None;
-                        Input::AgentExited(AgentExit { code: Some(0), signal: None, last_stderr: None })
+                        Input::AgentExited(AgentExit { code: Some(1), signal: None, last_stderr: None })
                     }
                 },
                 () = sleep_until(due) => Input::Tick,
@@ -453,10 +453,11 @@ impl Worker {
                     let session = self.session.clone();
                     self.ground.disk.files().journals.entry(session).or_default().push(entry);
                 }
-                Output::Spawn { .. } => {
+                Output::Spawn { resume } => {
                     self.dice.next();
                     let dice = self.dice.fork("agent");
-                    self.agent = Some(Agent::spawn(self.session.clone(), self.ground.record.clone(), dice));
+                    let (session, record) = (self.session.clone(), self.ground.record.clone());
+                    self.agent = Some(Agent::spawn(session, record, dice, resume));
                 }
                 Output::Send(frame) => {
                     if self.link.as_ref().is_some_and(|link| link.try_send(frame).is_err()) {

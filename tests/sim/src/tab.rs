@@ -75,7 +75,7 @@ pub(crate) struct View {
     /// Requests in view, by id: state and digest.
     pub requests: BTreeMap<String, (PermissionState, String)>,
     /// What waits to be sent: uuid, state, text.
-    pub outbox: Vec<(String, prompt::Said)>,
+    pub outbox: Vec<(String, String)>,
     /// The newest event.
     pub applied: u64,
     /// The connection.

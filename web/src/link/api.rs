@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use web_sys::{AbortSignal, RequestCache, RequestCredentials};
 
+use crate::words::page as words;
+
 /// A call unanswered for this long is given up, in ms.
 const CALL_TIMEOUT_MS: u32 = 20_000;
 
@@ -13,13 +15,13 @@ const CALL_TIMEOUT_MS: u32 = 20_000;
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// No answer.
-    #[error("the server does not answer")]
+    #[error("{}", words::silent())]
     Silent,
     /// The server said no.
     #[error("{}", detail.message)]
     Refused { status: u16, detail: ErrorDetail },
     /// An answer of another shape.
-    #[error("the server's answer cannot be read: {0}")]
+    #[error("{}", words::unreadable(.0))]
     Shape(String),
 }
 
@@ -62,6 +64,11 @@ impl Answer {
 /// GETs `path`.
 pub(super) async fn get<T: DeserializeOwned>(path: &str, token: &str) -> Result<T, Failure> {
     call(Method::GET, path, Some(token), None).await?.read()
+}
+
+/// The page as the server has it now.
+pub(super) async fn page() -> Result<String, Failure> {
+    Ok(call(Method::GET, "/", None, None).await?.body)
 }
 
 /// POSTs `body` without a token: pairing and its kin.

@@ -45,6 +45,11 @@ pub(super) fn is_hidden() -> bool {
     window().document().is_some_and(|document| document.hidden())
 }
 
+/// Whether keys would reach this page.
+pub(super) fn has_focus() -> bool {
+    window().document().is_some_and(|document| document.has_focus().unwrap_or(false))
+}
+
 /// A timer that ends with its owner.
 pub(super) struct Timer(Option<TimeoutHandle>);
 

@@ -23,12 +23,13 @@ use super::sweeper::Sweeper;
 use super::tokens::Tokens;
 use super::vault::{Identity, Vault};
 use super::watches::Watches;
-use super::{browser, history, tab};
+use super::{browser, caller, history, tab};
 use crate::state::app::{App, Leaving, Phase, Starting};
 use crate::state::command::Command;
 use crate::state::lifecycle::Act;
 use crate::state::route::Route;
 use crate::state::storage::StorageTrouble;
+use crate::words::page as words;
 
 /// Between two questions whether an owner has confirmed this device, in ms.
 const CONFIRM_PERIOD_MS: u64 = 2_000;
@@ -86,7 +87,7 @@ fn storage_listener(app: App, me: Rc<RefCell<Weak<Client>>>) -> impl Fn(StorageT
         if trouble == StorageTrouble::Blocked {
             return app.phase.set(Phase::Blocked);
         }
-        app.note.set(Some(trouble.to_string()));
+        app.note.set(Some(trouble.words().to_owned()));
         if let (StorageTrouble::Lost, Some(client)) = (trouble, me.borrow().upgrade()) {
             spawn_local(async move { client.keep_again().await });
         }
@@ -155,11 +156,24 @@ impl Client {
         let tokens = Tokens::new(identity);
         match (tokens.fresh().await, code, waits) {
             (Ok(_), _, _) => self.ready(tokens).await,
+            (Err(failure), None, None) if failure.is_passing() => return self.read_offline(tokens).await,
             (Err(failure), _, _) if failure.is_passing() => return false,
             (Err(_), Some(code), _) => return self.pair(&code, Some(known)).await,
             (Err(_), None, Some(confirm_code)) => self.wait_for_owner(tokens, confirm_code).await,
             (Err(_), None, None) => self.disowned(),
         }
+        true
+    }
+
+    /// The server does not answer: what was kept can be read meanwhile. `false` when nothing was.
+    async fn read_offline(self: &Rc<Self>, tokens: Rc<Tokens>) -> bool {
+        let kept = self.vault.copied().await;
+        if kept.is_empty() {
+            return false;
+        }
+        self.app.lists.sessions.set(kept);
+        self.app.lists.loaded.set(true);
+        self.ready(tokens).await;
         true
     }
 
@@ -204,6 +218,8 @@ impl Client {
 
     async fn ready(self: &Rc<Self>, tokens: Rc<Tokens>) {
         self.code.replace(None);
+        self.app.device.set(Some(tokens.device().clone()));
+        self.app.notifying.set(caller::permission());
         if let Ok(token) = tokens.get().await {
             self.app.role.set(Some(token.role));
         }
@@ -226,8 +242,7 @@ impl Client {
             vault.forget().await;
             channel.say(&Word::Identity);
         });
-        let text = "The server does not know this browser, or not any more. Pair it again with a fresh link.";
-        self.app.phase.set(Phase::Unpaired(Some(text.into())));
+        self.app.phase.set(Phase::Unpaired(Some(crate::words::pair::disowned().into())));
     }
 
     /// Ends what is open. Nothing of it is shown any more.
@@ -330,15 +345,18 @@ impl Client {
         let route = self.app.route.get_untracked();
         let open = self.driver.borrow().as_ref().map(|driver| driver.id().clone());
         if open.as_ref() == route.session() {
-            return;
+            return self.visit_named();
         }
         if let Some(driver) = self.driver.replace(None) {
+            driver.keep_copy();
+            self.app.saw(driver.id(), driver.applied_seq());
             driver.end();
         }
         let Some(id) = route.session() else { return };
         let Some((shared, stirred)) = self.shared() else { return };
         // Before drivers can be started there is none; `when_drivers_can_be_started` comes back to it.
         self.driver.replace(drive::start(id.clone(), Surface::Open, shared, stirred));
+        self.visit_named();
         self.sweep();
     }
 
@@ -404,6 +422,12 @@ impl Client {
             Command::Again(uuid) => self.driver.borrow().iter().for_each(|driver| driver.say_again(&uuid)),
             Command::Discard(uuid) => self.discard(uuid),
             Command::Earlier => self.feed(Input::WantHistory),
+            Command::Later => self.feed(Input::WantLater),
+            Command::Latest => self.feed(Input::Return),
+            Command::Visit(seq) => self.with_driver(|driver| driver.visit(seq)),
+            Command::Find(words) => self.with_driver(|driver| driver.find(words)),
+            Command::FindStep { forwards } => self.with_driver(|driver| driver.find_step(forwards)),
+            Command::Export(format) => self.with_driver(|driver| driver.export(format)),
             Command::Typed { place, text } => self.drafts.typed(&place, text),
             Command::Draft(place) => self.restore_draft(place),
             Command::AskToLeave => self.ask_to_leave(),
@@ -425,17 +449,31 @@ impl Client {
             Command::Watch(wanted) => self.watch(&wanted),
             Command::Decide { session, request_id, digest, choice } => {
                 let input = Input::Decide { uuid: browser::uuid(), request_id, digest, choice };
-                let asks = |driver: &&Rc<dyn Drive>| session.as_ref() == Some(driver.id());
-                match self.drivers().iter().find(asks) {
-                    Some(driver) => driver.feed(input),
-                    None => self.feed(input),
+                let driver = match &session {
+                    // Never another one: what is decided belongs to the session it was shown for.
+                    Some(id) => self.drivers().into_iter().find(|driver| driver.id() == id),
+                    None => self.driver.borrow().clone(),
+                };
+                if let Some(driver) = driver {
+                    driver.feed(input);
                 }
             }
-            Command::Admit { device_id, admit } => {
-                if let Some(lister) = self.online.borrow().as_ref().map(|online| Rc::clone(&online.lister)) {
-                    spawn_local(async move { lister.admit(device_id.as_str(), admit).await });
-                }
+            Command::Do(deed) => self.with_lister(async move |lister| lister.do_it(&deed).await),
+            Command::Archived { more } => self.with_lister(async move |lister| lister.archived(more).await),
+            Command::Decisions { granted, more } => {
+                self.with_lister(async move |lister| lister.decisions(granted, more).await);
             }
+            Command::AskToNotify => spawn_local(caller::ask(self.app)),
+            Command::Reload => {
+                self.drafts.flush();
+                history::reload_now();
+            }
+        }
+    }
+
+    fn with_lister(&self, then: impl AsyncFnOnce(Rc<Lister>) + 'static) {
+        if let Some(lister) = self.online.borrow().as_ref().map(|online| Rc::clone(&online.lister)) {
+            spawn_local(async move { then(lister).await });
         }
     }
 
@@ -453,7 +491,7 @@ impl Client {
         let driver = self.driver.borrow().clone();
         match driver {
             Some(driver) => driver.say(said),
-            None => self.app.note.set(Some("Nothing was sent: no session is open.".into())),
+            None => self.app.note.set(Some(words::no_session_open().into())),
         }
     }
 
@@ -532,9 +570,20 @@ impl Client {
     }
 
     fn feed(&self, input: Input) {
+        self.with_driver(|driver| driver.feed(input));
+    }
+
+    fn with_driver(&self, then: impl FnOnce(&dyn Drive)) {
         let driver = self.driver.borrow().clone();
         if let Some(driver) = driver {
-            driver.feed(input);
+            then(&*driver);
+        }
+    }
+
+    /// Shows the event that the address names, if it names one.
+    fn visit_named(&self) {
+        if let Some(seq) = history::event() {
+            self.with_driver(|driver| driver.visit(seq));
         }
     }
 

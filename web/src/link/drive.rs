@@ -11,6 +11,7 @@ use portcullis_protocol::wire::prompt::Said;
 use super::browser;
 use super::driver::{Driver, Shared, Surface};
 use crate::state::part::Missing;
+use crate::text::export::Format;
 
 /// Between two tries to fetch the code: at first, and at most, in ms.
 const FETCH_MS: std::ops::RangeInclusive<u64> = 1_000..=15_000;
@@ -18,6 +19,8 @@ const FETCH_MS: std::ops::RangeInclusive<u64> = 1_000..=15_000;
 /// A driver, as the page sees it. See [`Driver`] for what each does.
 pub(super) trait Drive {
     fn id(&self) -> &SessionId;
+    /// How far the log is on the screen.
+    fn applied_seq(&self) -> u64;
     fn feed(&self, input: Input);
     fn reread(&self);
     fn say(&self, said: Said);
@@ -29,6 +32,11 @@ pub(super) trait Drive {
     fn rest(&self);
     fn rise(&self);
     fn unsent(&self) -> usize;
+    fn visit(&self, seq: u64);
+    fn find(&self, words: String);
+    fn find_step(&self, forwards: bool);
+    fn export(&self, format: Option<Format>);
+    fn keep_copy(&self);
     fn end(&self);
 }
 

@@ -8,35 +8,41 @@ use std::rc::{Rc, Weak};
 use leptos::prelude::*;
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::session::{
-    Change, Input, Output, PageQuery, Session, SessionConfig, StartAt, Whoami,
+    Change, Input, LinkView, Output, PageQuery, ResetReason, Session, SessionConfig, StartAt, Whoami,
 };
 use portcullis_protocol::wire::client::Presence;
 use portcullis_protocol::wire::prompt::Said;
-use portcullis_protocol::wire::rest::{Device, EventsPage, PostEvents};
+use portcullis_protocol::wire::rest::{Device, PostEvents};
 use portcullis_protocol::wire::{close, control};
 use portcullis_protocol::{RawJson, Tick};
 use serde::Deserialize;
 use wasm_bindgen_futures::spawn_local;
 
-use super::api::{self, Failure};
+use super::api;
 use super::browser::{self, Timer};
 use super::channel::{Channel, Word};
 use super::courier::{self, Courier};
 use super::drafts::Drafts;
 use super::drive::Drive;
 use super::history;
+use super::reader::{self, Reader};
 use super::socket::{self, Heard, Socket};
 use super::tokens::Tokens;
-use super::vault::{Place, Vault};
+use super::vault::{COPY_BYTES_MAX, COPY_EVENTS_MAX, Place, Vault};
 use crate::state::app::App;
 use crate::state::desk::Desk;
 use crate::state::dirty::Dirty;
 use crate::state::exact::literal;
+use crate::state::find;
 use crate::state::offers::Offers;
+use crate::text::export::Format;
 use crate::words::composer as words;
+use crate::words::session as said;
 
 /// Between two paints of a hidden tab, in ms.
 const HIDDEN_PAINT_MS: u64 = 500;
+/// Between two copies of a session that changes, in ms.
+const COPY_PERIOD_MS: u64 = 30_000;
 
 /// The driver of one session.
 pub(super) struct Driver {
@@ -45,6 +51,10 @@ pub(super) struct Driver {
     /// What shows it.
     surface: Surface,
     tokens: Rc<Tokens>,
+    vault: Rc<Vault>,
+    reader: Rc<Reader>,
+    /// When a copy was kept last, and of which event.
+    copied: Cell<(Tick, u64)>,
     courier: Rc<Courier>,
     channel: Rc<Channel>,
     drafts: Rc<Drafts>,
@@ -100,6 +110,10 @@ impl Drive for Driver {
         &self.id
     }
 
+    fn applied_seq(&self) -> u64 {
+        self.machine.borrow().applied_seq()
+    }
+
     fn feed(&self, input: Input) {
         self.feed(input);
     }
@@ -144,6 +158,26 @@ impl Drive for Driver {
         self.unsent()
     }
 
+    fn visit(&self, seq: u64) {
+        self.visit(seq);
+    }
+
+    fn find(&self, words: String) {
+        self.find(words);
+    }
+
+    fn find_step(&self, forwards: bool) {
+        self.find_step(forwards);
+    }
+
+    fn export(&self, format: Option<Format>) {
+        self.export(format);
+    }
+
+    fn keep_copy(&self) {
+        self.keep_copy(0);
+    }
+
     fn end(&self) {
         self.end();
     }
@@ -154,7 +188,8 @@ impl Driver {
     pub(super) fn start(id: SessionId, surface: Surface, shared: Shared, stirred: Box<dyn Fn()>) -> Rc<Self> {
         let Shared { app, tokens, vault, channel, drafts } = shared;
         let place = Place { device: tokens.device().clone(), session: id.clone() };
-        let courier = Courier::new(place, Rc::clone(&tokens), vault, Rc::clone(&channel));
+        let courier = Courier::new(place, Rc::clone(&tokens), Rc::clone(&vault), Rc::clone(&channel));
+        let reader = Rc::new(Reader::new(id.clone(), app, Rc::clone(&tokens)));
         let start = match surface {
             Surface::Open => StartAt::Tail,
             Surface::Desk(_) => StartAt::Head,
@@ -165,6 +200,9 @@ impl Driver {
             app,
             surface,
             tokens,
+            vault,
+            reader,
+            copied: Cell::new((Tick(0), 0)),
             courier: Rc::new(courier),
             channel,
             drafts,
@@ -283,6 +321,7 @@ impl Driver {
     /// Ends it: another session is opened, or none.
     fn end(&self) {
         self.feed(Input::Stop);
+        self.reader.end();
         self.ended.set(true);
         self.timer.replace(None);
         self.renewal.replace(None);
@@ -415,7 +454,7 @@ impl Driver {
     fn fetch(&self, fetch: u64, query: PageQuery) {
         let Some(driver) = self.me.upgrade() else { return };
         spawn_local(async move {
-            match driver.page(query).await {
+            match reader::page(&driver.tokens, &driver.id, query).await {
                 Ok(page) => driver.feed(Input::Fetched { fetch, page: Some(page) }),
                 Err(failure) => match failure.status() {
                     // A link that waits for its first page is told; one that is online hears of it by its socket.
@@ -429,21 +468,6 @@ impl Driver {
                 },
             }
         });
-    }
-
-    async fn page(&self, query: PageQuery) -> Result<EventsPage, Failure> {
-        let positions = [("after_seq", query.after_seq), ("before_seq", query.before_seq)];
-        let positions = positions.into_iter().filter_map(|(name, seq)| Some(format!("&{name}={}", seq?)));
-        let path =
-            format!("/v1/sessions/{}/events?limit={}{}", self.id, query.limit, positions.collect::<String>());
-        let token = self.tokens.get().await?;
-        match api::get(&path, &token.text).await {
-            Err(failure) if failure.is_unauthorized() => {
-                let token = self.tokens.fresh().await?;
-                api::get(&path, &token.text).await
-            }
-            other => other,
-        }
     }
 
     fn ask_whoami(&self) {
@@ -475,8 +499,14 @@ impl Driver {
             }
             Change::LogReset(_) if !self.is_open() => {}
             Change::LogReset(reason) => {
-                if let Some(words) = reason.words() {
-                    self.app.note.set(Some(words.to_owned()));
+                let said = match reason {
+                    ResetReason::Epoch => Some(said::other_log()),
+                    ResetReason::BeyondHead => Some(said::shorter_log()),
+                    ResetReason::Contradiction => Some(said::changed_log()),
+                    ResetReason::Gap => None,
+                };
+                if let Some(said) = said {
+                    self.app.note.set(Some(said.to_owned()));
                 }
             }
             Change::Ledger => (self.stirred)(),
@@ -488,6 +518,7 @@ impl Driver {
                 self.courier.in_epoch(self.machine.borrow().epoch());
                 if self.is_open() {
                     self.app.tick.set(browser::now());
+                    self.recall();
                 }
             }
             Change::Transcript(_) | Change::Outbox | Change::History => {}
@@ -550,6 +581,7 @@ impl Driver {
     fn hide(&self) {
         self.feed(Input::Hidden);
         self.paint();
+        Self::keep_copy(self, 0);
     }
 
     fn paint(&self) {
@@ -559,9 +591,101 @@ impl Driver {
             return;
         }
         match self.surface {
-            Surface::Open => self.app.session.paint(&self.machine.borrow(), &dirty),
+            Surface::Open => {
+                self.app.session.paint(&self.machine.borrow(), &dirty);
+                Self::keep_copy(self, COPY_PERIOD_MS);
+            }
             Surface::Desk(desk) => desk.paint(&self.machine.borrow(), &dirty),
         }
+    }
+
+    /// Keeps the newest events for a time without the server, unless that was done within `period_ms`.
+    fn keep_copy(&self, period_ms: u64) {
+        let machine = self.machine.borrow();
+        let (now, (at, seq)) = (browser::now(), self.copied.get());
+        let new = self.is_open() && machine.applied_seq() != seq && machine.rows().next().is_some();
+        let Some(epoch) = machine.epoch().filter(|_| new) else { return };
+        if seq > 0 && now.since(at) < period_ms {
+            return;
+        }
+        self.copied.set((now, machine.applied_seq()));
+        let mut bytes = 0;
+        let rows = machine.rows().rev().take(COPY_EVENTS_MAX).take_while(|row| {
+            bytes += row.event.byte_len();
+            bytes <= COPY_BYTES_MAX
+        });
+        let mut rows: Vec<String> =
+            rows.map(|row| format!(r#"{{"seq":{},"event":{}}}"#, row.seq, row.event.as_str())).collect();
+        rows.reverse();
+        let page = format!(
+            r#"{{"data":[{}],"epoch":"{epoch}","head_seq":{},"has_more":true}}"#,
+            rows.join(","),
+            machine.applied_seq()
+        );
+        let info =
+            self.app.lists.sessions.with_untracked(|all| all.iter().find(|one| one.id == self.id).cloned());
+        let (vault, place) = (Rc::clone(&self.vault), self.place());
+        spawn_local(async move { vault.keep_copy(&place, page, info.as_ref(), browser::wall_ms()).await });
+    }
+
+    fn place(&self) -> Place {
+        Place { device: self.tokens.device().clone(), session: self.id.clone() }
+    }
+
+    /// The server is not reached: what was kept is shown for as long.
+    fn recall(&self) {
+        let machine = self.machine.borrow();
+        let waits = matches!(machine.link(), LinkView::Waiting { .. });
+        if !waits || machine.epoch().is_some() || machine.part().kept {
+            return;
+        }
+        let Some(driver) = self.me.upgrade() else { return };
+        spawn_local(async move {
+            if let Some(copy) = driver.vault.copy(&driver.place()).await {
+                driver.app.session.kept_at_ms.set(Some(copy.at_ms));
+                driver.feed(Input::Recall(copy.page));
+            }
+        });
+    }
+
+    /// Looks for words in all of the session.
+    fn find(&self, words: String) {
+        let Some(driver) = self.me.upgrade() else { return };
+        let head = self.machine.borrow().part().head_seq;
+        let query = words.trim().to_lowercase();
+        let here: Vec<u64> = {
+            let machine = self.machine.borrow();
+            let items = machine.shown().items().filter(|item| item.seq > 0 && !query.is_empty());
+            items.filter(|item| find::holds(item, &query)).map(|item| item.seq).collect()
+        };
+        spawn_local(async move {
+            let show = |seq| driver.visit(seq);
+            driver.reader.find(&words, head, &here, show).await;
+        });
+    }
+
+    /// Shows the next match, or the one before.
+    fn find_step(&self, forwards: bool) {
+        let mut show = None;
+        self.app.session.find.update(|find| show = find.as_mut().and_then(|find| find.step(forwards)));
+        if let Some(seq) = show {
+            self.visit(seq);
+        }
+    }
+
+    /// Shows that event, wherever it is.
+    fn visit(&self, seq: u64) {
+        self.feed(Input::Visit { seq });
+        self.app.session.want(seq);
+    }
+
+    /// Saves all of the session to a file, or stops that.
+    fn export(&self, format: Option<Format>) {
+        let reader = Rc::clone(&self.reader);
+        let named = self.app.current().map(|info| info.title).filter(|title| !title.is_empty());
+        let title = named.or_else(|| self.app.session.facts.with_untracked(|facts| facts.title.clone()));
+        let title = title.unwrap_or_else(|| self.id.to_string());
+        spawn_local(async move { reader.export(format, title).await });
     }
 
     /// Sets the timer for what the machine waits for; one that comes too early is harmless and cheap.

@@ -17,19 +17,31 @@ pub(super) fn current() -> Route {
 pub(super) fn take_pairing_code() -> Option<String> {
     let fragment = window().location().hash().unwrap_or_default();
     let code = pairing_code(&fragment);
-    if !fragment.is_empty() {
+    if !fragment.is_empty() && event().is_none() {
         replace(&current());
     }
     code
 }
 
-/// Goes to `route`, as a new entry unless it is where we are.
+/// The event of the session that the address names: `#512`.
+pub(super) fn event() -> Option<u64> {
+    let fragment = window().location().hash().unwrap_or_default();
+    fragment.strip_prefix('#')?.parse().ok().filter(|seq| *seq > 0)
+}
+
+/// Goes to `route`, as a new entry unless it is where we are. The list is the way out of everything: who came from it
+/// goes back to it, so that "back" on a phone does not lead in again.
 pub(super) fn go(route: &Route) {
-    if current() == *route {
+    let here = current();
+    if here == *route {
         return replace(route);
     }
-    if let Ok(history) = window().history() {
-        let _ = history.push_state_with_url(&JsValue::NULL, "", Some(&route.path()));
+    let Ok(history) = window().history() else { return };
+    let came_from = history.state().ok().and_then(|state| state.as_string());
+    if *route == Route::Home && came_from.as_deref() == Some("/") {
+        let _ = history.back();
+    } else {
+        let _ = history.push_state_with_url(&here.path().into(), "", Some(&route.path()));
     }
 }
 
@@ -41,6 +53,11 @@ pub(super) fn socket_url(session: &SessionId) -> String {
     let host = location.host().unwrap_or_default();
     let dialect = portcullis_protocol::wire::client::DIALECT;
     format!("{scheme}://{host}/v1/sessions/ws/{session}/subscribe?dialect={dialect}")
+}
+
+/// Loads the page anew, because a person wants it.
+pub(super) fn reload_now() {
+    let _ = window().location().reload();
 }
 
 /// Loads the page anew, unless that was done a moment ago and did not help.
@@ -57,6 +74,7 @@ pub(super) fn reload() {
 
 fn replace(route: &Route) {
     if let Ok(history) = window().history() {
-        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&route.path()));
+        let came_from = history.state().unwrap_or(JsValue::NULL);
+        let _ = history.replace_state_with_url(&came_from, "", Some(&route.path()));
     }
 }

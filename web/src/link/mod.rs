@@ -3,6 +3,7 @@
 
 mod api;
 mod browser;
+mod caller;
 mod client;
 pub mod courier;
 mod drive;
@@ -10,6 +11,7 @@ mod driver;
 mod history;
 pub mod lists;
 pub mod pairing;
+mod reader;
 mod socket;
 mod sweeper;
 pub mod tab;

@@ -48,7 +48,7 @@ pub async fn pair(vault: &Vault, code: &str, stale: Option<&DeviceId>) -> Result
         other => other,
     };
     failure.map_err(|refusal| match refusal {
-        Refusal::Known => PairError::Final("The server knows this browser's key already.".into()),
+        Refusal::Known => PairError::Final(crate::words::pair::known_key().into()),
         Refusal::Other(error) => error,
     })
 }
@@ -77,6 +77,7 @@ async fn exchange(vault: &Vault, code: &str) -> Result<Paired, Refusal> {
         code: code.trim().to_owned(),
         device_name: words::device_name(&user_agent),
         public_key: Some(pair.public),
+        role: None,
     };
     let answer = api::post_open("/v1/auth/pair", &request).await?;
     let paired = if answer.status == 202 {

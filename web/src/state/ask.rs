@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use portcullis_protocol::RawJson;
-use portcullis_protocol::approval::{Kind, OptionKind};
 use portcullis_protocol::approval::form::Elicitation;
+use portcullis_protocol::approval::{Kind, OptionKind};
 use portcullis_protocol::wire::control::ToolRequest;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -182,7 +182,11 @@ impl Ask {
             && self.sub_agent == other.sub_agent
             && self.hints == other.hints;
         let same_offers = self.suggestions == other.suggestions && self.options == other.options;
-        same_bytes && same_words && same_offers && self.form == other.form && self.denial_only == other.denial_only
+        same_bytes
+            && same_words
+            && same_offers
+            && self.form == other.form
+            && self.denial_only == other.denial_only
     }
 
     /// The input with `answers` put in, the rest as it came.
@@ -220,11 +224,7 @@ impl Asks {
             dialog_kind: String,
         }
         let kind = request.read::<Dialog>().map(|dialog| dialog.dialog_kind).unwrap_or_default();
-        Self {
-            tool: "dialog".into(),
-            what: words::dialog_asks(literal(&kind)),
-            form: Form::Dialog,
-        }
+        Self { tool: "dialog".into(), what: words::dialog_asks(literal(&kind)), form: Form::Dialog }
     }
 }
 
@@ -481,7 +481,10 @@ mod tests {
         let got = ask(
             r#"{"subtype":"can_use_tool","tool_name":"Edit","input":{},"permission_options":[{"option_id":"a","name":"Yes\u202e","kind":"allow_once"},{"option_id":"y","name":"For a year","kind":"allow_for_a_year"}]}"#,
         );
-        assert_eq!((got.options[0].name.head.as_str(), &got.options[0].kind), ("Yes⟨U+202E⟩", &OptionKind::AllowOnce));
+        assert_eq!(
+            (got.options[0].name.head.as_str(), &got.options[0].kind),
+            ("Yes⟨U+202E⟩", &OptionKind::AllowOnce)
+        );
         assert_eq!(got.options[1].kind.allows(), None);
         assert!(got.edit().is_none());
     }

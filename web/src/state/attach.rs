@@ -62,10 +62,20 @@ mod tests {
     #[test]
     fn a_data_url_becomes_a_block_and_anything_else_does_not() {
         let taken = attachment("data:image/png;base64,AAAA").unwrap();
-        assert_eq!((taken.media_type.as_str(), taken.data.as_str(), taken.is_image()), ("image/png", "AAAA", true));
+        assert_eq!(
+            (taken.media_type.as_str(), taken.data.as_str(), taken.is_image()),
+            ("image/png", "AAAA", true)
+        );
         assert!(!attachment("data:application/pdf;base64,AAAA").unwrap().is_image());
         let long = format!("data:image/png;base64,{}", "A".repeat(FILE_BYTES_MAX + 1));
-        for other in ["data:image/svg+xml;base64,AAAA", "data:image/png,AAAA", "data:image/png;base64,", "data:,", "", &long] {
+        for other in [
+            "data:image/svg+xml;base64,AAAA",
+            "data:image/png,AAAA",
+            "data:image/png;base64,",
+            "data:,",
+            "",
+            &long,
+        ] {
             assert_eq!(attachment(other), None);
         }
     }

@@ -1,11 +1,13 @@
 //! What a person asks for. Views send commands and know nothing of sockets; `link` carries them out.
 
-use portcullis_protocol::id::{DeviceId, SessionId};
+use portcullis_protocol::id::SessionId;
 use portcullis_protocol::session::Choice;
 use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::CreateSession;
 
+use super::deed::Deed;
 use super::route::Route;
+use crate::text::export::Format;
 
 /// One thing a person asked for.
 #[derive(Clone, Debug)]
@@ -28,6 +30,18 @@ pub enum Command {
     Again(String),
     /// Load what stands above.
     Earlier,
+    /// Load what stands below.
+    Later,
+    /// Show that event.
+    Visit(u64),
+    /// Show the end of the log again.
+    Latest,
+    /// Look for words in the whole session; none ends the search.
+    Find(String),
+    /// Show the next match, or the one before.
+    FindStep { forwards: bool },
+    /// Save the whole session to a file, or stop that.
+    Export(Option<Format>),
     /// Keep what is typed at a place.
     Typed { place: String, text: String },
     /// Bring back what was typed at a place, by [`super::app::App::draft`].
@@ -52,6 +66,14 @@ pub enum Command {
     LogOut,
     /// Use the key of this browser again.
     SignIn,
-    /// Admit a device that waits, or turn it away.
-    Admit { device_id: DeviceId, admit: bool },
+    /// Do something to a session or a device that is not the open one's own business.
+    Do(Deed),
+    /// Read a page of archived sessions: the first, or the next.
+    Archived { more: bool },
+    /// Read a page of decisions, or only of those that granted something: the first, or the next.
+    Decisions { granted: bool, more: bool },
+    /// Ask the browser whether this page may notify.
+    AskToNotify,
+    /// Load the page anew, with what was typed.
+    Reload,
 }

@@ -25,9 +25,9 @@ pub struct Word {
 pub fn word(text: &str, caret: usize) -> Option<Word> {
     let end = bytes(text, caret);
     let before = &text[..end];
-    let start = before.rfind(char::is_whitespace).map_or(0, |at| {
-        at + before[at..].chars().next().map_or(0, char::len_utf8)
-    });
+    let start = before
+        .rfind(char::is_whitespace)
+        .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
     let token = &before[start..];
     let mark = token.chars().next()?;
     let query = token[mark.len_utf8()..].to_owned();
@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn names_that_begin_with_it_come_first() {
         let offer = |value: &str| Offer { value: value.into(), ..Offer::default() };
-        let offers = Offers { commands: ["context", "clear", "usage-clear"].map(offer).into(), ..Offers::default() };
+        let offers =
+            Offers { commands: ["context", "clear", "usage-clear"].map(offer).into(), ..Offers::default() };
         let found = fitting(&word("/cle", 4).unwrap(), &offers);
         assert_eq!(found.iter().map(|one| one.value.as_str()).collect::<Vec<_>>(), ["clear", "usage-clear"]);
     }

@@ -1,6 +1,8 @@
 //! The list of sessions in the order of what they want from a person.
 
-use portcullis_protocol::wire::rest::{SessionInfo, SessionStatus};
+use portcullis_protocol::wire::rest::{Environment, SessionInfo, SessionStatus};
+
+use crate::words::side as words;
 
 /// Where a session stands in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,10 +21,10 @@ impl Group {
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
-            Self::Waiting => "Waiting",
-            Self::Running => "Running",
-            Self::Idle => "Idle",
-            Self::Archived => "Archived",
+            Self::Waiting => words::waiting(),
+            Self::Running => words::running(),
+            Self::Idle => words::idle(),
+            Self::Archived => words::archived(),
         }
     }
 
@@ -50,27 +52,63 @@ impl Group {
     }
 }
 
-/// The sessions of `group` whose title or directory holds `filter`, newest first.
+/// What a search for a session reads: its title, directory, agent and model, and the machine it runs on.
+fn searched(session: &SessionInfo, machine: Option<&str>) -> String {
+    let fields = [Some(session.title.as_str()), Some(&session.directory), machine];
+    let named = [session.agent.as_deref(), session.model.as_deref()];
+    let all: Vec<&str> = fields.into_iter().chain(named).flatten().collect();
+    all.join("\n").to_lowercase()
+}
+
+/// The sessions of `group` that hold every word of `filter`, newest first.
 #[must_use]
-pub fn members(sessions: &[SessionInfo], group: Group, filter: &str) -> Vec<SessionInfo> {
-    let filter = filter.trim().to_lowercase();
+pub fn members(
+    sessions: &[SessionInfo],
+    machines: &[Environment],
+    group: Group,
+    filter: &str,
+) -> Vec<SessionInfo> {
+    let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
     let fits = |session: &&SessionInfo| {
-        Group::of(session) == group
-            && (filter.is_empty()
-                || session.title.to_lowercase().contains(&filter)
-                || session.directory.to_lowercase().contains(&filter))
+        if Group::of(session) != group || words.is_empty() {
+            return Group::of(session) == group;
+        }
+        let machine = machines.iter().find(|one| one.id == session.environment_id);
+        let text = searched(session, machine.map(|one| one.machine_name.as_str()));
+        words.iter().all(|word| text.contains(word))
     };
     let mut members: Vec<SessionInfo> = sessions.iter().filter(fits).cloned().collect();
     members.sort_by(|a, b| b.updated_at.cmp(&a.updated_at).then_with(|| a.id.cmp(&b.id)));
     members
 }
 
+/// Directories in which sessions of `machine` ran, the latest first, each once.
+#[must_use]
+pub fn recent(sessions: &[SessionInfo], machine: &Environment) -> Vec<String> {
+    const RECENT_MAX: usize = 12;
+    let mut own: Vec<&SessionInfo> =
+        sessions.iter().filter(|one| one.environment_id == machine.id && !one.directory.is_empty()).collect();
+    own.sort_by_key(|one| std::cmp::Reverse(one.updated_at));
+    let mut directories = vec![machine.directory.clone()];
+    for session in own {
+        if directories.len() < RECENT_MAX && !directories.contains(&session.directory) {
+            directories.push(session.directory.clone());
+        }
+    }
+    directories
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use portcullis_protocol::id::{EnvironmentId, Epoch, SessionId};
 
-    fn session(id: &str, status: SessionStatus, pending_count: u32, updated_at: u64) -> SessionInfo {
+    pub(crate) fn session(
+        id: &str,
+        status: SessionStatus,
+        pending_count: u32,
+        updated_at: u64,
+    ) -> SessionInfo {
         SessionInfo {
             id: SessionId::parse(id).unwrap(),
             title: format!("Title {id}"),
@@ -96,15 +134,44 @@ mod tests {
         assert_eq!(Group::of(&session("a", SessionStatus::Archived, 1, 0)), Group::Archived);
     }
 
+    fn machine(id: &str, name: &str) -> Environment {
+        Environment {
+            id: EnvironmentId::parse(id).unwrap(),
+            machine_name: name.into(),
+            directory: "/srv".into(),
+            branch: None,
+            online: true,
+            last_seen_at_ms: 0,
+            max_sessions: 1,
+            agents: Vec::new(),
+            permission_modes: Vec::new(),
+        }
+    }
+
     #[test]
-    fn the_newest_comes_first_and_the_filter_reads_titles_and_directories() {
-        let all = [session("a", SessionStatus::Idle, 0, 1), session("b", SessionStatus::Idle, 0, 2)];
+    fn the_newest_comes_first_and_every_word_is_looked_for_everywhere() {
+        let mut all = [session("a", SessionStatus::Idle, 0, 1), session("b", SessionStatus::Idle, 0, 2)];
+        all[1].agent = Some("Claude".into());
+        let machines = [machine("e", "Atlas")];
         let ids = |filter: &str| {
-            members(&all, Group::Idle, filter).iter().map(|s| s.id.as_str().to_owned()).collect::<Vec<_>>()
+            let found = members(&all, &machines, Group::Idle, filter);
+            found.iter().map(|s| s.id.as_str().to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(ids(""), ["b", "a"]);
-        assert_eq!(ids(" TITLE a"), ["a"]);
-        assert_eq!(ids("api").len(), 2);
-        assert!(ids("nothing").is_empty());
+        assert_eq!(ids(" TITLE  a"), ["b", "a"], "both words are in both");
+        assert_eq!(ids("claude"), ["b"]);
+        assert_eq!(ids("api atlas").len(), 2);
+        assert!(ids("nothing").is_empty() && ids("claude nothing").is_empty());
+    }
+
+    #[test]
+    fn directories_come_latest_first_behind_the_machines_own() {
+        let at = |id: &str, directory: &str, updated_at| SessionInfo {
+            directory: directory.into(),
+            ..session(id, SessionStatus::Idle, 0, updated_at)
+        };
+        let all = [at("a", "/old", 1), at("b", "/new", 3), at("c", "/old", 2), at("d", "", 9)];
+        assert_eq!(recent(&all, &machine("e", "Atlas")), ["/srv", "/new", "/old"]);
+        assert_eq!(recent(&all, &machine("other", "Atlas")), ["/srv"]);
     }
 }

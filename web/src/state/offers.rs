@@ -102,14 +102,18 @@ mod tests {
         assert_eq!(offers.commands.len(), 1);
         assert_eq!((offers.commands[0].value.as_str(), offers.models[0].name.as_str()), ("clear", "Default"));
         assert!(offers.initialized(&answer("{}")) && offers.commands.is_empty());
-        let error = r#"{"type":"control_response","response":{"subtype":"error","request_id":"r","error":"no"}}"#;
+        let error =
+            r#"{"type":"control_response","response":{"subtype":"error","request_id":"r","error":"no"}}"#;
         assert!(!offers.initialized(&RawJson::parse(error).unwrap()));
     }
 
     #[test]
     fn files_come_as_names_or_as_objects() {
         let mut offers = Offers::default();
-        offers.found("a".into(), &answer(r#"{"suggestions":["a.rs",{"path":"b.rs"},{"displayText":"c.rs"},null],"cwd":"/x"}"#));
+        offers.found(
+            "a".into(),
+            &answer(r#"{"suggestions":["a.rs",{"path":"b.rs"},{"displayText":"c.rs"},null],"cwd":"/x"}"#),
+        );
         assert_eq!(offers.files, ("a".into(), vec!["a.rs".into(), "b.rs".into(), "c.rs".into()]));
         offers.found("b".into(), &answer("7"));
         assert_eq!(offers.files.0, "a", "no answer changes nothing");

@@ -4,6 +4,8 @@ use portcullis_protocol::session::{LinkView, StopReason};
 use portcullis_protocol::wire::client::Presence;
 use portcullis_protocol::wire::worker::WorkStatus;
 
+use crate::words::session as said;
+
 /// The connection of this page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
@@ -51,11 +53,11 @@ impl Wire {
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
-            Self::Online => "Connected",
-            Self::Connecting => "Connecting",
-            Self::Waiting => "Not connected",
-            Self::Offline => "Offline",
-            Self::Stopped => "Stopped",
+            Self::Online => said::connected(),
+            Self::Connecting => said::connecting(),
+            Self::Waiting => said::not_connected(),
+            Self::Offline => said::offline(),
+            Self::Stopped => said::not_tried(),
         }
     }
 }
@@ -64,11 +66,11 @@ impl Wire {
 #[must_use]
 pub fn bridge(wire: Wire, presence: Presence, machine: Option<&str>) -> String {
     let bridge = machine.filter(|name| !name.is_empty());
-    let bridge = bridge.map_or_else(|| "bridge".to_owned(), |name| format!("bridge on {name}"));
+    let bridge = bridge.map_or_else(|| said::bridge().to_owned(), said::bridge_on);
     match (wire, presence) {
-        (Wire::Online, Presence::Online) => format!("{bridge} online"),
-        (Wire::Online, Presence::Offline) => format!("{bridge} offline"),
-        (Wire::Online, Presence::Draining) => format!("{bridge} is about to leave"),
+        (Wire::Online, Presence::Online) => said::is_online(bridge),
+        (Wire::Online, Presence::Offline) => said::is_offline(bridge),
+        (Wire::Online, Presence::Draining) => said::is_leaving(bridge),
         (Wire::Connecting | Wire::Waiting | Wire::Offline | Wire::Stopped, _) => String::new(),
     }
 }
@@ -78,12 +80,12 @@ pub fn bridge(wire: Wire, presence: Presence, machine: Option<&str>) -> String {
 pub fn agent(wire: Wire, presence: Presence, status: WorkStatus, asks: bool) -> &'static str {
     match (wire, presence, status) {
         (Wire::Connecting | Wire::Waiting | Wire::Offline | Wire::Stopped, _, _) => "",
-        (Wire::Online, Presence::Offline, _) => "agent out of reach",
-        (Wire::Online, Presence::Online | Presence::Draining, WorkStatus::Idle) => "agent idle",
-        (Wire::Online, Presence::Online | Presence::Draining, WorkStatus::Running) => "agent working",
+        (Wire::Online, Presence::Offline, _) => said::agent_away(),
+        (Wire::Online, Presence::Online | Presence::Draining, WorkStatus::Idle) => said::agent_idle(),
+        (Wire::Online, Presence::Online | Presence::Draining, WorkStatus::Running) => said::agent_works(),
         (Wire::Online, Presence::Online | Presence::Draining, WorkStatus::RequiresAction) => match asks {
-            true => "agent waits for you",
-            false => "agent waits for the decision",
+            true => said::agent_asks(),
+            false => said::agent_waits(),
         },
     }
 }
@@ -93,9 +95,9 @@ pub fn agent(wire: Wire, presence: Presence, status: WorkStatus, asks: bool) -> 
 pub fn countdown(until_ms: u64, now_ms: u64) -> String {
     let seconds = until_ms.saturating_sub(now_ms).div_ceil(1_000);
     match seconds {
-        0 => "Trying now.".to_owned(),
-        1..120 => format!("Next try in {seconds} s."),
-        _ => format!("Next try in {} min.", seconds.div_ceil(60)),
+        0 => said::trying_now().to_owned(),
+        1..120 => said::next_try_s(seconds),
+        _ => said::next_try_min(seconds.div_ceil(60)),
     }
 }
 

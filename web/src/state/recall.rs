@@ -21,7 +21,8 @@ impl Recall {
             }
             self.before.clear();
             for said in before() {
-                if self.before.len() < RECALLED_MAX && !said.trim().is_empty() && !self.before.contains(&said) {
+                if self.before.len() < RECALLED_MAX && !said.trim().is_empty() && !self.before.contains(&said)
+                {
                     self.before.push(said);
                 }
             }

@@ -11,6 +11,8 @@ pub enum Route {
     New,
     /// What waits, over all sessions.
     Inbox,
+    /// Devices, rules, decisions, and how this page looks.
+    Settings,
     /// One session.
     Session(SessionId),
 }
@@ -21,9 +23,13 @@ impl Route {
     pub fn parse(path: &str) -> Self {
         match path.trim_matches('/').split_once('/') {
             Some(("s", id)) => SessionId::parse(id).map_or(Self::Home, Self::Session),
-            None if path.trim_matches('/') == "new" => Self::New,
-            None if path.trim_matches('/') == "inbox" => Self::Inbox,
-            Some(_) | None => Self::Home,
+            Some(_) => Self::Home,
+            None => match path.trim_matches('/') {
+                "new" => Self::New,
+                "inbox" => Self::Inbox,
+                "settings" => Self::Settings,
+                _ => Self::Home,
+            },
         }
     }
 
@@ -34,6 +40,7 @@ impl Route {
             Self::Home => "/".into(),
             Self::New => "/new".into(),
             Self::Inbox => "/inbox".into(),
+            Self::Settings => "/settings".into(),
             Self::Session(id) => format!("/s/{id}"),
         }
     }
@@ -43,7 +50,7 @@ impl Route {
     pub fn session(&self) -> Option<&SessionId> {
         match self {
             Self::Session(id) => Some(id),
-            Self::Home | Self::New | Self::Inbox => None,
+            Self::Home | Self::New | Self::Inbox | Self::Settings => None,
         }
     }
 
@@ -54,6 +61,7 @@ impl Route {
             Self::Home => "home",
             Self::New => "new",
             Self::Inbox => "inbox",
+            Self::Settings => "settings",
             Self::Session(_) => "session",
         }
     }
@@ -74,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_path_and_its_place_are_each_others_inverse() {
-        for path in ["/", "/new", "/inbox", "/s/session_01-a"] {
+        for path in ["/", "/new", "/inbox", "/settings", "/s/session_01-a"] {
             assert_eq!(Route::parse(path).path(), path);
         }
     }

@@ -1,38 +1,39 @@
 //! What a person should know about the browser's storage. Whatever it says, nothing that was typed is thrown away: it
 //! stays in the page, and the words say for how long.
 
+use crate::words::pair as words;
+
 /// Something about the storage that is not as it should be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageTrouble {
     /// None at all: private mode, or switched off.
-    #[error(
-        "This browser keeps nothing for this page: after a reload it has to be paired again, and what waits to be sent is gone."
-    )]
     Denied,
     /// No room for more.
-    #[error(
-        "This browser's storage is full: what is not sent yet is kept only as long as this tab is open. Free some space, then send it again."
-    )]
     Full,
     /// Another tab holds an older form of it open.
-    #[error(
-        "Another tab of this page runs an older version. Close or reload that tab; this one goes on by itself."
-    )]
     Blocked,
     /// Another tab brought a newer form of it.
-    #[error("Another tab runs a newer version of this page. Reload this one: until then it keeps nothing.")]
     Outdated,
     /// Another tab froze while it read or wrote, and holds up all others.
-    #[error("Another tab of this page holds up this browser's storage. Close that tab.")]
     HeldUp,
     /// It was closed or deleted under us.
-    #[error(
-        "This browser's storage was cleared while the page was open. What this tab still knew was written again."
-    )]
     Lost,
 }
 
 impl StorageTrouble {
+    /// For a person.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Denied => words::storage_denied(),
+            Self::Full => words::storage_full(),
+            Self::Blocked => words::storage_blocked(),
+            Self::Outdated => words::storage_outdated(),
+            Self::HeldUp => words::storage_held_up(),
+            Self::Lost => words::storage_lost(),
+        }
+    }
+
     /// What the name of a browser's exception means for a write.
     #[must_use]
     pub fn of(exception: &str) -> Self {

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 /// Items that are in the page when a transcript opens, and left there when an end gives way.
-pub const PAGE: usize = 300;
+pub const PAGE: usize = 120;
 /// Items that come in at an end that is reached.
 pub const SHIFT: usize = PAGE / 2;
 /// Items that arrive in the page at most: above it the start follows the end again, or what arrives stays out.
@@ -51,13 +51,19 @@ impl Window {
         }
     }
 
-    /// Items came in above: a list of `before` has `len` items now, and what was in the page stays in it, with some of
-    /// what is new.
-    pub fn grow_above(&mut self, before: usize, len: usize) {
-        let new = len.saturating_sub(before);
-        self.first = self.first.min(before) + new;
-        self.end = self.end.map(|end| end + new).filter(|end| *end < len);
+    /// Another part of the log is shown, and what was in the page is `start..end` of its `len` items now: it stays, with
+    /// some of what is above.
+    pub fn moved(&mut self, start: usize, end: usize, len: usize) {
+        *self = Self { first: start.min(len), end: Some(end).filter(|end| *end < len) };
         self.earlier();
+    }
+
+    /// The item at `index` is to be seen, of `len`.
+    pub fn show(&mut self, index: usize, len: usize) {
+        if !self.range(len).contains(&index) {
+            let first = index.saturating_sub(SHIFT).min(len.saturating_sub(PAGE));
+            *self = Self { first, end: Some(first + PAGE).filter(|end| *end < len) };
+        }
     }
 
     /// Somebody wants to see earlier items.
@@ -99,25 +105,27 @@ mod tests {
     #[test]
     fn goes_to_the_start_and_back_to_the_end_and_never_holds_more_than_a_page_and_a_step() {
         let len = 2_000;
+        let spare = PAGE * 2 / 3;
         let mut window = opened(len);
-        assert_eq!(window.range(len), 1_700..2_000);
+        assert_eq!(window.range(len), len - PAGE..len);
         let mut steps = 0;
         while window.range(len).start > 0 {
             let read = window.range(len).start;
             window.earlier();
             assert!(window.range(len).len() <= PAGE + SHIFT);
-            window.trim_end(len, 200);
+            window.trim_end(len, spare);
             assert!(window.range(len).contains(&read) && window.range(len).len() <= PAGE);
             steps += 1;
         }
-        assert_eq!((steps, window.range(len), window.has_the_end()), (12, 0..300, false));
+        let all = (len - PAGE).div_ceil(SHIFT);
+        assert_eq!((steps, window.range(len), window.has_the_end()), (all, 0..PAGE, false));
         while !window.has_the_end() {
             let read = window.range(len).end - 1;
             window.later(len);
-            window.trim_start(len, 200);
+            window.trim_start(len, spare);
             assert!(window.range(len).contains(&read) && window.range(len).len() <= PAGE);
         }
-        assert_eq!(window.range(len), 1_700..2_000);
+        assert_eq!(window.range(len), len - PAGE..len);
     }
 
     #[test]
@@ -125,44 +133,55 @@ mod tests {
         let mut window = opened(1_000);
         window.earlier();
         window.trim_end(1_000, 20);
-        assert_eq!(window.range(1_000), 550..980);
+        let first = 1_000 - PAGE - SHIFT;
+        assert_eq!(window.range(1_000), first..980);
         window.trim_start(1_000, 10);
-        assert_eq!(window.range(1_000), 560..980);
+        assert_eq!(window.range(1_000), first + 10..980);
     }
 
     #[test]
     fn the_start_moves_only_while_the_end_is_in_view() {
         let mut window = Window::default();
-        window.grow(500, false);
-        assert_eq!(window.range(500), 0..500);
+        window.grow(SLACK - 10, false);
+        assert_eq!(window.range(SLACK - 10), 0..SLACK - 10);
         window.grow(5_000, true);
-        assert_eq!(window.range(5_000), 4_700..5_000);
+        assert_eq!(window.range(5_000), 5_000 - PAGE..5_000);
         window.grow(5_100, true);
-        assert_eq!(window.range(5_100), 4_700..5_100);
+        assert_eq!(window.range(5_100), 5_000 - PAGE..5_100);
     }
 
     #[test]
     fn what_arrives_while_somebody_reads_stays_out_when_it_is_too_much() {
+        let first = 1_000 - PAGE;
         let mut window = opened(1_000);
         window.grow(5_000, false);
-        assert_eq!((window.range(5_000), window.has_the_end()), (700..1_300, false));
+        assert_eq!((window.range(5_000), window.has_the_end()), (first..first + SLACK, false));
         window.grow(5_001, false);
-        assert_eq!(window.range(5_001), 700..1_300);
+        assert_eq!(window.range(5_001), first..first + SLACK);
         window.grow(5_002, true);
-        assert_eq!(window.range(5_002), 4_702..5_002, "somebody went to the end");
+        assert_eq!(window.range(5_002), 5_002 - PAGE..5_002, "somebody went to the end");
     }
 
     #[test]
     fn what_comes_in_above_leaves_in_the_page_what_was_in_it() {
         let mut window = opened(500);
-        window.grow_above(500, 2_500);
-        assert_eq!(window.range(2_500), 2_050..2_500);
-        window.trim_end(2_500, PAGE);
-        window.grow_above(2_500, 2_510);
-        assert_eq!(window.range(2_510), 1_910..2_360);
-        let mut whole = Window::default();
-        whole.grow_above(200, 250);
-        assert_eq!(whole.range(250), 0..250, "fewer came than a step");
+        window.moved(2_200, 2_500, 2_500);
+        assert_eq!((window.range(2_500), window.has_the_end()), (2_200 - SHIFT..2_500, true));
+        window.moved(10, 400, 2_510);
+        assert_eq!((window.range(2_510), window.has_the_end()), (0..400, false), "fewer came than a step");
+    }
+
+    #[test]
+    fn what_is_looked_for_is_shown_in_the_middle_of_a_page_unless_it_is_there_already() {
+        let mut window = opened(2_000);
+        window.show(1_950, 2_000);
+        assert_eq!(window.range(2_000), 2_000 - PAGE..2_000);
+        window.show(1_000, 2_000);
+        assert_eq!(window.range(2_000), 1_000 - SHIFT..1_000 - SHIFT + PAGE);
+        window.show(3, 2_000);
+        assert_eq!(window.range(2_000), 0..PAGE);
+        window.show(1_999, 2_000);
+        assert_eq!((window.range(2_000), window.has_the_end()), (2_000 - PAGE..2_000, true));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Which links may be clicked. An agent's text is hostile: a link says where it really leads, and one that says it
-//! leads elsewhere is shown as text.
+//! leads elsewhere asks first.
 
 /// What becomes of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Link {
     /// May be followed. `host` is to be shown where the text does not name it.
     Safe { href: String, host: Option<String> },
+    /// Its text names another host than `host`, where it leads: asks before it is followed.
+    Asks { href: String, host: String },
     /// Shown as text, with its address beside it.
     Text { url: String },
 }
@@ -24,11 +26,12 @@ pub fn judge(url: &str, shown: &str) -> Link {
     match scheme.to_ascii_lowercase().as_str() {
         "mailto" if rest.is_ascii() => Link::Safe { href: url.to_owned(), host: None },
         "http" | "https" => match host_of(rest) {
-            Some(host) if !names_another_host(shown, &host) => {
+            Some(host) if names_another_host(shown, &host) => Link::Asks { href: url.to_owned(), host },
+            Some(host) => {
                 let visible = shown.to_ascii_lowercase().contains(&host);
                 Link::Safe { href: url.to_owned(), host: (!visible).then_some(host) }
             }
-            Some(_) | None => text(),
+            None => text(),
         },
         _ => text(),
     }
@@ -110,9 +113,11 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_names_another_host_is_no_link() {
-        assert!(!clickable("https://evil.example/", "https://github.com/x"));
-        assert!(!clickable("https://evil.example/", "github.com"));
+    fn a_text_that_names_another_host_asks_first() {
+        for shown in ["https://github.com/x", "github.com"] {
+            let asks = Link::Asks { href: "https://evil.example/".into(), host: "evil.example".into() };
+            assert_eq!(judge("https://evil.example/", shown), asks);
+        }
         assert!(clickable("https://github.com/x", "www.github.com"));
         assert!(clickable("https://github.com/x/blob/main.rs", "main.rs"));
     }

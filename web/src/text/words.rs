@@ -1,15 +1,17 @@
 //! Numbers as people read them: ages, durations, money, sizes, and the name of a browser.
 
+use crate::words::page;
+
 /// How long ago, short: "now", "5 min", "3 h", "2 d".
 #[must_use]
 pub fn age(now_ms: u64, then_ms: u64) -> String {
     const MINUTE: u64 = 60;
     let seconds = now_ms.saturating_sub(then_ms) / 1_000;
     match seconds {
-        0..45 => "now".into(),
-        45..3_600 => format!("{} min", ((seconds + MINUTE / 2) / MINUTE).max(1)),
-        3_600..86_400 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
+        0..45 => page::just_now().into(),
+        45..3_600 => page::minutes(((seconds + MINUTE / 2) / MINUTE).max(1)),
+        3_600..86_400 => page::hours(seconds / 3_600),
+        _ => page::days(seconds / 86_400),
     }
 }
 
@@ -37,6 +39,16 @@ pub fn bytes(count: usize) -> String {
         0..1_024 => format!("{count} B"),
         1_024..1_048_576 => format!("{} KiB", count / 1_024),
         _ => format!("{} MiB", count / 1_048_576),
+    }
+}
+
+/// A large number, short: "950", "34.5k", "1.2M".
+#[must_use]
+pub fn short_number(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..1_000_000 => format!("{}.{}k", number / 1_000, number % 1_000 / 100),
+        _ => format!("{}.{}M", number / 1_000_000, number % 1_000_000 / 100_000),
     }
 }
 

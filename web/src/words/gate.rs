@@ -31,7 +31,7 @@ words! {
 
     // What stands out.
     hides(count): "Holds invisible or misleading characters: {0} of them, each shown as ⟨U+…⟩." | "含有 {0} 个不可见或误导性的字符，每个都显示为 ⟨U+…⟩。";
-    mixes_scripts: "A word holds letters of another script that look like Latin ones." | "有一个词混有看起来像拉丁字母的其他文字。";
+    mixes_scripts: "A word holds letters or signs that look like others." | "有一个词含有看起来像别的字符的字母或符号。";
     really_is(shown, ascii): "The host {0} is really {1}" | "主机 {0} 实际上是 {1}";
     touches_outside(path): "Touches a path outside what is allowed: {0}" | "涉及允许范围之外的路径：{0}";
     why_it_asks(reason): "Why it asks: {0}" | "询问的原因：{0}";

@@ -15,5 +15,6 @@ words! {
     answered_here: "Answered just now" | "刚刚回答";
     more_sessions: "More sessions wait than are shown here at once" | "等待的会话比这里一次能显示的多";
     plural sessions_wait: "{0} waiting", "{0} waiting" | "{0} 个等待中";
+    waiting: "waiting for you" | "等待你处理";
     untitled: "Untitled" | "未命名";
 }

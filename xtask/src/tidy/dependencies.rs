@@ -25,14 +25,18 @@ const TESTS: &str = "portcullis-tests";
 const WIRED: &str = "portcullis-wired";
 
 /// Our own crates that each of ours may import in what it ships.
-const DIRECTION: [(&str, &[&str]); 12] = [
+const DIRECTION: [(&str, &[&str]); 13] = [
     (PROTOCOL, &[]),
+    ("portcullis-acp", &[PROTOCOL]),
     ("portcullis-agent", &[PROTOCOL]),
     ("portcullis-bridge", &[PROTOCOL]),
     ("portcullis-ingress", &[PROTOCOL]),
     ("portcullis-web", &[PROTOCOL]),
     (TESTKIT, &[PROTOCOL]),
-    ("portcullis", &[PROTOCOL, "portcullis-agent", "portcullis-bridge", "portcullis-ingress"]),
+    (
+        "portcullis",
+        &[PROTOCOL, "portcullis-acp", "portcullis-agent", "portcullis-bridge", "portcullis-ingress"],
+    ),
     (TESTS, &[PROTOCOL, TESTKIT]),
     (WIRED, &[PROTOCOL, TESTKIT]),
     ("portcullis-agents-tests", &[PROTOCOL, TESTKIT, WIRED]),

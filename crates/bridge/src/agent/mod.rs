@@ -29,6 +29,15 @@ impl AgentSpec {
         Self { name: "claude".into(), argv: vec![program.into()], environment }
     }
 
+    /// An agent of the Agent Client Protocol, behind the front that `portcullis`, the program of this very binary, is
+    /// under its hidden command. `argv` is the agent's own command.
+    #[must_use]
+    pub fn acp(name: impl Into<String>, portcullis: impl Into<OsString>, argv: Vec<OsString>) -> Self {
+        // Flags of a session come behind the second separator, so that the agent's own words stay its own.
+        let words = [portcullis.into(), "acp-front".into(), "--".into()].into_iter().chain(argv);
+        Self { name: name.into(), argv: words.chain(["--".into()]).collect(), environment: Vec::new() }
+    }
+
     /// The agent inside the binary `program`.
     #[must_use]
     pub fn builtin(program: impl Into<OsString>) -> Self {
@@ -91,6 +100,19 @@ impl AgentCommand {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_agent_of_another_protocol_gets_no_flag_of_this_one() {
+        let words = ["gemini", "--acp"].map(OsString::from).to_vec();
+        let spec = AgentSpec::acp("gemini", "portcullis", words);
+        let command = AgentCommand::new(&spec, Path::new("/"), Some("--"), "plan", &[]);
+        let argv: Vec<&str> = command.argv.iter().map(|arg| arg.to_str().unwrap()).collect();
+        assert_eq!(argv[..6], ["portcullis", "acp-front", "--", "gemini", "--acp", "--"]);
+        assert!(
+            argv[6..].contains(&"--model=--") && !argv[6..].contains(&"--"),
+            "the last separator is the front's"
+        );
+    }
 
     #[test]
     fn a_conversation_is_taken_up_by_its_name_and_by_nothing_else() {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,8 +22,8 @@ use crate::core::{AgentExit, Reading, Receipt};
 /// can be denied.
 const LINE_BYTES_MAX: usize = 2 * EVENT_BYTES_MAX;
 /// Bytes of lines that were read and not yet taken, unless a single line is larger: enough to read on while the machine
-/// is busy with something else.
-const READ_BYTES_MAX: u32 = 2 * 1024 * 1024;
+/// is busy with something else, and little, because an answer of the agent waits behind them when nobody takes them.
+const READ_BYTES_MAX: u32 = 256 * 1024;
 /// Batches of the same: each is what one read of the pipe completed.
 const BATCHES_MAX: usize = 64;
 /// Bytes of one read: what a pipe holds.
@@ -31,10 +32,14 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const LONG_LINE_BYTES: usize = 256 * 1024;
 /// Lines that may wait for an agent that does not read its stdin.
 const STDIN_LINES_MAX: usize = 1_024;
+/// Bytes of the same: a dozen prompts with images.
+const STDIN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The end of stderr that is kept for the exit notice, in bytes.
 const STDERR_TAIL_BYTES: usize = 8 * 1024;
 /// Output of leftover processes is awaited this long after the agent's end.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
+/// And heard no longer than this, for they may never be silent.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 /// A shim that was told to kill everything has this long.
 const SHIM_KILL_TIME: Duration = Duration::from_secs(2);
 
@@ -84,8 +89,10 @@ pub(crate) struct AgentProcess {
     /// What is left of the last batch.
     batch: Batch,
     stdin: mpsc::Sender<(String, Option<Receipt>)>,
+    /// Bytes that wait for stdin.
+    stdin_bytes: Arc<AtomicUsize>,
     exit: oneshot::Receiver<AgentExit>,
-    exited: Option<(AgentExit, Instant)>,
+    exited: Option<Ended>,
     kill: watch::Sender<Kill>,
 }
 
@@ -104,8 +111,9 @@ impl AgentProcess {
             tokio::spawn(read_lines(stdout, batch_in));
         }
         let stderr = child.stderr.take().map(|stderr| tokio::spawn(read_tail(stderr, Arc::clone(&tail))));
+        let stdin_bytes = Arc::new(AtomicUsize::new(0));
         if let Some(pipe) = child.stdin.take() {
-            tokio::spawn(write_lines(pipe, lines_out, written));
+            tokio::spawn(write_lines(pipe, lines_out, Arc::clone(&stdin_bytes), written));
         }
         let supervised = Supervised { child, group, has_shim: !command.shim.is_empty() };
         tokio::spawn(async move {
@@ -115,7 +123,7 @@ impl AgentProcess {
             }
             let _ = exit_in.send(exit_of(status, &tail));
         });
-        Ok(Self { batches, batch: Batch::default(), stdin, exit, exited: None, kill })
+        Ok(Self { batches, batch: Batch::default(), stdin, stdin_bytes, exit, exited: None, kill })
     }
 
     /// A line that is there already.
@@ -129,20 +137,21 @@ impl AgentProcess {
             if let Some(line) = self.batch.take() {
                 return AgentEvent::Line(line);
             }
-            if let Some((exit, silent_at)) = &mut self.exited {
-                match tokio::time::timeout_at(*silent_at, self.batches.recv()).await {
-                    Ok(Some(batch)) => {
-                        *silent_at = Instant::now() + DRAIN_TIME;
+            if let Some(ended) = &mut self.exited {
+                let until = ended.silent_at.min(ended.heard_until);
+                match tokio::time::timeout_at(until, self.batches.recv()).await {
+                    Ok(Some(batch)) if Instant::now() < ended.heard_until => {
+                        ended.silent_at = Instant::now() + DRAIN_TIME;
                         self.batch = batch;
                         continue;
                     }
-                    Ok(None) | Err(_) => return AgentEvent::Exited(exit.clone()),
+                    Ok(_) | Err(_) => return AgentEvent::Exited(ended.exit.clone()),
                 }
             }
             tokio::select! {
                 biased;
                 Some(batch) = self.batches.recv() => self.batch = batch,
-                exit = &mut self.exit => self.exited = Some(ended(exit.ok())),
+                exit = &mut self.exit => self.exited = Some(Ended::new(exit.ok())),
             }
         }
     }
@@ -150,12 +159,18 @@ impl AgentProcess {
     /// Waits for the end of the process, whatever it still has to say. Cancel safe.
     pub(crate) async fn exit(&mut self) {
         if self.exited.is_none() {
-            self.exited = Some(ended((&mut self.exit).await.ok()));
+            self.exited = Some(Ended::new((&mut self.exit).await.ok()));
         }
     }
 
     /// Queues a line for stdin.
     pub(crate) fn write(&self, line: String, receipt: Option<Receipt>) -> Result<(), StdinClosed> {
+        let bytes = line.len();
+        let waiting = self.stdin_bytes.fetch_add(bytes, Ordering::Relaxed);
+        // A single line may be as long as it is.
+        if waiting > 0 && waiting + bytes > STDIN_BYTES_MAX {
+            return Err(StdinClosed);
+        }
         self.stdin.try_send((line, receipt)).map_err(|_| StdinClosed)
     }
 
@@ -171,10 +186,22 @@ impl AgentProcess {
     }
 }
 
-/// An end, and until when silence means that nothing follows.
-fn ended(exit: Option<AgentExit>) -> (AgentExit, Instant) {
-    let exit = exit.unwrap_or(AgentExit { code: None, signal: None, last_stderr: None });
-    (exit, Instant::now() + DRAIN_TIME)
+/// A process that ended, whose last lines are still read.
+#[derive(Debug)]
+struct Ended {
+    exit: AgentExit,
+    /// Silence up to then means that nothing follows.
+    silent_at: Instant,
+    /// Whatever follows then is of somebody else.
+    heard_until: Instant,
+}
+
+impl Ended {
+    fn new(exit: Option<AgentExit>) -> Self {
+        let exit = exit.unwrap_or(AgentExit { code: None, signal: None, last_stderr: None });
+        let now = Instant::now();
+        Self { exit, silent_at: now + DRAIN_TIME, heard_until: now + DRAIN_TIME_MAX }
+    }
 }
 
 fn start(command: &AgentCommand) -> std::io::Result<Child> {
@@ -295,9 +322,11 @@ async fn look_at(lines: Vec<Line>) -> VecDeque<Reading> {
 async fn write_lines(
     mut pipe: ChildStdin,
     mut lines: mpsc::Receiver<(String, Option<Receipt>)>,
+    waiting_bytes: Arc<AtomicUsize>,
     written: mpsc::Sender<Receipt>,
 ) {
     while let Some((mut line, receipt)) = lines.recv().await {
+        let bytes = line.len();
         line.push('\n');
         let written_all = async {
             pipe.write_all(line.as_bytes()).await?;
@@ -307,6 +336,7 @@ async fn write_lines(
             tracing::debug!(%error, "the agent closed its stdin");
             return;
         }
+        waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
         if let Some(receipt) = receipt {
             let _ = written.send(receipt).await;
         }
@@ -342,6 +372,8 @@ mod tests {
 
     use super::*;
 
+    /// A reader that took nothing for this long takes nothing any more.
+    const STILL: Duration = Duration::from_millis(500);
     /// Longest wait for a real process in these tests.
     const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -447,6 +479,49 @@ mod tests {
         let agent = pid(&running.line().await);
         drop(running);
         gone(agent).await;
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_closed_its_stdout_lives_on_and_its_end_is_heard() {
+        let mut running = run("echo there; exec >&-; read line; exit 7");
+        assert_eq!(running.line().await, "there");
+        running.agent.write("go".into(), None).unwrap();
+        assert_eq!(running.exit().await.code, Some(7));
+    }
+
+    #[tokio::test]
+    async fn a_leftover_that_never_stops_talking_does_not_hide_the_end() {
+        // It leaves the group and the session, and keeps the pipe.
+        let mut running = run("setsid sh -c 'echo $$; while echo x; do sleep 0.01; done' & sleep 1; exit 5");
+        let leftover = pid(&running.line().await);
+        assert_eq!(running.exit().await.code, Some(5));
+        kill_process(leftover, Signal::KILL).unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_never_reads_is_found_out_by_the_bytes_that_wait() {
+        let running = run("sleep 1000");
+        let line = "x".repeat(STDIN_BYTES_MAX / 4);
+        let taken = (0..16).take_while(|_| running.agent.write(line.clone(), None).is_ok()).count();
+        assert!((4..=5).contains(&taken), "{taken}");
+    }
+
+    #[tokio::test]
+    async fn lines_that_nobody_takes_are_not_read_beyond_their_bound() {
+        let (sender, mut batches) = mpsc::channel(BATCHES_MAX);
+        let line = vec![b'7'; 1_000];
+        let (mut pipe, stdout) = tokio::io::duplex(CHUNK_BYTES);
+        tokio::spawn(read_lines(stdout, sender));
+        let mut written = 0;
+        let mut text = line.clone();
+        text.push(b'\n');
+        while timeout(STILL, pipe.write_all(&text)).await.is_ok() {
+            written += text.len();
+            assert!(written < 4 * READ_BYTES_MAX as usize, "it reads on and on");
+        }
+        assert!(written >= READ_BYTES_MAX as usize, "{written}");
+        let first = batches.recv().await.unwrap();
+        assert_eq!(first.lines[0].bytes(), line.len());
     }
 
     #[tokio::test]

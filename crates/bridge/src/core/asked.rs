@@ -30,8 +30,8 @@ pub(crate) struct DeviceAsks {
     pub(crate) device_id: DeviceId,
     pub(crate) request_id: String,
     pub(crate) subtype: String,
-    /// The model of a `set_model`, unless that is the agent's own.
-    pub(crate) model: Option<String>,
+    /// The model or the mode it chooses, unless that is the agent's own, or the message it takes back.
+    pub(crate) chosen: Option<String>,
 }
 
 #[derive(Debug, Default)]

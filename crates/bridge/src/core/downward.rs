@@ -9,7 +9,7 @@ use portcullis_protocol::{RawJson, Tick};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::asked::{Asker, DeviceAsks, Fields};
+use super::asked::{ASKED_MAX, Asker, DeviceAsks, Fields};
 use super::deliveries::Arrival;
 use super::posting::Turn;
 use super::{DEFERRED_MAX, End, Entry, Initialized, Output, Phase, Receipt, Relay};
@@ -132,13 +132,12 @@ impl Relay {
             device_id: down.device_id.clone(),
             request_id: down.request_id.clone(),
             subtype: subtype.to_owned(),
-            model: None,
+            chosen: None,
         };
         let Some((subtype, mut request)) = readable(&down.event) else {
             return self.refuse(&device(""), "the request cannot be read", "invalid_request");
         };
-        let model = request.get("model").and_then(Value::as_str).filter(|model| *model != DEFAULT_MODEL);
-        let device = DeviceAsks { model: model.map(str::to_owned), ..device(&subtype) };
+        let device = DeviceAsks { chosen: chosen(&subtype, &request), ..device(&subtype) };
         if self.stopping {
             return self.refuse(&device, "the bridge is shutting down", "unavailable");
         }
@@ -165,6 +164,9 @@ impl Relay {
         }
         self.ensure_agent(now);
         if subtype == "initialize" {
+            if self.initialize_waiters.len() >= ASKED_MAX {
+                return self.refuse(&device, "too many ask the same already", "unavailable");
+            }
             self.initialize_waiters.push(device);
             return self.ask_initialize(now);
         }
@@ -273,6 +275,17 @@ fn readable(event: &RawJson) -> Option<(String, Map<String, Value>)> {
     let request = control::Request::parse(event).ok().filter(|_| !event.has_duplicate_keys())?;
     let fields = event.read::<Envelope>().ok()?.request;
     Some((request.subtype, fields))
+}
+
+/// The model, the mode or the message a request chooses.
+fn chosen(subtype: &str, request: &Map<String, Value>) -> Option<String> {
+    let value = match subtype {
+        "set_model" => request.get("model")?.as_str().filter(|model| *model != DEFAULT_MODEL),
+        "set_permission_mode" => request.get("mode")?.as_str(),
+        "cancel_async_message" => request.get("message_uuid")?.as_str(),
+        _ => None,
+    };
+    value.map(str::to_owned)
 }
 
 /// Requests that are true of an agent that does not run.

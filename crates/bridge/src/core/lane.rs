@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use portcullis_protocol::limits::{POST_BYTES_MAX, POST_EVENTS_MAX};
-use portcullis_protocol::wire::worker::{Lane, WorkerItem};
+use portcullis_protocol::wire::worker::{Lane, WorkerItem, WorkerState};
 
 /// Content bytes of one POST, unless a single item is larger: a decision may wait behind one on the ingress's disk.
 const BATCH_BYTES_MAX: usize = POST_BYTES_MAX / 16;
@@ -13,6 +13,9 @@ const BATCH_BYTES_MAX: usize = POST_BYTES_MAX / 16;
 const LIVE_BACKLOG_MAX: usize = 2_048;
 /// Queued bytes above which they are dropped: an agent that only streams is never held up by a line that is gone.
 const LIVE_BACKLOG_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes an item takes beside its text: an agent that prints the shortest events there are is held up all the same.
+const ITEM_BYTES: usize = 256;
 
 /// Taken items that are kept: an ingress that lost its last seconds is given them again.
 const TAIL_ITEMS_MAX: usize = 1_024;
@@ -77,6 +80,18 @@ impl LaneQueue {
         let item = make(self.next_n);
         self.next_n = self.next_n.saturating_add(1);
         self.enqueue(item, bytes);
+    }
+
+    /// Says how the worker is. Only the newest word counts: an agent that changes its mind with every line fills nothing.
+    pub(crate) fn push_state(&mut self, state: WorkerState) {
+        let is_waiting = self.items.len() > self.in_flight;
+        if let Some(Queued { item: WorkerItem::State { state: newest, .. }, .. }) = self.items.back_mut()
+            && is_waiting
+        {
+            *newest = state;
+        } else {
+            self.push(0, |n| WorkerItem::State { n, state });
+        }
     }
 
     /// Appends a volatile item, unless the queue is long already.
@@ -185,6 +200,11 @@ impl LaneQueue {
     /// Whether a POST is under way.
     pub(crate) fn is_posting(&self) -> bool {
         self.in_flight > 0
+    }
+
+    /// Bytes that wait, and what it takes to hold them.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes + self.items.len() * ITEM_BYTES
     }
 
     /// Bytes that wait.
@@ -345,6 +365,27 @@ mod tests {
             heavy.push(BATCH_BYTES_MAX / 2 + 1, |n| WorkerItem::Event { n, event: RawJson::null() });
         }
         assert_eq!(batch(&mut heavy).len(), 1);
+    }
+
+    #[test]
+    fn of_states_that_wait_only_the_newest_is_said() {
+        let state = |title: &str| WorkerState { title: Some(title.into()), ..WorkerState::default() };
+        let titles = |lane: &LaneQueue| -> Vec<Option<String>> {
+            let title = |queued: &Queued| match &queued.item {
+                WorkerItem::State { state, .. } => state.title.clone(),
+                other => panic!("{other:?}"),
+            };
+            lane.items.iter().map(title).collect()
+        };
+        let mut lane = LaneQueue::new();
+        lane.push_state(state("posted"));
+        let _ = lane.next_batch();
+        for title in ["a", "b", "c"] {
+            lane.push_state(state(title));
+        }
+        assert_eq!(titles(&lane), [Some("posted".to_owned()), Some("c".to_owned())]);
+        lane.handle_accepted(1);
+        assert_eq!(batch(&mut lane), [Some(1)]);
     }
 
     #[test]

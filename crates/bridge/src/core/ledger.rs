@@ -7,6 +7,9 @@ use portcullis_protocol::limits::{PENDING_REQUESTS_MAX, UUID_RING_MAX};
 
 use super::ring::Ring;
 
+/// Bytes of requests that may wait: each may be large, and nobody may come for hours.
+const PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// One request of the agent.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
@@ -67,7 +70,8 @@ impl Ledger {
         if self.used.contains(&held.request_id) {
             return Admission::OtherBytes;
         }
-        if self.waiting() >= PENDING_REQUESTS_MAX {
+        let bytes: usize = self.held.iter().map(|held| held.event.byte_len()).sum();
+        if self.waiting() >= PENDING_REQUESTS_MAX || bytes + held.event.byte_len() > PENDING_BYTES_MAX {
             return Admission::Full;
         }
         self.used.insert(held.request_id.clone());

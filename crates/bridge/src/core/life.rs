@@ -194,6 +194,12 @@ impl Relay {
         }
     }
 
+    /// Requests that wait for a person.
+    #[must_use]
+    pub(crate) fn waiting(&self) -> usize {
+        self.ledger.waiting()
+    }
+
     fn is_quiet(&self) -> bool {
         self.report.state().status == WorkStatus::Idle
             && self.ledger.is_empty()

@@ -78,6 +78,13 @@ pub enum Input {
     /// The ingress said something on it.
     Frame(WorkerDown),
     /// The agent wrote a line.
+    #[cfg_attr(
+        not(any(test, feature = "machine")),
+        expect(
+            dead_code,
+            reason = "the shell looks at lines beside the machine; a simulation has no such place"
+        )
+    )]
     Line(Line),
     /// The same, and it was looked at already.
     Read(Reading),
@@ -95,6 +102,8 @@ pub enum Input {
     MakeRoom,
     /// There is no place for this session: it is told so, and given back.
     PutOff,
+    /// Something a person has to know about the session.
+    Notice(String),
     /// The bridge shuts down.
     Shutdown,
 }
@@ -325,6 +334,7 @@ impl Relay {
             Input::Tick => self.handle_tick(now),
             Input::MakeRoom => self.make_room(),
             Input::PutOff => self.put_off(),
+            Input::Notice(content) => self.say(&content),
             Input::Shutdown => self.stop(),
         }
         self.advance(now);
@@ -344,7 +354,7 @@ impl Relay {
     /// Whether so much waits for the ingress that the agent should not be read.
     #[must_use]
     pub fn is_congested(&self) -> bool {
-        self.lanes.content.bytes() + self.lanes.control.bytes() > CONTENT_BACKLOG_BYTES_MAX
+        self.lanes.content.weight() + self.lanes.control.weight() > CONTENT_BACKLOG_BYTES_MAX
     }
 
     fn handle_link_up(&mut self) {
@@ -450,7 +460,7 @@ impl Relay {
             return;
         }
         if let Some(state) = self.report.take_change(self.ledger.waiting()) {
-            self.lanes.control.push(0, |n| WorkerItem::State { n, state });
+            self.lanes.control.push_state(state);
         }
     }
 

@@ -20,6 +20,14 @@ pub(crate) fn warning(content: &str, uuid: &str, session_id: &str) -> RawJson {
     }))
 }
 
+/// Says in the place of an agent that does not that a prompt was taken back.
+pub(crate) fn prompt_cancelled(command_uuid: &str, uuid: &str, session_id: &str) -> RawJson {
+    RawJson::from_value(&json!({
+        "type": "command_lifecycle", "command_uuid": command_uuid, "state": "cancelled",
+        "uuid": uuid, "session_id": session_id,
+    }))
+}
+
 /// Stands in for an event above the limit.
 pub(crate) fn event_too_large(stub: &TooLarge<'_>, uuid: &str, session_id: &str) -> RawJson {
     RawJson::from_value(&json!({

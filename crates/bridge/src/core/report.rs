@@ -103,6 +103,11 @@ impl Report {
         self.state.model = Some(model).filter(|model| is_name(model));
     }
 
+    /// The agent took another mode.
+    pub(crate) fn set_permission_mode(&mut self, mode: String) {
+        replace(&mut self.state.permission_mode, Some(mode));
+    }
+
     /// The process that starts now counts from zero.
     pub(crate) fn count_anew(&mut self) {
         self.spent.begin_anew();

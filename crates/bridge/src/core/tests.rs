@@ -11,6 +11,7 @@ use super::*;
 
 mod control;
 mod cuts;
+mod hostile;
 mod life;
 mod requests;
 mod spool;

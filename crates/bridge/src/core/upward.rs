@@ -136,8 +136,11 @@ impl Relay {
                 }
             }
             Some(Asker::Device(device)) => {
-                if device.subtype == "set_model" {
-                    self.note_model(answer, device.model.clone());
+                match device.subtype.as_str() {
+                    "set_model" => self.note_model(answer, device.chosen.clone()),
+                    "set_permission_mode" => self.note_mode(answer, device.chosen.clone()),
+                    "cancel_async_message" => self.note_cancelled(answer, device.chosen.clone()),
+                    _ => {}
                 }
                 let reply = readdressed(answer, &device.request_id);
                 self.reply(&device, reply);
@@ -160,6 +163,31 @@ impl Relay {
         self.chosen_model = chosen.filter(|model| is_name(model));
         if let Some(Model { model }) = payload(answer).and_then(|payload| payload.read().ok()) {
             self.report.set_model(model);
+        }
+    }
+
+    /// Older agents say nothing about their mode before the next turn.
+    fn note_mode(&mut self, answer: &RawJson, chosen: Option<String>) {
+        if payload(answer).is_some()
+            && let Some(mode) = chosen
+        {
+            self.report.set_permission_mode(mode);
+            self.hold_to_policy();
+        }
+    }
+
+    /// Older agents answer that a prompt is cancelled and say nothing of it beside; then the log is told here.
+    fn note_cancelled(&mut self, answer: &RawJson, message: Option<String>) {
+        #[derive(Deserialize)]
+        struct Cancelled {
+            cancelled: bool,
+        }
+        let answered = payload(answer).and_then(|payload| payload.read().ok());
+        let (Some(Cancelled { cancelled: true }), Some(message)) = (answered, message) else { return };
+        for message in self.deliveries.hear(&message, Heard::Read) {
+            let uuid = (self.uuids)();
+            let event = notice::prompt_cancelled(&message, &uuid, &self.agent_session_id);
+            self.push_settling(event, vec![Fact::Prompt(message)]);
         }
     }
 

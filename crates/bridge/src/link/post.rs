@@ -30,7 +30,8 @@ pub(crate) async fn run_lane(
             match answer(api.post_events(&session, &bearer, &post).await) {
                 Ok(outcome) => break outcome,
                 Err(error) => {
-                    let delay = backoff.next_delay(Instant::now());
+                    let delay =
+                        backoff.next_delay(Instant::now()).max(error.retry_after().unwrap_or_default());
                     tracing::debug!(%session, lane = ?post.lane, %error, ?delay, "what the agent said waits");
                     rest(delay, &mut openings).await;
                 }
@@ -80,7 +81,7 @@ mod tests {
 
     fn refused(status: u16, expected_n: Option<u64>) -> Result<WorkerPosted, CallError> {
         let detail = Box::new(ErrorDetail { message: "no".into(), expected_n, ..ErrorDetail::default() });
-        Err(CallError::Refused { status, detail })
+        Err(CallError::Refused { status, detail, retry_after: None })
     }
 
     #[tokio::test]

@@ -7,18 +7,19 @@ use portcullis_protocol::id::SessionId;
 use portcullis_protocol::limits::{EVENT_BYTES_MAX, HEARTBEAT_MS, SILENCE_MS};
 use portcullis_protocol::wire::close::{self, CloseCode};
 use portcullis_protocol::wire::worker::{WorkerDown, WorkerUp};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::backoff::Backoff;
 use crate::lease::Credential;
+use crate::road::{Line, Road};
+use crate::wake::{Wakes, woken};
 
 /// Frames that wait to be written; more means that the socket is stuck.
 const FRAMES_MAX: usize = 256;
@@ -42,29 +43,30 @@ pub(crate) enum SocketEvent {
     Gone,
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<Line>;
 
 /// Keeps a socket open until `events` closes or the session is gone. `credential` always holds the newest token;
 /// `openings` counts how often the ingress was there again.
 pub(crate) async fn run_socket(
-    base: String,
+    road: Road,
     session: SessionId,
     credential: watch::Receiver<Credential>,
     events: mpsc::Sender<SocketEvent>,
     openings: watch::Sender<u64>,
+    mut wakes: Wakes,
 ) {
-    let url = socket_url(&base, &session);
+    let url = format!("{}/v1/session_ingress/ws/{session}", road.socket_base());
     let mut backoff = Backoff::new();
     while !events.is_closed() {
         let bearer = credential.borrow().token.clone();
-        match connect(&url, &bearer).await {
+        match connect(&road, &url, &bearer).await {
             Ok(socket) => {
                 let since = Instant::now();
                 let (sender, frames) = mpsc::channel(FRAMES_MAX);
                 if events.send(SocketEvent::Up(sender)).await.is_err() {
                     return;
                 }
-                let (end, was_heard) = converse(socket, frames, &events, &openings).await;
+                let (end, was_heard) = converse(socket, frames, &events, &openings, &mut wakes).await;
                 tracing::debug!(%session, ?end, "the worker's socket closed");
                 if events.send(SocketEvent::Down).await.is_err() {
                     return;
@@ -87,7 +89,10 @@ pub(crate) async fn run_socket(
                 tracing::debug!(%session, why, "the worker's socket does not open")
             }
         }
-        tokio::time::sleep(backoff.next_delay(std::time::Instant::now())).await;
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next_delay(std::time::Instant::now())) => {}
+            () = woken(&mut wakes) => backoff.reset(),
+        }
     }
 }
 
@@ -96,13 +101,7 @@ enum ConnectError {
     Failed(String),
 }
 
-fn socket_url(base: &str, session: &SessionId) -> String {
-    let base = base.trim_end_matches('/');
-    let host = base.strip_prefix("http").map_or_else(|| base.to_owned(), |rest| format!("ws{rest}"));
-    format!("{host}/v1/session_ingress/ws/{session}")
-}
-
-async fn connect(url: &str, bearer: &str) -> Result<Socket, ConnectError> {
+async fn connect(road: &Road, url: &str, bearer: &str) -> Result<Socket, ConnectError> {
     let failed = |why: String| ConnectError::Failed(why);
     let mut request = url.into_client_request().map_err(|error| failed(error.to_string()))?;
     let credential = HeaderValue::from_str(&format!("Bearer {bearer}"))
@@ -111,13 +110,18 @@ async fn connect(url: &str, bearer: &str) -> Result<Socket, ConnectError> {
     let limits = WebSocketConfig::default()
         .max_message_size(Some(FRAME_BYTES_MAX))
         .max_frame_size(Some(FRAME_BYTES_MAX));
-    let connecting = tokio_tungstenite::connect_async_with_config(request, Some(limits), true);
-    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(Ok((socket, _))) => Ok(socket),
-        Ok(Err(Error::Http(response))) if matches!(response.status().as_u16(), 404 | 410) => {
-            Err(ConnectError::Gone)
+    let connecting = async {
+        let line = road.open().await.map_err(failed)?;
+        match tokio_tungstenite::client_async_with_config(request, line, Some(limits)).await {
+            Ok((socket, _)) => Ok(socket),
+            Err(Error::Http(response)) if matches!(response.status().as_u16(), 404 | 410) => {
+                Err(ConnectError::Gone)
+            }
+            Err(error) => Err(failed(error.to_string())),
         }
-        Ok(Err(error)) => Err(failed(error.to_string())),
+    };
+    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(connected) => connected,
         Err(_) => Err(failed("no answer in time".into())),
     }
 }
@@ -128,6 +132,7 @@ async fn converse(
     mut frames: mpsc::Receiver<WorkerUp>,
     events: &mpsc::Sender<SocketEvent>,
     openings: &watch::Sender<u64>,
+    wakes: &mut Wakes,
 ) -> (CloseCode, bool) {
     let (mut sink, mut stream) = socket.split();
     let mut beat = tokio::time::interval(Duration::from_millis(HEARTBEAT_MS));
@@ -172,23 +177,10 @@ async fn converse(
                     break CloseCode::Abnormal;
                 }
             }
+            // The other end gave this line up while the machine slept.
+            () = woken(wakes) => break CloseCode::Abnormal,
             () = sleep_until(silence) => break CloseCode::Abnormal,
         }
     };
     (end, was_heard)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_socket_is_where_the_ingress_is() {
-        let session = SessionId::parse("s1").unwrap();
-        assert_eq!(
-            socket_url("http://127.0.0.1:7878/", &session),
-            "ws://127.0.0.1:7878/v1/session_ingress/ws/s1"
-        );
-        assert_eq!(socket_url("https://host", &session), "wss://host/v1/session_ingress/ws/s1");
-    }
 }

@@ -127,8 +127,12 @@ impl Gate {
         if code.len() > SECRET_CHARS_MAX {
             return Err(self.wrong_code(from, now_ms, AuthError::UnknownCode));
         }
-        let candidate =
-            self.candidate(name, Role::Viewer, request.public_key, Some(self.confirm_code()), now_ms)?;
+        // A machine says what it is; what a person may do is for an owner to say.
+        let role = request.role.filter(|role| *role == Role::Bridge).unwrap_or(Role::Viewer);
+        if role == Role::Bridge && request.public_key.is_none() {
+            return Err(AuthError::KeyMissing);
+        }
+        let candidate = self.candidate(name, role, request.public_key, Some(self.confirm_code()), now_ms)?;
         match self.store.redeem(sha256(code), candidate, now_ms).await? {
             Redeemed::Granted(device) => {
                 tracing::info!(device = %device.id, role = ?device.role, "a device was paired");

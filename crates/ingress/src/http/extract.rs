@@ -19,8 +19,11 @@ use crate::auth::Caller;
 
 /// Body bytes of everything that carries no events: titles, keys and patches.
 pub(super) const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
-/// A body has to be here within this time: whoever sends one byte a second holds nothing.
+/// A small body has to be here within this time: whoever sends one byte a second holds nothing.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// What a bigger one gets beside it, in bytes a second: the slowest line that gets one through. By then it is known
+/// who sends it.
+const BODY_BYTES_PER_S_MIN: usize = 16 * 1024;
 /// A device counts as seen at most this often, in ms: it is a write.
 const SEEN_EVERY_MS: u64 = 60_000;
 
@@ -177,11 +180,34 @@ async fn read_body(parts: &Parts, body: Body, bytes_max: usize) -> ApiResult<axu
     if announced.is_some_and(|bytes| bytes > u64::try_from(bytes_max).unwrap_or(u64::MAX)) {
         return Err(too_large());
     }
-    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, bytes_max)).await {
+    let time = body_time(announced.map_or(bytes_max, |bytes| usize::try_from(bytes).unwrap_or(bytes_max)));
+    match tokio::time::timeout(time, axum::body::to_bytes(body, bytes_max)).await {
         Err(_) => Err(ApiError::incomplete("the body did not arrive in time")),
         // A body that announced a fitting length can only have broken off.
         Ok(Err(_)) if announced.is_some() => Err(ApiError::incomplete("the body broke off")),
         Ok(Err(_)) => Err(too_large()),
         Ok(Ok(bytes)) => Ok(bytes),
+    }
+}
+
+/// How long a body of so many bytes may take.
+fn body_time(bytes: usize) -> Duration {
+    let more = bytes.saturating_sub(SMALL_BODY_BYTES_MAX) / BODY_BYTES_PER_S_MIN;
+    BODY_TIMEOUT + Duration::from_secs(u64::try_from(more).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_big_body_gets_the_time_a_slow_line_needs_and_a_small_one_does_not() {
+        assert_eq!(body_time(SMALL_BODY_BYTES_MAX), BODY_TIMEOUT);
+        let megabyte = 1024 * 1024;
+        assert!(body_time(8 * megabyte) > Duration::from_secs(500));
+        assert!(
+            body_time(portcullis_protocol::limits::POST_BYTES_MAX) < Duration::from_secs(1_100),
+            "bounded"
+        );
     }
 }

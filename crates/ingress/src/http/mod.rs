@@ -87,6 +87,8 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/environments/bridge", post(environments::register))
         .route("/environments/bridge/{environment}", axum::routing::delete(environments::deregister))
         .route("/environments/{environment}/bridge/reconnect", post(work::reconnect))
+        .route("/environments/{environment}/bridge/archive", post(work::archive))
+        .route("/environments/{environment}/bridge/sessions", post(work::known))
         .route("/environments/{environment}/work/poll", get(work::poll))
         .route("/environments/{environment}/work/{work}/ack", post(work::take))
         .route("/environments/{environment}/work/{work}/heartbeat", post(work::heartbeat))

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use portcullis_protocol::id::{EnvironmentId, SessionId, WorkId};
 use portcullis_protocol::role::{PermissionMode, Role};
 use portcullis_protocol::wire::client::Presence;
-use portcullis_protocol::wire::close;
+use portcullis_protocol::wire::close as codes;
 use portcullis_protocol::wire::prompt::text_prompt;
 use portcullis_protocol::wire::rest::{CreateSession, Page, SessionInfo, SessionPatch, SessionStatus};
 use portcullis_protocol::wire::worker::{SessionSpec, StopDown, WorkStatus, WorkerDown};
@@ -156,20 +156,26 @@ pub(super) async fn archive(
     Ids(id): Ids<SessionId>,
 ) -> ApiResult<Json<SessionInfo>> {
     let caller = caller.at_least(Role::Operator)?;
+    close(&app, &id).await?;
+    tracing::info!(session = %id, by = %caller.device.id, "a session was archived");
+    Ok(Json(info(&app, find(&app, &id).await?).await?))
+}
+
+/// Archives the session, and tells everybody who is on it.
+pub(super) async fn close(app: &App, id: &SessionId) -> ApiResult<()> {
     match app.store.archive(id.clone(), app.clock.now_ms()).await? {
-        Archived::Missing => return Err(ApiError::not_found("there is no such session")),
-        Archived::Already => return Err(ApiError::conflict("this session was archived before")),
+        Archived::Missing => Err(ApiError::not_found("there is no such session")),
+        Archived::Already => Err(ApiError::conflict("this session was archived before")),
         Archived::Done(orphaned) => {
-            let room = app.hub.room(&id);
+            let room = app.hub.room(id);
             for row in orphaned {
                 room.tell(&Note::Permission(row.into()));
             }
             room.send_down(WorkerDown::Stop(StopDown { reason: "the session was archived".into() }));
-            room.tell(&Note::Close(close::ARCHIVED, "the session was archived"));
+            room.tell(&Note::Close(codes::ARCHIVED, "the session was archived"));
+            Ok(())
         }
     }
-    tracing::info!(session = %id, by = %caller.device.id, "a session was archived");
-    Ok(Json(info(&app, find(&app, &id).await?).await?))
 }
 
 /// `POST /v1/sessions/{id}/stop`: its agent's process ends, and with it whatever was granted to that process alone. The
@@ -228,8 +234,10 @@ async fn info(app: &App, row: SessionRow) -> ApiResult<SessionInfo> {
     } else {
         SessionStatus::Idle
     };
-    // Where the bridge was told to work, not where the agent says it is: that line may say anything.
-    let directory = match row.spec.directory {
+    // Where the bridge was told to work, not where the agent says it is: that line may say anything. A working tree of
+    // the session's own is named after it.
+    let tree = state.directory.filter(|directory| directory.split('/').any(|part| part == row.id.as_str()));
+    let directory = match tree.or(row.spec.directory) {
         Some(directory) => directory,
         None => {
             app.store.environment(&row.environment_id).await?.map(|row| row.directory).unwrap_or_default()

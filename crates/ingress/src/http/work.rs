@@ -9,10 +9,12 @@ use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_protocol::RawJson;
-use portcullis_protocol::id::{EnvironmentId, LeaseId, SessionId, WorkId};
+use portcullis_protocol::id::{DeviceId, EnvironmentId, LeaseId, SessionId, WorkId};
 use portcullis_protocol::limits::{LEASE_TTL_S, POLL_BLOCK_MAX_MS, WORKER_TOKEN_TTL_S};
 use portcullis_protocol::role::Role;
-use portcullis_protocol::wire::worker::{WORK_SECRET_VERSION, WorkData, WorkHeartbeat, WorkItem, WorkSecret};
+use portcullis_protocol::wire::worker::{
+    KNOWN_SESSIONS_MAX, KnownSessions, WORK_SECRET_VERSION, WorkData, WorkHeartbeat, WorkItem, WorkSecret,
+};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
@@ -41,9 +43,9 @@ pub(super) struct BeatQuery {
     expected_last_heartbeat: Option<String>,
 }
 
-/// Body of `reconnect`.
+/// Body of `reconnect` and `archive`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Reconnect {
+pub(super) struct Named {
     session_id: SessionId,
 }
 
@@ -60,7 +62,7 @@ pub(super) async fn poll(
     let environment = admit(&app, &id, &secret).await?;
     let block = Duration::from_millis(query.block_ms.unwrap_or(0).min(POLL_BLOCK_MAX_MS));
     let deadline = Instant::now() + block;
-    let presence = Presence { app: &app, id: &id, is_done: false };
+    let presence = Presence::begin(&app, &id);
     let mut bell = app.hub.work_bell();
     let mut leaving = app.leaving.clone();
     let answer = loop {
@@ -96,11 +98,16 @@ struct Presence<'a> {
     is_done: bool,
 }
 
-impl Presence<'_> {
+impl<'a> Presence<'a> {
+    fn begin(app: &'a App, id: &'a EnvironmentId) -> Self {
+        app.hub.poll_begins(id);
+        Self { app, id, is_done: false }
+    }
+
     async fn done(mut self, written_at_ms: u64) -> ApiResult<()> {
         self.is_done = true;
         let now_ms = self.app.clock.now_ms();
-        self.app.hub.saw_bridge(self.id, now_ms);
+        self.app.hub.poll_ends(self.id, Some(now_ms));
         if now_ms.saturating_sub(written_at_ms) > SEEN_EVERY_MS {
             self.app.store.touch_environment(self.id.clone(), now_ms).await?;
         }
@@ -111,7 +118,7 @@ impl Presence<'_> {
 impl Drop for Presence<'_> {
     fn drop(&mut self) {
         if !self.is_done {
-            self.app.hub.lost_bridge(self.id);
+            self.app.hub.poll_ends(self.id, None);
         }
     }
 }
@@ -205,13 +212,53 @@ pub(super) async fn stop(
 pub(super) async fn reconnect(
     State(app): State<Shared>,
     Own(id): Own,
-    JsonBody(body): JsonBody<Reconnect>,
+    JsonBody(body): JsonBody<Named>,
 ) -> ApiResult<StatusCode> {
     if !app.store.requeue(id, body.session_id, fresh_work(&app)?, app.clock.now_ms()).await? {
         return Err(ApiError::not_found("there is no such session in this environment, or it was archived"));
     }
     app.hub.ring_work();
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST …/bridge/archive {session_id}`: the bridge ends, and was told to close what it served.
+pub(super) async fn archive(
+    State(app): State<Shared>,
+    Own(id): Own,
+    JsonBody(body): JsonBody<Named>,
+) -> ApiResult<StatusCode> {
+    let session = super::sessions::find(&app, &body.session_id).await?;
+    if session.environment_id != id {
+        return Err(ApiError::not_found("there is no such session in this environment"));
+    }
+    super::sessions::close(&app, &body.session_id).await?;
+    tracing::info!(session = %body.session_id, environment = %id, "a session was archived by its bridge");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST …/bridge/sessions {sessions}`: which of them belong to this machine and live on.
+pub(super) async fn known(
+    State(app): State<Shared>,
+    Own(id): Own,
+    JsonBody(body): JsonBody<KnownSessions>,
+) -> ApiResult<Json<KnownSessions>> {
+    if body.sessions.len() > KNOWN_SESSIONS_MAX {
+        return Err(ApiError::invalid(format!("at most {KNOWN_SESSIONS_MAX} sessions at once")));
+    }
+    let device_of = async |id: &EnvironmentId| -> ApiResult<Option<DeviceId>> {
+        Ok(app.store.environment(id).await?.map(|row| row.device_id))
+    };
+    let machine = device_of(&id).await?;
+    let mut sessions = Vec::new();
+    for session in body.sessions {
+        if let Some(row) = app.store.session(&session).await?
+            && !row.archived
+            && device_of(&row.environment_id).await? == machine
+        {
+            sessions.push(session);
+        }
+    }
+    Ok(Json(KnownSessions { sessions }))
 }
 
 /// The environment of the path, of whoever calls: by its secret, or by its device's access token. Known before any

@@ -14,16 +14,23 @@ use portcullis_protocol::wire::close;
 use crate::bell;
 pub(crate) use room::{Forward, Joined, NotForwarded, Note, Room, WorkerLink};
 
-/// A bridge counts as online this long after its last call, in ms: a poll blocks for up to 30 s, and one that has no
-/// room for work still sends heartbeats every 45 s at the latest.
-const ONLINE_MS: u64 = 60_000;
+/// A bridge counts as online while it waits for work, and this long after its last call, in ms: so long it may take for
+/// an item it was given, or rest because it has no room.
+const ONLINE_MS: u64 = 15_000;
 
 /// Every session's room, and which bridges were heard of lately.
 #[derive(Debug)]
 pub(crate) struct Hub {
     rooms: Mutex<BTreeMap<SessionId, Arc<Room>>>,
-    bridges: Mutex<BTreeMap<EnvironmentId, u64>>,
+    bridges: Mutex<BTreeMap<EnvironmentId, Sighting>>,
     work: bell::Sender<u64>,
+}
+
+/// When a bridge was heard of, and how many of its calls wait for work now.
+#[derive(Debug, Default)]
+struct Sighting {
+    seen_ms: u64,
+    polls: u32,
 }
 
 impl Default for Hub {
@@ -79,17 +86,36 @@ impl Hub {
 
     /// Notes that a bridge was heard of.
     pub(crate) fn saw_bridge(&self, id: &EnvironmentId, now_ms: u64) {
-        self.bridges().insert(id.clone(), now_ms);
+        self.bridges().entry(id.clone()).or_default().seen_ms = now_ms;
     }
 
-    /// Notes that a bridge went away.
+    /// Notes that a bridge went away in order.
     pub(crate) fn lost_bridge(&self, id: &EnvironmentId) {
         self.bridges().remove(id);
     }
 
-    /// Whether a bridge was heard of lately.
+    /// Notes that a bridge waits for work.
+    pub(crate) fn poll_begins(&self, id: &EnvironmentId) {
+        self.bridges().entry(id.clone()).or_default().polls += 1;
+    }
+
+    /// Notes that it does not any more: it was answered at `answered_ms`, or hung up, which says that it is gone.
+    pub(crate) fn poll_ends(&self, id: &EnvironmentId, answered_ms: Option<u64>) {
+        let mut bridges = self.bridges();
+        let Some(sighting) = bridges.get_mut(id) else { return };
+        sighting.polls = sighting.polls.saturating_sub(1);
+        match answered_ms {
+            Some(now_ms) => sighting.seen_ms = now_ms,
+            // Another process may wait in its place.
+            None if sighting.polls == 0 => drop(bridges.remove(id)),
+            None => {}
+        }
+    }
+
+    /// Whether a bridge is there.
     pub(crate) fn is_online(&self, id: &EnvironmentId, now_ms: u64) -> bool {
-        self.bridges().get(id).is_some_and(|seen| now_ms.saturating_sub(*seen) < ONLINE_MS)
+        let is_fresh = |seen_ms: u64| now_ms.saturating_sub(seen_ms) < ONLINE_MS;
+        self.bridges().get(id).is_some_and(|bridge| bridge.polls > 0 || is_fresh(bridge.seen_ms))
     }
 
     fn all(&self) -> Vec<Arc<Room>> {
@@ -100,7 +126,28 @@ impl Hub {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn bridges(&self) -> MutexGuard<'_, BTreeMap<EnvironmentId, u64>> {
+    fn bridges(&self) -> MutexGuard<'_, BTreeMap<EnvironmentId, Sighting>> {
         self.bridges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_is_there_while_it_waits_and_gone_as_soon_as_it_hangs_up() {
+        let (hub, id) = (Hub::default(), EnvironmentId::parse("e").unwrap());
+        hub.poll_begins(&id);
+        assert!(hub.is_online(&id, 1_000_000), "however long");
+        hub.poll_ends(&id, Some(1_000_000));
+        assert!(hub.is_online(&id, 1_000_000 + ONLINE_MS - 1) && !hub.is_online(&id, 1_000_000 + ONLINE_MS));
+        hub.poll_begins(&id);
+        hub.poll_ends(&id, None);
+        assert!(!hub.is_online(&id, 1_000_000));
+        hub.poll_begins(&id);
+        hub.poll_begins(&id);
+        hub.poll_ends(&id, None);
+        assert!(hub.is_online(&id, 1_000_000), "the process that came after it waits");
     }
 }

@@ -177,11 +177,14 @@ async fn states(store: &Opened, id: &SessionId) -> Vec<(String, PermissionState)
 }
 
 async fn a_code_admits_one_device_and_only_in_time(store: Opened) {
-    for code in ["one", "two", "three"] {
+    for code in ["zero", "again", "one", "two", "three"] {
         store.add_pairing_code(code.into(), 100, 0).await.unwrap();
     }
     let redeem = async |code: &str, row: DeviceRow, now| store.redeem(code.into(), row, now).await.unwrap();
     assert_eq!(redeem("none", device("a", None), 5).await, Redeemed::Unknown);
+    let machine = || DeviceRow { role: Role::Bridge, ..device("m", Some("machine")) };
+    assert_eq!(redeem("zero", machine(), 5).await, Redeemed::Waiting(machine()), "it owns nothing");
+    assert_eq!(redeem("again", machine(), 5).await, Redeemed::Waiting(machine()));
     let Redeemed::Granted(owner) = redeem("one", device("a", None), 5).await else {
         panic!("the first is in")
     };

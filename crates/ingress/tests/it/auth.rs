@@ -72,6 +72,28 @@ async fn a_further_device_waits_until_an_owner_compared_the_code() {
 }
 
 #[tokio::test]
+async fn a_machine_says_what_it_is_and_a_confirmation_grants_exactly_that() {
+    let server = Server::start().await;
+    let pair = async |role: &str, key: &Key| {
+        let code = server.ingress.pairing_code().await.unwrap();
+        let body = json!({ "code": code, "device_name": "m", "public_key": key.public(), "role": role });
+        server.anonymous().post("/v1/auth/pair", &body).await
+    };
+    let (machine, person) = (Key::ed25519(31), Key::p256(32));
+    let (status, waits) = pair("bridge", &machine).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "a machine is no owner, not even the first: {waits}");
+    let owner = server.owner().await;
+    let confirmed = async |waits: &serde_json::Value, key: &Key| {
+        let id = DeviceId::parse(waits["device_id"].as_str().unwrap()).unwrap();
+        owner.patch(&format!("/v1/auth/devices/{id}"), &json!({ "confirm": true })).await;
+        server.sign_in(&id, key).await.1["role"].clone()
+    };
+    assert_eq!(confirmed(&waits, &machine).await, "bridge");
+    let (_, waits) = pair("owner", &person).await;
+    assert_eq!(confirmed(&waits, &person).await, "viewer", "nobody asks for more");
+}
+
+#[tokio::test]
 async fn a_further_device_without_a_key_is_refused_and_its_code_is_not_used_up() {
     let server = Server::start().await;
     server.owner().await;

@@ -466,6 +466,9 @@ async fn a_session_is_where_its_bridge_was_told_to_be_whatever_the_agent_says() 
         (&json!("/home/user/project"), &json!("agent's")),
         "nobody had given a title"
     );
+    let tree = format!("/home/user/state/worktrees/{}/sub", stage.session);
+    worker.control("state", json!({ "state": { "status": "running", "directory": tree } })).await;
+    assert_eq!(stage.owner.get(&path).await.1["directory"], tree, "a working tree of its own");
     stage.owner.patch(&path, &json!({ "title": "mine" })).await;
     worker.control("state", json!({ "state": state })).await;
     assert_eq!(stage.owner.get(&path).await.1["title"], "mine");
@@ -490,4 +493,34 @@ async fn readers_are_told_how_far_prompts_reached_the_agent() {
     let owner = crate::support::Device { address: server.address(), ..stage.owner.clone() };
     let mut reader = owner.subscribe(&session, None).await;
     assert_eq!(reader.next_of("welcome").await["worker"]["delivered_seq"], 3, "as the row has it");
+}
+
+#[tokio::test]
+async fn a_bridge_learns_which_sessions_live_and_archives_its_own_alone() {
+    let stage = Stage::set().await;
+    let (bridge, owner) = (&stage.bridge, &stage.owner);
+    let create = async || owner.post("/v1/sessions", &json!({})).await.1["id"].as_str().unwrap().to_owned();
+    let (alive, archived) = (create().await, create().await);
+    let path = |call: &str| format!("/v1/environments/{}/bridge/{call}", bridge.environment);
+    let archive =
+        async |session: &str| bridge.secret.post(&path("archive"), &json!({ "session_id": session })).await.0;
+    assert_eq!(archive(&archived).await, StatusCode::NO_CONTENT);
+    assert_eq!(archive(&archived).await, StatusCode::CONFLICT);
+    assert_eq!(archive("unknown").await, StatusCode::NOT_FOUND);
+    assert_eq!(owner.get(&format!("/v1/sessions/{archived}")).await.1["status"], "archived");
+    let ask = json!({ "sessions": [alive, archived, "unknown"] });
+    let (status, known) = bridge.device.post(&path("sessions"), &ask).await;
+    assert_eq!((status, known), (StatusCode::OK, json!({ "sessions": [alive] })));
+    let other =
+        Bridge::register_as(stage.server.admit(portcullis_protocol::role::Role::Bridge, 99).await).await;
+    let foreign = format!("/v1/environments/{}/bridge", other.environment);
+    assert_eq!(other.secret.post(&format!("{foreign}/sessions"), &ask).await.1, json!({ "sessions": [] }));
+    let steal = json!({ "session_id": alive });
+    assert_eq!(other.secret.post(&format!("{foreign}/archive"), &steal).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(other.secret.post(&path("archive"), &steal).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        owner.post(&path("archive"), &steal).await.0,
+        StatusCode::FORBIDDEN,
+        "a person has the other call"
+    );
 }

@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
 mod demo;
+mod disk;
+mod ending;
+mod far;
 mod remote;
 mod support;

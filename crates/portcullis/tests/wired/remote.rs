@@ -1,102 +1,11 @@
 //! More than one machine: an ingress alone, a bridge alone that logged in to it, and what happens when one of them
 //! goes away for a while.
 
-use std::path::{Path, PathBuf};
+use serde_json::Value;
 
-use reqwest::Method;
-use serde_json::{Value, json};
-
-use crate::support::{Client, Decision, Process, data_dir_of, pair, processes_in, ready, run, wait_until};
-
-/// Two machines, played by two folders.
-struct Machines {
-    folder: tempfile::TempDir,
-    ingress: Process,
-    url: String,
-    owner: Client,
-}
-
-impl Machines {
-    async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["server", "laptop/project"] {
-            std::fs::create_dir_all(folder.path().join(name)).unwrap();
-        }
-        let mut ingress = serve(&folder.path().join("server"), "127.0.0.1:0");
-        let ready = ready(&mut ingress).await;
-        let url = ready["url"].as_str().unwrap().to_owned();
-        Self { ingress, url, owner: pair(&ready).await, folder }
-    }
-
-    fn server(&self) -> PathBuf {
-        self.folder.path().join("server")
-    }
-
-    fn laptop(&self) -> PathBuf {
-        self.folder.path().join("laptop")
-    }
-
-    fn project(&self) -> PathBuf {
-        self.laptop().join("project").canonicalize().unwrap()
-    }
-
-    /// `login` on the laptop, confirmed by the owner.
-    async fn log_in(&self) {
-        let (_, line) = run(&["pair", "--json"], &self.server());
-        let code = serde_json::from_str::<Value>(&line).unwrap()["pair_code"].as_str().unwrap().to_owned();
-        let words = ["login", &self.url, &code, &data_dir_of(&self.laptop())];
-        let mut login = Process::start(&words, &self.laptop(), "login");
-        let line = login.first_line().await;
-        let devices = self.owner.get("/v1/auth/devices").await;
-        let waiting =
-            devices["data"].as_array().unwrap().iter().find(|device| device["confirm_code"].is_string());
-        let waiting = waiting.unwrap_or_else(|| panic!("{devices}"));
-        assert!(line.contains(waiting["confirm_code"].as_str().unwrap()), "both sides show the code: {line}");
-        let path = format!("/v1/auth/devices/{}", waiting["id"].as_str().unwrap());
-        self.owner.call(Method::PATCH, &path, Some(&json!({"confirm": true, "role": "bridge"}))).await;
-        assert_eq!(login.exit().await, Some(0), "{}", login.log());
-    }
-
-    /// `remote-control` on the laptop, with the built-in agent alone.
-    async fn control(&self) -> Process {
-        self.control_with("--capacity=8").await
-    }
-
-    async fn control_with(&self, flag: &str) -> Process {
-        let policy = self.laptop().join("policy.json");
-        std::fs::write(&policy, json!({"directories": [self.project()], "agents": ["builtin"]}).to_string())
-            .unwrap();
-        let words = [
-            "remote-control".to_owned(),
-            self.project().display().to_string(),
-            format!("--policy={}", policy.display()),
-            flag.to_owned(),
-            data_dir_of(&self.laptop()),
-        ];
-        let bridge = Process::start(&words, &self.laptop(), "bridge");
-        self.online(true).await;
-        bridge
-    }
-
-    /// Waits until the bridge is there, or not.
-    async fn online(&self, wanted: bool) {
-        let deadline = tokio::time::Instant::now() + crate::support::PATIENCE;
-        loop {
-            let environments = self.owner.get("/v1/environments").await;
-            let online = environments["data"].as_array().unwrap().iter().any(|row| row["online"] == true);
-            if online == wanted {
-                return;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "{environments}");
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-    }
-}
-
-fn serve(folder: &Path, listen: &str) -> Process {
-    let words = ["serve", "--json", "--no-open", &format!("--listen={listen}"), &data_dir_of(folder)];
-    Process::start(&words, folder, "ingress")
-}
+use crate::support::{
+    Decision, Machines, Process, data_dir_of, pair, processes_in, ready, run, serve, wait_until,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_that_logged_in_serves_sessions_and_leaves_in_order() {

@@ -1,13 +1,22 @@
-//! Letters that pose as others (UTS 39, without its tables): a word that mixes Latin with letters drawn like it, a word
-//! made of nothing but such letters, and hosts that are not spelled as they look. Hints for a person, never a gate.
+//! Letters that pose as others, by those parts of the tables of UTS 39 (confusables, Unicode 18) that stand for one ASCII
+//! character: a word that mixes Latin with letters drawn like it, a word made of nothing but such letters, signs that look
+//! like those a shell or a path reads, and hosts that are not spelled as they look. Hints for a person, never a gate.
 
 /// Hosts of one request that are spelled out; more than these say enough.
 pub const HOSTS_MAX: usize = 8;
 /// Bytes of a host name: longer ones resolve nowhere.
 const HOST_BYTES_MAX: usize = 253;
 
-/// Cyrillic, Greek and Armenian letters that are drawn as Latin ones.
-const TWINS: &str = "асеорхуѕіјһԁԛԝӏґвкмнтАВЕКМНОРСТХУЅІЈԌԚԜЗЬαοινρυχγκτηωΑΒΕΖΗΙΚΜΝΟΡΤΥΧօոսցհԼՏՍ";
+/// Greek, Coptic, Cyrillic, Armenian, Cherokee and Lisu letters that are drawn as Latin ones.
+const TWINS: &str = "ͿΑΒΕΖΗΙΚΜΝΟΡΤΥΧαγηικνορστυχωϒϜϨϬϭϱϲϳϸϹϺЅІЈАВЕЗКМНОРСТУХЬабвгекмнорстухшѕіјѡѴѵґҮүҺһҽӀӏӠԁԌ\
+ԚԛԜԝԼՅՍՏՕագզհյոռսցւքօᎠᎡᎢᎥᎩᎪᎫᎬᎳᎷᎻᎽᏀᏂᏃᏎᏏᏒᏔᏕᏙᏚᏞᏟᏢᏦᏧᏮᏳᏴᲂᲃᲄᴦⲂⲅⲌⲍⲎⲒⲓⲔⲘⲚⲜⲞⲟⲢⲣⲤⲥⲦⲨⲩⲬⲽⳄⳊⳋⳌⳎⳏⳐⳒⳓⳜꓐ\
+ꓑꓒꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓮꓰꓲꓳꓴꙄꙇꭵꮁꮃꮓꮞꮤꮩꮪꮯꮾ";
+/// Latin letters of no common alphabet that are drawn as others.
+const ODD_LATIN: &str = "ƄƍƒƖƦƧƷǀȜȷɌɑɡɣɩɪɯʄʋʏᴄᴏᴑᴜᴠᴡᴢᶃᶌẝỿⱫⱬꜱꝚꝪꝮꝯꞁꞘꞙꞟꞫꞮꞲꞳꞴꟺꟾꬲꬵꬽꭇꭈꭎꭒꭚꭤ";
+/// Signs that are drawn as `/ \\ . : ; | & $ < >` and are none to a program.
+const SIGNS: &str = "⁄∕╱⟋⧸ⳇ／∖⟍⧵⧹﹨＼․܁܂ꓸ﹒．ː˸։׃܃܄፡∶ꓽ꞉：;﹔；ǀ∣｜﹠＆﹩＄˂ᐸ﹤＜˃ᐳ﹥＞";
+/// Signs that are drawn as `-`, and begin no option.
+const DASHES: &str = "˗۔‐‑‒–−⁃➖Ⲻⲻ﹘﹣－";
 
 /// A host that is written with other letters than it looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +40,14 @@ pub fn poses(text: &str) -> bool {
 }
 
 fn word_poses(word: &str) -> bool {
-    let is_styled = |character| matches!(character, '\u{ff01}'..='\u{ff5e}' | '\u{1d400}'..='\u{1d7ff}' | '\u{2100}'..='\u{214f}');
     if word.is_ascii() {
         return false;
     }
-    if word.chars().any(is_styled) {
+    // Who writes Chinese or Japanese writes wide signs too.
+    let is_sign = |character| SIGNS.contains(character) && !word.chars().any(is_east_asian);
+    let is_odd = |character| is_styled(character) || ODD_LATIN.contains(character) || is_sign(character);
+    let is_option = word.chars().count() > 1 && word.starts_with(|first| DASHES.contains(first));
+    if is_option || word.chars().any(is_odd) {
         return true;
     }
     let mut letters = word.chars().filter(|character| character.is_alphabetic()).peekable();
@@ -44,9 +56,18 @@ fn word_poses(word: &str) -> bool {
     all_twins || latin && word.chars().any(is_foreign)
 }
 
+/// Wide letters and digits, and those of formulas.
+fn is_styled(character: char) -> bool {
+    matches!(character, '０'..='９' | 'Ａ'..='Ｚ' | 'ａ'..='ｚ' | '\u{1d400}'..='\u{1d7ff}' | '\u{2100}'..='\u{214f}' | '\u{2160}'..='\u{217f}')
+}
+
+fn is_east_asian(character: char) -> bool {
+    matches!(character, '\u{2e80}'..='\u{2fff}' | '\u{3040}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}')
+}
+
 /// Letters of scripts with many twins.
 fn is_foreign(character: char) -> bool {
-    matches!(character, '\u{0370}'..='\u{03ff}' | '\u{0400}'..='\u{052f}' | '\u{0531}'..='\u{058f}' | '\u{13a0}'..='\u{13ff}')
+    matches!(character, '\u{0370}'..='\u{03ff}' | '\u{0400}'..='\u{052f}' | '\u{0531}'..='\u{058f}' | '\u{13a0}'..='\u{13ff}' | '\u{2c80}'..='\u{2cff}' | '\u{a4d0}'..='\u{a4ff}' | '\u{ab70}'..='\u{abbf}')
 }
 
 /// The hosts of `text` that are not ASCII, at most [`HOSTS_MAX`], each once: what stands behind `://`, or behind `@` as
@@ -164,12 +185,36 @@ mod tests {
 
     #[test]
     fn letters_that_pose_as_latin_stand_out_and_honest_words_do_not() {
-        for text in ["rm раypal.txt", "/usr/bin/сору", "сору a b", "ｒｍ -rf", "𝐫𝐦 x", "ls Ꭺ.txt", "ΡΑΤΗ=x"]
-        {
+        for text in [
+            "rm раypal.txt",
+            "/usr/bin/сору",
+            "сору a b",
+            "ｒｍ -rf",
+            "𝐫𝐦 x",
+            "ls Ꭺ.txt",
+            "ΡΑΤΗ=x",
+            "cat /etc∕passwd",
+            "rm –rf x",
+            "ꓡꓢ",
+            "ɡit push",
+            "a\u{37e}b",
+        ] {
             assert!(poses(text), "{text}");
         }
-        for text in ["echo привет world", "größer", "日本語 ファイル", "λ calculus", "ls -l", "😀 ok", "— …"]
-        {
+        for text in [
+            "echo привет world",
+            "größer",
+            "日本語 ファイル",
+            "λ calculus",
+            "ls -l",
+            "😀 ok",
+            "— …",
+            "– a",
+            "说明：完成",
+            "it’s “so”",
+            "ılık",
+            "├── a",
+        ] {
             assert!(!poses(text), "{text}");
         }
     }

@@ -74,7 +74,9 @@ impl Session {
             }
             match self.outbox.restore(at, &uuid, &said) {
                 Ok(restored) => at += usize::from(restored),
-                Err(OutboxError::Empty | OutboxError::TooBig) => self.outputs.push_back(Output::Forget { uuid }),
+                Err(OutboxError::Empty | OutboxError::TooBig) => {
+                    self.outputs.push_back(Output::Forget { uuid })
+                }
                 // It stays in storage until there is room.
                 Err(OutboxError::Full) => {}
             }

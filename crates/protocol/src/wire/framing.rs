@@ -33,7 +33,10 @@ impl LineFramer {
 
     /// Takes `bytes` and hands every line they complete to `take`.
     pub fn push(&mut self, mut bytes: &[u8], mut take: impl FnMut(Line)) {
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        // Most pieces of a long line hold no end, which is found out faster than where one is.
+        while bytes.contains(&b'\n')
+            && let Some(end) = bytes.iter().position(|byte| *byte == b'\n')
+        {
             self.extend(&bytes[..end]);
             bytes = &bytes[end + 1..];
             if let Some(line) = self.finish() {
@@ -53,11 +56,16 @@ impl LineFramer {
             bytes.shrink_to_fit();
             return Some(Line::TooLong { bytes: whole, head: bytes });
         }
-        let text = match std::str::from_utf8(&bytes) {
-            Ok(text) => text.trim_start_matches('\u{feff}').trim(),
-            Err(_) => return Some(Line::NotUtf8 { bytes: bytes.len() }),
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => return Some(Line::NotUtf8 { bytes: error.as_bytes().len() }),
         };
-        if text.is_empty() { None } else { Some(Line::Text(text.to_owned())) }
+        let trimmed = text.trim_start_matches('\u{feff}').trim();
+        match trimmed.len() {
+            0 => None,
+            length if length == text.len() => Some(Line::Text(text)),
+            _ => Some(Line::Text(trimmed.to_owned())),
+        }
     }
 
     fn extend(&mut self, bytes: &[u8]) {

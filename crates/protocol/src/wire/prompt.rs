@@ -217,8 +217,12 @@ mod tests {
         assert_eq!(check(&written), Ok("u1".into()));
         let value: Value = written.read().unwrap();
         assert_eq!(value["priority"], "now");
-        let kinds: Vec<&str> =
-            value["message"]["content"].as_array().unwrap().iter().filter_map(|one| one["type"].as_str()).collect();
+        let kinds: Vec<&str> = value["message"]["content"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|one| one["type"].as_str())
+            .collect();
         assert_eq!(kinds, ["image", "document", "text"]);
         assert_eq!(
             text_prompt("u", "hi").as_str(),

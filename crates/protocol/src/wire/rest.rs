@@ -73,6 +73,10 @@ pub struct PairRequest {
     /// Key that will sign challenges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<PublicKey>,
+    /// `bridge` for a machine that is to run agents; a confirmation then grants exactly that. Other roles are granted
+    /// by an owner alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
 }
 
 /// Answer to pairing (200), and to `POST /v1/auth/token`. A pairing that waits for an owner answers 202 with

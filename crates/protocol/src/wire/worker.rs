@@ -59,6 +59,17 @@ impl std::fmt::Debug for RegisteredEnvironment {
     }
 }
 
+/// `POST …/bridge/sessions`: the sessions a bridge has something of, at most [`KNOWN_SESSIONS_MAX`]. The answer holds
+/// those that belong to its machine and are not archived; what the others left can go.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KnownSessions {
+    /// The sessions.
+    pub sessions: Vec<SessionId>,
+}
+
+/// Sessions in one [`KnownSessions`].
+pub const KNOWN_SESSIONS_MAX: usize = 200;
+
 /// One item of the work queue. `poll` answers one or `null`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WorkItem {

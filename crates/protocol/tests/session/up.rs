@@ -391,7 +391,8 @@ fn what_goes_with_a_prompt_is_kept_and_sent_with_it_and_what_is_too_big_is_not_t
     use portcullis_protocol::wire::prompt::{Attachment, Priority, Said};
     let image = |data: String| Attachment { media_type: "image/png".into(), data };
     let mut bench = Bench::online();
-    let said = Said { text: String::new(), files: vec![image("AAAA".into())], priority: Some(Priority::Later) };
+    let said =
+        Said { text: String::new(), files: vec![image("AAAA".into())], priority: Some(Priority::Later) };
     bench.feed(Input::Prompt { uuid: "p1".into(), said: said.clone() });
     assert_eq!(bench.outputs[0], Output::Keep { uuid: "p1".into(), said });
     assert!(bench.posts()[0].1.contains(r#""media_type":"image/png""#));

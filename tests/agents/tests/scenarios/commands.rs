@@ -7,6 +7,9 @@ use portcullis_agents_tests::talk::Talk;
 use portcullis_testkit::Reply;
 
 pub(crate) async fn clear_begins_a_new_conversation(agent: &Agent) -> Result<()> {
+    if agent.is_before(Version(2, 1, 197)) {
+        return Ok(()); // It knows no /clear without a terminal.
+    }
     let scene = Scene::set(agent).await?;
     let talk = Talk::new(&scene).await?;
     let before = talk.turn(1, "remember plum").await?;
@@ -31,7 +34,7 @@ pub(crate) async fn context_is_shown(agent: &Agent) -> Result<()> {
     talk.turn(1, "hello").await?;
     let asked = scene.api.requests().len();
     let result = talk.turn(2, "/context").await?;
-    ensure!(result["num_turns"] == 0 && result["is_error"] == false, "{result}");
+    ensure!(result["is_error"] == false, "{result}");
     ensure!(scene.api.requests().len() == asked, "no model was asked");
     let shown = talk.log().await?;
     ensure!(
@@ -51,10 +54,11 @@ pub(crate) async fn compact_shortens_the_conversation(agent: &Agent) -> Result<(
     );
     let talk = Talk::new(&scene).await?;
     talk.turn(1, "remember plum").await?;
-    talk.turn(2, "/compact").await?;
+    talk.turn(2, "and pear").await?;
+    talk.turn(3, "/compact").await?;
     talk.until("a boundary", |log| log.iter().find(|event| event["subtype"] == "compact_boundary").cloned())
         .await?;
-    talk.turn(3, "go on").await?;
+    talk.turn(4, "go on").await?;
     let request = scene.api.requests().pop().map(|request| request.body.to_string()).unwrap_or_default();
     ensure!(
         request.contains("They like plums") && !request.contains("remember plum"),

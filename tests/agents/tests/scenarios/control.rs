@@ -6,17 +6,16 @@ use portcullis_agents_tests::scene::Scene;
 use portcullis_agents_tests::talk::{Talk, answers, tool_results};
 use portcullis_protocol::session::Choice;
 use portcullis_testkit::{Gate, Reply};
+use portcullis_wired::patience::{PATIENCE, until};
 use portcullis_wired::tab::Tab;
 use serde_json::json;
 
 pub(crate) async fn an_agent_introduces_itself_to_whoever_asks(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
-    scene.api.then(Reply::new().tool_with_id(
-        "toolu_1",
-        "Bash",
-        &json!({"command": "touch x", "description": "x"}),
-    ));
+    let touch = json!({"command": "touch x", "description": "x"});
+    scene.api.then(Reply::new().text("hello")).then(Reply::new().tool_with_id("toolu_1", "Bash", &touch));
     let talk = Talk::new(&scene).await?;
+    talk.turn(1, "hello").await?;
     let first = talk.ask(json!({"subtype": "initialize"})).await?;
     ensure!(first["commands"].as_array().is_some_and(|commands| !commands.is_empty()), "{first}");
     ensure!(first["models"].as_array().is_some_and(|models| !models.is_empty()), "{first}");
@@ -113,7 +112,7 @@ pub(crate) async fn a_mode_is_chosen_by_role_and_policy(agent: &Agent) -> Result
     talk.turn(1, "hello").await?;
     let set = async |mode: &str| talk.ask(json!({"subtype": "set_permission_mode", "mode": mode})).await;
     set("acceptEdits").await.context("what the policy allows, an owner may")?;
-    ensure!(talk.listed("idle").await?["permission_mode"] == "acceptEdits");
+    talk.listed_with("permission_mode", "acceptEdits").await?;
     ensure!(set("bypassPermissions").await.is_err(), "the policy does not allow it");
     let phone = Tab::open(scene.stage.invite("phone", "approver").await?, &talk.session, 2);
     phone.online().await?;
@@ -122,44 +121,50 @@ pub(crate) async fn a_mode_is_chosen_by_role_and_policy(agent: &Agent) -> Result
         answer.is_ok_and(|answer| answer["response"]["subtype"] == "success")
     };
     ensure!(by_phone("plan").await, "towards stricter an approver may");
+    talk.listed_with("permission_mode", "plan").await?;
     ensure!(!by_phone("acceptEdits").await, "towards laxer it may not");
-    talk.until("a reported mode", |_| Some(())).await?;
     ensure!(talk.listed("idle").await?["permission_mode"] == "plan");
     Ok(())
 }
 
 pub(crate) async fn what_is_asked_about_is_answered(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
-    std::fs::write(scene.stage.project()?.join("needle.txt"), "x")?;
     let gate = Gate::new();
     scene.api.then(Reply::new().begin_text("busy").wait_for(&gate).more(", done"));
     let talk = Talk::new(&scene).await?;
     talk.say("be busy").await?;
     scene.api.until_asked(1).await;
-    // What a version does not know it says so about; nothing is left hanging, and the turn goes on.
-    let since = |version: Version| agent.is_claude() && !agent.is_before(version);
+    // What an older version does not know it says so about; nothing is left hanging, and the turn goes on.
+    let is_old = agent.is_before(Version(2, 1, 329));
     let known = [
         ("mcp_status", true),
-        ("file_suggestions", !agent.is_before(Version(2, 1, 329))),
-        ("get_context_usage", !agent.is_before(Version(2, 1, 197))),
-        ("get_binary_version", !agent.is_before(Version(2, 1, 329))),
-        ("list_models", !agent.is_before(Version(2, 1, 329))),
-        ("list_permission_rules", !agent.is_before(Version(2, 1, 329))),
-        ("get_session_cost", !agent.is_before(Version(2, 1, 197))),
-        ("get_usage", since(Version(2, 1, 329))),
+        ("file_suggestions", true),
+        ("get_context_usage", true),
+        ("get_binary_version", true),
+        ("list_models", true),
+        ("list_permission_rules", true),
+        ("get_session_cost", true),
+        // The built-in agent has no account to look at.
+        ("get_usage", agent.is_claude()),
     ];
     for (subtype, is_known) in known {
         let answer = talk.tab.ask(&json!({"subtype": subtype, "query": "needle"})).await.context(subtype)?;
         let ok = answer["response"]["subtype"] == "success";
-        ensure!(ok == is_known, "{subtype} was answered {answer}");
-        if subtype == "file_suggestions" && ok {
-            ensure!(answer.to_string().contains("needle.txt"), "{answer}");
-        }
+        ensure!(ok == is_known || is_old, "{subtype} was answered {answer}");
     }
     for subtype in ["read_file", "get_settings", "mcp_set_servers", "end_session", "nonsense"] {
         let answer = talk.tab.ask(&json!({"subtype": subtype, "path": "/etc/passwd"})).await;
         let refused = answer.is_err() || answer.is_ok_and(|answer| answer["response"]["subtype"] == "error");
         ensure!(refused, "{subtype} is not for a client here");
+    }
+    if !agent.is_before(Version(2, 1, 329)) {
+        std::fs::write(scene.stage.project()?.join("needle.txt"), "x")?;
+        // It looks through the directory on its own time.
+        until("a file that is suggested", PATIENCE, async || {
+            let answer = talk.ask(json!({"subtype": "file_suggestions", "query": "needle"})).await?;
+            Ok(answer.to_string().contains("needle.txt").then_some(()))
+        })
+        .await?;
     }
     gate.open();
     talk.result(1).await?;

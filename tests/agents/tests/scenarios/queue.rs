@@ -32,15 +32,11 @@ pub(crate) async fn prompts_that_came_meanwhile_are_all_answered(agent: &Agent) 
     let talk = Talk::new(&scene).await?;
     talk.say("one").await?;
     scene.api.until_asked(1).await;
+    let mut waiting = Vec::new();
     for text in ["two", "three", "four"] {
-        talk.say(text).await?;
+        waiting.push(talk.say(text).await?);
     }
-    talk.tab
-        .until("prompts that are with the agent", |driver| {
-            let queue = driver.session().transcript().queue();
-            (driver.session().outbox().entries().is_empty() && queue.len() == 3).then_some(())
-        })
-        .await?;
+    talk.handed_over(&waiting).await?;
     gate.open();
     talk.idle().await?;
     let asked: Vec<String> =
@@ -72,12 +68,7 @@ pub(crate) async fn a_queued_prompt_is_cancelled(agent: &Agent) -> Result<()> {
     talk.say("one").await?;
     scene.api.until_asked(1).await;
     let unwanted = talk.say("never mind this").await?;
-    talk.tab
-        .until("a prompt that is with the agent", |driver| {
-            let session = driver.session();
-            (session.outbox().entries().is_empty() && session.transcript().queue().len() == 1).then_some(())
-        })
-        .await?;
+    talk.handed_over(std::slice::from_ref(&unwanted)).await?;
     // The acknowledgement of a prompt says that it stands on the agent's stdin, not that it was read there.
     let answer = loop {
         let answer = talk.ask(json!({"subtype": "cancel_async_message", "message_uuid": unwanted})).await?;
@@ -123,11 +114,7 @@ pub(crate) async fn a_late_prompt_waits_for_its_own_turn(agent: &Agent) -> Resul
     talk.say("one").await?;
     let asked = talk.asked().await?;
     talk.post(prompt(&uuid(2), "when you have time", "later")).await?;
-    talk.tab
-        .until("a prompt that is with the agent", |driver| {
-            (driver.session().transcript().queue().len() == 1).then_some(())
-        })
-        .await?;
+    talk.handed_over(&[uuid(2)]).await?;
     talk.decide(&asked, Choice::Allow).await?;
     let first = talk.result(1).await?;
     if !agent.is_before(TELLS) {
@@ -150,13 +137,8 @@ pub(crate) async fn a_prompt_is_folded_into_a_turn_that_waits_for_a_person(agent
     let talk = Talk::new(&scene).await?;
     talk.say("one").await?;
     let asked = talk.asked().await?;
-    talk.say("and another thing").await?;
-    talk.tab
-        .until("a prompt that is with the agent", |driver| {
-            let session = driver.session();
-            (session.outbox().entries().is_empty() && session.transcript().queue().len() == 1).then_some(())
-        })
-        .await?;
+    let second = talk.say("and another thing").await?;
+    talk.handed_over(&[second]).await?;
     ensure!(talk.asked().await?.id == asked.id, "a prompt answers no request");
     talk.decide(&asked, Choice::Allow).await?;
     talk.idle().await?;

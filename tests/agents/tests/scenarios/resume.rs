@@ -1,7 +1,7 @@
 //! A conversation that outlives its process.
 
 use anyhow::{Context, Result, ensure};
-use portcullis_agents_tests::agent::Agent;
+use portcullis_agents_tests::agent::{Agent, Version};
 use portcullis_agents_tests::scene::Scene;
 use portcullis_agents_tests::talk::Talk;
 use portcullis_testkit::Reply;
@@ -22,6 +22,7 @@ pub(crate) async fn a_conversation_goes_on_after_the_bridge_was_killed(agent: &A
     let (before, spent) = {
         let talk = Talk::new(&scene).await?;
         let before = talk.turn(1, "remember plum").await?;
+        talk.recorded("remember plum").await?;
         let spent = cost(&talk.listed("idle").await?);
         (talk.into_parts(), (before, spent))
     };
@@ -33,7 +34,9 @@ pub(crate) async fn a_conversation_goes_on_after_the_bridge_was_killed(agent: &A
     ensure!(last_request(&scene).contains("plum"), "{}", talk.story().await);
     ensure!(after["session_id"] == first["session_id"], "{first} {after}");
     let listed = talk.listed("idle").await?;
-    ensure!(cost(&listed) > spent, "{listed} after {spent}");
+    // Older versions write their total down when they end in order, and count from an earlier one after a kill.
+    let counts_on = !agent.is_before(Version(2, 1, 329));
+    ensure!(cost(&listed) > spent || (!counts_on && cost(&listed) >= spent), "{listed} after {spent}");
     let log = talk.log().await?;
     let again = log.iter().filter(|event| event["message"]["content"] == "remember plum").count();
     ensure!(again <= 2, "the history is not said again\n{}", talk.story().await);
@@ -44,6 +47,7 @@ pub(crate) async fn a_conversation_goes_on_after_its_agent_was_killed(agent: &Ag
     let scene = Scene::set(agent).await?;
     let talk = Talk::new(&scene).await?;
     talk.turn(1, "remember plum").await?;
+    talk.recorded("remember plum").await?;
     ensure!(kill_in(&scene.stage.project()?)? > 0, "there was an agent");
     talk.until("a word about its end", |log| {
         log.iter().find(|event| event["subtype"] == "agent_ended").cloned()
@@ -87,6 +91,9 @@ pub(crate) async fn a_conversation_that_is_gone_is_replaced_by_a_new_one(agent: 
 }
 
 pub(crate) async fn a_cleared_conversation_stays_cleared(agent: &Agent) -> Result<()> {
+    if agent.is_before(Version(2, 1, 197)) {
+        return Ok(()); // It knows no /clear without a terminal.
+    }
     let mut scene = Scene::set(agent).await?;
     let parts = {
         let talk = Talk::new(&scene).await?;

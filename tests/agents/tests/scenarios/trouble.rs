@@ -26,12 +26,12 @@ pub(crate) async fn an_overloaded_model_is_asked_again(agent: &Agent) -> Result<
 
 pub(crate) async fn an_error_of_the_model_ends_the_turn_and_not_the_session(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
-    scene.api.then(Reply::failure(400, "invalid_request_error", "that is no request"));
-    scene.api.then(Reply::new().text("better"));
+    scene.api.otherwise(Reply::failure(400, "invalid_request_error", "that is no request"));
     let talk = Talk::new(&scene).await?;
-    let result = talk.turn(1, "hello").await?;
+    let result = talk.turn(1, "an impossible wish").await?;
     ensure!(result["is_error"] == true, "{result}");
     talk.listed("idle").await?;
+    scene.api.otherwise(Reply::new().text("better"));
     let after = talk.turn(2, "hello again").await?;
     ensure!(after["result"] == "better", "{after}");
     Ok(())

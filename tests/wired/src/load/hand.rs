@@ -25,6 +25,8 @@ const OF_THE_AGENT: &str = "get_context_usage";
 pub struct Deeds {
     /// When each decision began to be posted, ns since 1970.
     pub decided: BTreeMap<String, u128>,
+    /// How long the server took to take each decision.
+    pub posted: Vec<Duration>,
     /// How long requests took that the bridge answers.
     pub of_the_bridge: Vec<Duration>,
     /// How long requests took that the agent answers.
@@ -33,6 +35,13 @@ pub struct Deeds {
     pub unanswered: usize,
     /// Decisions the server did not take.
     pub refused: Vec<String>,
+}
+
+impl Deeds {
+    fn note(&mut self, posted: Posted) {
+        self.posted.extend(posted.is_decision.then_some(posted.took));
+        self.refused.extend(posted.refused);
+    }
 }
 
 /// Decides and asks on `session` until `until`.
@@ -56,7 +65,7 @@ pub async fn decide_all(device: &Device, session: &str, until: Instant) -> Resul
         tokio::select! {
             () = tokio::time::sleep_until(until) => break,
             _ = asking.tick() => {
-                let subtype = if asked.len() % 2 == 0 { OF_THE_BRIDGE } else { OF_THE_AGENT };
+                let subtype = if asked.len().is_multiple_of(2) { OF_THE_BRIDGE } else { OF_THE_AGENT };
                 let id = format!("mine-{}", asked.len());
                 let event = json!({
                     "type": "control_request", "uuid": uuid::Uuid::new_v4().to_string(), "request_id": id,
@@ -65,7 +74,7 @@ pub async fn decide_all(device: &Device, session: &str, until: Instant) -> Resul
                 asked.insert(id, (Instant::now(), subtype));
                 posting.spawn(post(device.clone(), session.to_owned(), event));
             }
-            Some(posted) = posting.join_next() => deeds.refused.extend(posted??),
+            Some(posted) = posting.join_next() => deeds.note(posted??),
             frame = frames.next() => {
                 let Some(frame) = frame else { bail!("the server hung up") };
                 let Message::Text(text) = frame? else { continue };
@@ -97,7 +106,7 @@ pub async fn decide_all(device: &Device, session: &str, until: Instant) -> Resul
     }
     deeds.unanswered = asked.len() - deeds.of_the_bridge.len() - deeds.of_the_agent.len();
     while let Some(posted) = posting.join_next().await {
-        deeds.refused.extend(posted??);
+        deeds.note(posted??);
     }
     ensure!(!deeds.decided.is_empty(), "nothing was asked");
     Ok(deeds)
@@ -114,8 +123,17 @@ fn allowed(request: &Value) -> Result<Value> {
     }))
 }
 
-/// Posts `event` alone, and says why it was not taken.
-async fn post(device: Device, session: String, event: Value) -> Result<Option<String>> {
+/// What became of a POST.
+struct Posted {
+    is_decision: bool,
+    took: Duration,
+    refused: Option<String>,
+}
+
+/// Posts `event` alone.
+async fn post(device: Device, session: String, event: Value) -> Result<Posted> {
+    let (is_decision, began) = (event["type"] == "control_response", Instant::now());
     let (status, answer) = device.post(&session, &[event]).await?;
-    Ok((!status.is_success()).then(|| format!("{status} {answer}")))
+    let refused = (!status.is_success()).then(|| format!("{status} {answer}"));
+    Ok(Posted { is_decision, took: began.elapsed(), refused })
 }

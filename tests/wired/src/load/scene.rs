@@ -23,6 +23,8 @@ const RATE_MB_PER_S: u64 = 50;
 const SLOW_BYTES_PER_S: u64 = 2_000_000;
 /// A flood runs for this long before anything is measured: queues are full by then.
 const LEAD_IN: Duration = Duration::from_secs(2);
+/// A decision that did not arrive within this counts as lost.
+const LOST_AFTER: Duration = Duration::from_secs(2);
 
 /// The way from the bridge to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub struct Found {
     pub line: Line,
     /// From the decision to the agent's stdin.
     pub answers: Samples,
+    /// From the decision to the server's word that it has it.
+    pub taken: Samples,
     /// Decisions that never arrived.
     pub lost: usize,
     /// Requests of a client that the bridge answered.
@@ -126,20 +130,22 @@ async fn play_on(stage: &mut Stage, shape: Shape, line: Line, time: Duration) ->
     let (agent_gone, bridge_gone) = end(stage, &session, line).await?;
     let mut answers = Samples::default();
     let mut lost = 0;
-    // What was decided last may still be on its way.
-    for (request, decided) in deeds.decided.iter().take(deeds.decided.len().saturating_sub(1)) {
+    let last = deeds.decided.values().max().copied().unwrap_or_default();
+    for (request, decided) in &deeds.decided {
         match read.answered.get(request) {
             Some(at) => {
                 let took = u64::try_from(at.saturating_sub(*decided))?;
                 answers.take(Duration::from_nanos(took));
             }
-            None => lost += 1,
+            // What was decided at the end may still be on its way.
+            None => lost += usize::from(last.saturating_sub(*decided) > LOST_AFTER.as_nanos()),
         }
     }
     Ok(Found {
         shape,
         line,
         answers,
+        taken: deeds.posted.into_iter().collect(),
         lost,
         of_the_bridge: deeds.of_the_bridge.into_iter().collect(),
         of_the_agent: deeds.of_the_agent.into_iter().collect(),

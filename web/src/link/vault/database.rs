@@ -18,7 +18,7 @@ use crate::state::storage::StorageTrouble;
 
 const NAME: &str = "portcullis";
 /// The form of the stores below. A newer one closes the database of tabs that run older code.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Keys and settings, one row each.
 pub(super) const DEVICE: &str = "device";
@@ -30,6 +30,10 @@ pub(super) const BY_PLACE: &str = "place";
 pub(super) const BY_UUID: &str = "uuid";
 /// What was typed and not sent.
 pub(super) const DRAFTS: &str = "drafts";
+/// The newest events of sessions that were read, by device and session.
+pub(super) const COPIES: &str = "copies";
+/// Of [`COPIES`]: when a copy was kept.
+pub(super) const BY_TIME: &str = "at";
 /// The store of the first version, which knew no order and no device.
 const OUTBOX_OF_VERSION_1: &str = "outbox";
 
@@ -218,6 +222,10 @@ fn shape(database: &IdbDatabase) -> Result<(), JsValue> {
         if !names.contains(name) {
             database.create_object_store(name)?;
         }
+    }
+    if !names.contains(COPIES) {
+        let store = database.create_object_store(COPIES)?;
+        store.create_index_with_str(BY_TIME, BY_TIME)?;
     }
     if !names.contains(PROMPTS) {
         let numbered = IdbObjectStoreParameters::new();

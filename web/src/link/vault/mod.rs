@@ -1,7 +1,8 @@
 //! What outlives the page, in IndexedDB: the device's key as an object the browser keeps and no script can read,
-//! prompts that were not delivered yet, and drafts. Never a token. Where storage is denied or full, things live until
+//! prompts that were not delivered yet, drafts, and copies of sessions to read offline. Never a token. Where storage is denied or full, things live until
 //! reload, and whoever asked is told so.
 
+mod copies;
 mod database;
 mod drafts;
 mod prompts;
@@ -15,7 +16,8 @@ use wasm_bindgen::JsValue;
 use web_sys::{CryptoKey, IdbTransactionMode};
 
 use crate::state::storage::StorageTrouble;
-use database::{DEVICE, DRAFTS, Database, PROMPTS, done};
+pub use copies::{COPY_BYTES_MAX, COPY_EVENTS_MAX, Copy};
+use database::{COPIES, DEVICE, DRAFTS, Database, PROMPTS, done};
 pub use prompts::{Fate, Kept, Place};
 
 /// The one row of [`DEVICE`].
@@ -96,10 +98,11 @@ impl Vault {
         self.clear(DEVICE).await;
     }
 
-    /// Throws away what a person wrote here: prompts under way and drafts.
+    /// Throws away what a person wrote or read here: prompts under way, drafts, copies of sessions.
     pub async fn purge(&self) {
         self.clear(PROMPTS).await;
         self.clear(DRAFTS).await;
+        self.clear(COPIES).await;
     }
 
     async fn clear(&self, store: &str) {

@@ -20,7 +20,7 @@ pub struct Place {
 }
 
 impl Place {
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         format!("{} {}", self.device, self.session)
     }
 

@@ -39,7 +39,8 @@ impl Hand {
     fn alike(self) -> Vec<Arc<Ask>> {
         let shown = self.shown.get_value();
         self.desk.asks.with(|asks| {
-            let others = asks.iter().filter(|entry| entry.waits() && entry.ask.request_id != shown.request_id);
+            let others =
+                asks.iter().filter(|entry| entry.waits() && entry.ask.request_id != shown.request_id);
             others.filter(|entry| entry.ask.is_like(&shown)).map(|entry| Arc::clone(&entry.ask)).collect()
         })
     }

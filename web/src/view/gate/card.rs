@@ -109,9 +109,8 @@ fn where_line(app: App, desk: Desk, ask: &Ask) -> impl Fn() -> AnyView + Send + 
         let info = desk.session.get().and_then(|id| app.info(&id));
         let machine = info.as_ref().and_then(|info| app.environment(info)).map(|one| one.machine_name);
         let directory = info.map(|info| info.directory);
-        let who = sub_agent
-            .as_ref()
-            .map_or_else(|| words::by_the_agent().to_owned(), words::by_the_sub_agent);
+        let who =
+            sub_agent.as_ref().map_or_else(|| words::by_the_agent().to_owned(), words::by_the_sub_agent);
         let age = (asked_at_ms > 0).then(|| match numbers::age(app.clock_ms.get(), asked_at_ms).as_str() {
             "now" => words::just_now().to_owned(),
             age => words::ago(age),

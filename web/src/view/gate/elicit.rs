@@ -21,7 +21,7 @@ use crate::words::gate as words;
 #[component]
 pub(crate) fn ElicitForm(
     desk: Desk,
-    ask: Arc<Ask>, 
+    ask: Arc<Ask>,
     form: Arc<Elicitation>,
     arming: ArmingSignal,
 ) -> impl IntoView {
@@ -100,7 +100,7 @@ fn PageView(url: String) -> impl IntoView {
             <a href=href target="_blank" rel="noopener noreferrer nofollow">{shown}</a>
         }
         .into_any(),
-        Link::Text { .. } => view! { <code>{shown}</code> }.into_any(),
+        Link::Asks { .. } | Link::Text { .. } => view! { <code>{shown}</code> }.into_any(),
     };
     view! { <p class="elicit-page" data-testid="elicit-url">{words::wants_you_to_open()}<bdi>{link}</bdi></p> }
 }

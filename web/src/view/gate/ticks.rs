@@ -3,8 +3,8 @@ use portcullis_protocol::session::Click;
 use portcullis_protocol::wire::client::{PermissionState, Presence};
 
 use crate::state::ask::Form;
-use crate::state::exact::literal;
 use crate::state::desk::{AskEntry, Desk};
+use crate::state::exact::literal;
 use crate::words::gate as words;
 
 /// After the click: the server has it, the agent has it, the agent went on. Or why it came to nothing.
@@ -81,12 +81,15 @@ fn step_of(entry: &AskEntry) -> u8 {
 }
 
 fn said(entry: &AskEntry, worker: Presence) -> String {
-    let reason = |otherwise: &str| literal(entry.reason.as_deref().unwrap_or(otherwise).trim_end_matches('.'));
+    let reason =
+        |otherwise: &str| literal(entry.reason.as_deref().unwrap_or(otherwise).trim_end_matches('.'));
     // Nothing was ever going to run where a question was taken back before anybody said yes.
     let allowed = matches!(entry.click, Click::Sending { allow: true, .. } | Click::Accepted { allow: true })
         || entry.behavior.as_deref().is_some_and(is_yes);
     match (entry.state, &entry.click) {
-        (PermissionState::Cancelled, _) if allowed => words::withdrawn_too_late(reason(words::agent_withdrew())),
+        (PermissionState::Cancelled, _) if allowed => {
+            words::withdrawn_too_late(reason(words::agent_withdrew()))
+        }
         (PermissionState::Cancelled, _) => match &entry.reason {
             Some(_) => words::withdrawn_because(reason("")),
             None => words::withdrawn().to_owned(),

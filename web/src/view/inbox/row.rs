@@ -3,10 +3,12 @@ use portcullis_protocol::id::SessionId;
 
 use super::Asked;
 use crate::state::app::App;
+use crate::state::ask::{Ask, Form};
 use crate::state::command::Command;
+use crate::state::exact::Body;
 use crate::state::route::Route;
 use crate::text::words as numbers;
-use crate::view::gate::Ticks;
+use crate::view::gate::{Ticks, spans};
 use crate::view::shell::told;
 use crate::words::{gate, inbox as words};
 
@@ -23,6 +25,7 @@ pub(crate) fn Row(asked: Asked, chosen: Callback<()>) -> impl IntoView {
                 <span class="inbox-what">{told(&ask.what.head)}</span>
                 <span class="inbox-where">{place(app, &asked.key.session)}</span>
                 <time class="inbox-age">{age}</time>
+                <code class="inbox-glance">{glance(&ask)}</code>
                 {ask.hints.first().map(|hint| view! { <span class="inbox-hint">{told(&hint.head)}</span> })}
             </button>
         </li>
@@ -82,6 +85,17 @@ fn place(app: App, session: &SessionId) -> impl Fn() -> AnyView + Send + Sync + 
         let parts = parts.into_iter().flatten().filter(|part| !part.is_empty()).enumerate();
         let parts = parts.map(|(at, part)| view! { {(at > 0).then_some(" · ")}{told(&part)} });
         parts.collect_view().into_any()
+    }
+}
+
+/// The first line of what would run, to tell one row from another; what is decided on is the card.
+fn glance(ask: &Ask) -> Option<AnyView> {
+    if let Form::Questions(questions) = &ask.form {
+        return questions.first().map(|question| told(&question.question));
+    }
+    match &ask.exact.fields.first()?.body {
+        Body::Text(text) => text.lines.first().map(|line| spans(&line.spans, line.broken)),
+        Body::Change { rows, .. } => rows.first().map(|row| spans(&row.spans, row.broken)),
     }
 }
 

@@ -47,7 +47,8 @@ impl Board {
     /// Offers the request behind the one that is offered, without putting anything off.
     pub(crate) fn next(self) {
         let all = self.waiting.get_untracked();
-        let at = self.shown.with_untracked(|shown| all.iter().position(|one| Some(&one.key) == shown.as_ref()));
+        let at =
+            self.shown.with_untracked(|shown| all.iter().position(|one| Some(&one.key) == shown.as_ref()));
         let next = all.get(at.map_or(0, |at| (at + 1) % all.len()));
         self.chosen.set(next.map(|asked| asked.key.clone()));
     }

@@ -1,8 +1,9 @@
 use leptos::prelude::*;
 use portcullis_protocol::limits::RENDER_TABLE_CELLS_MAX;
 
-use super::inlines;
+use super::{Code, inlines};
 use crate::text::markdown::{Block, Inline, ListItem};
+use crate::words::tool as words;
 
 /// Draws `blocks`. Their depth is bounded where they were parsed.
 pub(crate) fn blocks(blocks: &[Block]) -> AnyView {
@@ -11,10 +12,14 @@ pub(crate) fn blocks(blocks: &[Block]) -> AnyView {
 
 fn block(block: &Block) -> AnyView {
     match block {
-        Block::Paragraph { content, loose: true } => view! { <p>{inlines(content)}</p> }.into_any(),
+        Block::Paragraph { content, loose: true } => {
+            view! { <p dir="auto">{inlines(content)}</p> }.into_any()
+        }
         Block::Paragraph { content, loose: false } => inlines(content),
         Block::Heading { level, content } => heading(*level, content),
-        Block::Code { language, text } => code(language, text),
+        Block::Code { language, text } => {
+            view! { <Code text=text.trim_end_matches('\n').to_owned() language=language.clone()/> }.into_any()
+        }
         Block::Quote(inner) => view! { <blockquote>{blocks(inner)}</blockquote> }.into_any(),
         Block::List { start: None, items } => {
             view! { <ul>{items.iter().map(item).collect_view()}</ul> }.into_any()
@@ -40,32 +45,10 @@ fn heading(level: u8, content: &[Inline]) -> AnyView {
     }
 }
 
-fn code(language: &str, text: &str) -> AnyView {
-    let (copied, text) = (RwSignal::new(false), text.trim_end_matches('\n').to_owned());
-    let copy = {
-        let text = text.clone();
-        move |_| {
-            if window().is_secure_context() {
-                let _ = window().navigator().clipboard().write_text(&text);
-                copied.set(true);
-            }
-        }
-    };
-    view! {
-        <figure class="code">
-            <figcaption>
-                <span>{language.to_owned()}</span>
-                <button class="link" on:click=copy>{move || if copied.get() { "Copied" } else { "Copy" }}</button>
-            </figcaption>
-            <pre tabindex="0"><code>{text}</code></pre>
-        </figure>
-    }
-    .into_any()
-}
-
 fn item(item: &ListItem) -> impl IntoView + use<> {
     let mark = item.checked.map(|done| {
-        let (mark, words) = if done { ("☑ ", "done: ") } else { ("☐ ", "to do: ") };
+        let (mark, words) =
+            if done { ("☑ ", words::status_done()) } else { ("☐ ", words::status_open()) };
         view! { <span aria-hidden="true">{mark}</span><span class="unseen">{words}</span> }
     });
     view! { <li class:task=item.checked.is_some()>{mark}{blocks(&item.blocks)}</li> }
@@ -86,7 +69,7 @@ fn table(head: &[Vec<Inline>], rows: Vec<Vec<Vec<Inline>>>) -> AnyView {
         <div class="table" tabindex="0">
             <table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>
         </div>
-        <button class="link" hidden=move || all.get() on:click=move |_| all.set(true)>"Show " {hidden} " more rows"</button>
+        <button class="link" hidden=move || all.get() on:click=move |_| all.set(true)>{words::show_rows(hidden)}</button>
     }
     .into_any()
 }

@@ -8,6 +8,7 @@ use crate::text::markdown::{self, Block};
 use crate::text::seal::Seal;
 use crate::text::words;
 use crate::view::later::later;
+use crate::words::tool as said_words;
 
 later! {
     /// Markdown. Until its code is here the text stands as it was said.
@@ -23,7 +24,7 @@ pub(crate) fn as_said(said: Memo<(String, bool)>) -> AnyView {
 
 /// A text that may still grow. Blocks before the last are drawn once; only the tail is drawn with every frame.
 #[component]
-fn Prose(said: Memo<(String, bool)>) -> impl IntoView {
+pub(crate) fn Prose(said: Memo<(String, bool)>) -> impl IntoView {
     let limit = RwSignal::new(RENDER_TEXT_BYTES_MAX);
     let pieces = RwSignal::new(Vec::<(usize, Arc<[Block]>)>::new());
     let tail = RwSignal::new(Vec::<Block>::new());
@@ -50,7 +51,7 @@ fn Prose(said: Memo<(String, bool)>) -> impl IntoView {
             <For each=move || pieces.get() key=|(at, _)| *at children=|(_, piece)| blocks(&piece)/>
             {move || tail.with(|tail| blocks(tail))}
             <button class="link" hidden=move || left() == 0 on:click=move |_| limit.update(|limit| *limit += RENDER_TEXT_BYTES_MAX)>
-                "Show more (" {move || words::bytes(left())} ")"
+                {move || said_words::show_more(words::bytes(left()))}
             </button>
         </div>
     }

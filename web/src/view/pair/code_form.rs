@@ -2,6 +2,7 @@ use leptos::prelude::*;
 
 use crate::state::app::App;
 use crate::state::command::Command;
+use crate::words::pair as words;
 
 /// A code by hand, for whom the link is on another screen.
 #[component]
@@ -17,10 +18,10 @@ pub(crate) fn CodeForm() -> impl IntoView {
     };
     view! {
         <form class="code-form" on:submit=submit>
-            <label for="pair-code">"Pairing code"</label>
+            <label for="pair-code">{words::code()}</label>
             <input id="pair-code" class="field" data-testid="pair-code" autocomplete="off" autocapitalize="off"
                 spellcheck="false" prop:value=code on:input:target=move |event| code.set(event.target().value())/>
-            <button class="button" type="submit" disabled=empty>"Pair"</button>
+            <button class="button" type="submit" disabled=empty>{words::pair()}</button>
         </form>
     }
 }

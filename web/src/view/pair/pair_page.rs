@@ -4,6 +4,8 @@ use super::CodeForm;
 use crate::state::app::{App, Phase};
 use crate::state::command::Command;
 use crate::state::storage::StorageTrouble;
+use crate::view::shell::CopyLine;
+use crate::words::pair as words;
 
 /// One sentence about where pairing stands, and the one thing to do about it.
 #[component]
@@ -19,12 +21,19 @@ pub(crate) fn PairPage() -> impl IntoView {
                 <p>{move || explanation(&app.phase.get())}</p>
             </div>
             {move || match app.phase.get() {
-                Phase::Unpaired(_) | Phase::LoggedOut { keeps_key: false } => view! { <CodeForm/> }.into_any(),
+                Phase::Unpaired(_) | Phase::LoggedOut { keeps_key: false } => {
+                    view! {
+                        <CodeForm/>
+                        <p class="hint">{words::fresh_link()}</p>
+                        <CopyLine text="portcullis pair"/>
+                    }
+                    .into_any()
+                }
                 Phase::LoggedOut { keeps_key: true } => {
-                    view! { <button class="button" data-testid="sign-in" on:click=sign_in>"Sign in again"</button> }.into_any()
+                    view! { <button class="button" data-testid="sign-in" on:click=sign_in>{words::sign_in()}</button> }.into_any()
                 }
                 Phase::Confirming { code } => view! { <output class="confirm-code">{code}</output> }.into_any(),
-                Phase::Unreachable => view! { <button class="button" on:click=retry>"Try now"</button> }.into_any(),
+                Phase::Unreachable => view! { <button class="button" on:click=retry>{words::try_now()}</button> }.into_any(),
                 Phase::Starting | Phase::Pairing | Phase::Blocked | Phase::Unsupported(_) | Phase::Ready => {
                     ().into_any()
                 }
@@ -35,37 +44,31 @@ pub(crate) fn PairPage() -> impl IntoView {
 
 fn heading(phase: &Phase) -> &'static str {
     match phase {
-        Phase::Starting | Phase::Ready => "Starting",
-        Phase::Pairing => "Pairing this browser",
-        Phase::Unpaired(None) => "This browser is not paired yet.",
-        Phase::Unpaired(Some(_)) => "This browser could not be paired.",
-        Phase::Confirming { .. } => "Waiting for the owner.",
-        Phase::Unreachable => "The server does not answer.",
-        Phase::Unsupported(_) => "This browser cannot be paired.",
-        Phase::Blocked => "Another tab is in the way.",
-        Phase::LoggedOut { .. } => "You are logged out.",
+        Phase::Starting | Phase::Ready => words::starting(),
+        Phase::Pairing => words::pairing(),
+        Phase::Unpaired(None) => words::unpaired(),
+        Phase::Unpaired(Some(_)) => words::failed(),
+        Phase::Confirming { .. } => words::confirming(),
+        Phase::Unreachable => words::unreachable(),
+        Phase::Unsupported(_) => words::unsupported(),
+        Phase::Blocked => words::blocked(),
+        Phase::LoggedOut { .. } => words::logged_out(),
     }
 }
 
 fn explanation(phase: &Phase) -> String {
-    match phase {
-        Phase::Starting | Phase::Ready => "Looking for this browser's key.".into(),
-        Phase::Pairing => "Exchanging the code for a key that never leaves this browser.".into(),
-        Phase::Unpaired(None) => {
-            "Open the link that portcullis printed when it started, or enter the pairing code from it.".into()
-        }
-        Phase::Unpaired(Some(reason)) => format!("{}.", reason.trim_end_matches('.')),
-        Phase::Confirming { .. } => {
-            "Another browser that is already paired shows a request with this code. Compare both, then confirm there.".into()
-        }
-        Phase::Unreachable => "It is asked again and again. Is portcullis still running?".into(),
-        Phase::Unsupported(reason) => reason.clone(),
-        Phase::Blocked => StorageTrouble::Blocked.to_string(),
-        Phase::LoggedOut { keeps_key: true } => {
-            "What was written here and not sent is gone from this browser. It stays paired, because it may be the only owner's: whoever uses it can sign in again.".into()
-        }
-        Phase::LoggedOut { keeps_key: false } => {
-            "What was written here and not sent is gone from this browser, and so is its key. To come back, pair it with a fresh link.".into()
-        }
-    }
+    let text = match phase {
+        Phase::Starting | Phase::Ready => words::starting_why(),
+        Phase::Pairing => words::pairing_why(),
+        Phase::Unpaired(None) => words::unpaired_why(),
+        Phase::Unpaired(Some(reason)) if reason.ends_with('。') => reason,
+        Phase::Unpaired(Some(reason)) => return format!("{}.", reason.trim_end_matches('.')),
+        Phase::Confirming { .. } => words::confirming_why(),
+        Phase::Unreachable => words::unreachable_why(),
+        Phase::Unsupported(reason) => reason,
+        Phase::Blocked => StorageTrouble::Blocked.words(),
+        Phase::LoggedOut { keeps_key: true } => words::logged_out_keeps_key(),
+        Phase::LoggedOut { keeps_key: false } => words::logged_out_no_key(),
+    };
+    text.to_owned()
 }

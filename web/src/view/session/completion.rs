@@ -7,6 +7,9 @@ use crate::state::offers::Offer;
 use crate::view::shell::told;
 use crate::words::composer as words;
 
+/// Typing rests this long before files are asked for, in ms: each question is a call.
+const REST_MS: u64 = 120;
+
 /// What is offered for the word that is being typed.
 #[derive(Clone, Copy)]
 pub(crate) struct Completion {
@@ -23,10 +26,14 @@ impl Completion {
             word.map(|word| app.offers.with(|offers| complete::fitting(&word, offers))).unwrap_or_default()
         });
         Effect::new(move |_| {
-            let query = word.with(|word| word.as_ref().filter(|word| word.mark == '@').map(|word| word.query.clone()));
-            if let Some(query) = query {
-                app.send(Command::FindFiles(query));
-            }
+            let asked = word.get().filter(|word| word.mark == '@');
+            let Some(asked) = asked else { return };
+            let ask = move || {
+                if word.try_with_untracked(|word| word.as_ref() == Some(&asked)) == Some(true) {
+                    app.send(Command::FindFiles(asked.query));
+                }
+            };
+            set_timeout(ask, std::time::Duration::from_millis(REST_MS));
         });
         Self { word, fits, active: RwSignal::new(0) }
     }
@@ -90,19 +97,16 @@ pub(crate) fn Fits(completion: Completion, choose: Callback<usize>) -> impl Into
     let rows = move || {
         completion.fits.get().into_iter().enumerate().map(move |(at, offer)| {
             let selected = move || (completion.active.get() == at).to_string();
-            // The press, not the click: a click would take the focus from the field first.
-            let press = move |event: leptos::ev::PointerEvent| {
-                event.prevent_default();
-                choose.run(at);
-            };
             view! {
-                <li id=format!("fit-{at}") class="fit" role="option" data-testid="fit" aria-selected=selected on:pointerdown=press>
+                <li id=format!("fit-{at}") class="fit" role="option" data-testid="fit" aria-selected=selected
+                    on:mousedown=move |event| event.prevent_default() on:click=move |_| choose.run(at)>
                     <b>{mark}{told(&offer.value)}</b>
                     <span class="fit-about">{told(&offer.about)}</span>
                 </li>
             }
         }).collect_view()
     };
+    // A press keeps the focus in the field; touch may scroll the list.
     view! {
         <ul class="fits" id="fits" role="listbox" aria-label=label hidden=move || !completion.is_shown()>{rows}</ul>
         <span class="unseen" role="status">{move || completion.is_shown().then(|| words::fitting(completion.fits.with(Vec::len)))}</span>

@@ -26,7 +26,11 @@ pub fn Composer(draft: String) -> impl IntoView {
     let text = use_draft(app, draft);
     let priority = RwSignal::new(None::<Priority>);
     let pictures = Pictures::new(app);
-    let help = Help { completion: Completion::new(app), pictures, before: Callback::new(move |()| said_before(app)) };
+    let help = Help {
+        completion: Completion::new(app),
+        pictures,
+        before: Callback::new(move |()| said_before(app)),
+    };
     let state = use_state(app);
     let runs = Memo::new(move |_| matches!(state.get(), "running" | "waiting"));
     let send = Callback::new(move |()| {
@@ -53,7 +57,7 @@ pub fn Composer(draft: String) -> impl IntoView {
 
 /// What was said in this session, newest first.
 fn said_before(app: App) -> Vec<String> {
-    let keys = app.session.keys.get_untracked();
+    let rows = app.session.rows.get_untracked();
     let text = |key| {
         let item = app.session.item(key)?;
         item.with_untracked(|item| match &item.body {
@@ -65,7 +69,7 @@ fn said_before(app: App) -> Vec<String> {
             | ItemBody::Notice(_) => None,
         })
     };
-    keys.into_iter().rev().filter_map(text).collect()
+    rows.into_iter().rev().map(|row| row.key).filter_map(text).collect()
 }
 
 fn use_state(app: App) -> Memo<&'static str> {
@@ -89,7 +93,11 @@ fn work(app: App) -> WorkStatus {
 
 /// Connection, bridge and agent in one quiet line, the way to stop what runs, and how the agent works.
 #[component]
-fn Status(state: Memo<&'static str>, runs: Memo<bool>, priority: RwSignal<Option<Priority>>) -> impl IntoView {
+fn Status(
+    state: Memo<&'static str>,
+    runs: Memo<bool>,
+    priority: RwSignal<Option<Priority>>,
+) -> impl IntoView {
     let app = App::here();
     let choose = move |name: String| {
         let all = [Priority::Now, Priority::Later];

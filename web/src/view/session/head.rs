@@ -1,10 +1,12 @@
 use leptos::prelude::*;
 
+use super::Menu;
 use crate::state::app::App;
 use crate::state::command::Command;
 use crate::state::route::Route;
 use crate::text::words;
 use crate::view::shell::{LinkMark, told};
+use crate::words::session as said;
 
 /// Title, place, and on phones the way back.
 #[component]
@@ -15,7 +17,7 @@ pub(crate) fn Head() -> impl IntoView {
         let own = current
             .with(|info| info.as_ref().map(|info| info.title.clone()).filter(|title| !title.is_empty()));
         own.or_else(|| app.session.facts.with(|facts| facts.title.clone()))
-            .unwrap_or_else(|| "Session".into())
+            .unwrap_or_else(|| said::session().into())
     };
     let place = move || {
         let info = current.get()?;
@@ -28,13 +30,14 @@ pub(crate) fn Head() -> impl IntoView {
     };
     view! {
         <header class="head">
-            <a class="head-back" href="/" aria-label="All sessions" on:click=back>"‹"</a>
+            <a class="head-back" href="/" aria-label=said::all_sessions() on:click=back>"‹"</a>
             <h1 class="head-title">{move || told(&title())}</h1>
             <span class="head-place">{move || place().map(|(machine, directory)| view! {
                 {machine.map(|machine| view! { {told(&machine)} " · " })}
                 {told(&directory)}
             })}</span>
             <span class="head-link"><LinkMark/></span>
+            <Menu/>
         </header>
     }
 }

@@ -38,7 +38,8 @@ pub(crate) fn ModelMenu() -> impl IntoView {
     let names = move || {
         let mut choices: Vec<(String, String)> = app.offers.with(|offers| {
             let offers = offers.models.iter().filter(|_| speaks());
-            let named = |name: &str, value: &str| if name.is_empty() { literal(value) } else { literal(name) };
+            let named =
+                |name: &str, value: &str| if name.is_empty() { literal(value) } else { literal(name) };
             offers.map(|one| (one.value.clone(), named(&one.name, &one.value))).collect()
         });
         if let Some(current) = current.get()
@@ -66,11 +67,15 @@ fn Menu(
     let choices = Memo::new(move |_| choices.get());
     let chosen = move || current.get().unwrap_or_default();
     let options = move || {
-        choices.get().into_iter().map(|(value, name)| {
-            let at = value.clone();
-            let selected = move || current.with(|current| current.as_ref() == Some(&at));
-            view! { <option value=value prop:selected=selected>{name}</option> }
-        }).collect_view()
+        choices
+            .get()
+            .into_iter()
+            .map(|(value, name)| {
+                let at = value.clone();
+                let selected = move || current.with(|current| current.as_ref() == Some(&at));
+                view! { <option value=value prop:selected=selected>{name}</option> }
+            })
+            .collect_view()
     };
     let change = move |event: leptos::ev::Targeted<leptos::ev::Event, web_sys::HtmlSelectElement>| {
         let wanted = event.target().value();
@@ -87,14 +92,17 @@ fn Menu(
 /// Context used, tokens of the last turn, and money, as far as the agent said.
 #[component]
 pub(crate) fn Usage() -> impl IntoView {
-    let facts = App::here().session.facts;
+    let (facts, worker) = (App::here().session.facts, App::here().session.worker);
     let said = Memo::new(move |_| {
+        // The bridge counts on over every process of the session; an agent begins anew.
+        let counted =
+            worker.with(|worker| worker.worker_state.as_ref().and_then(|state| state.total_cost_usd));
         facts.with(|facts| {
             let (input, output) = (facts.input_tokens.unwrap_or(0), facts.output_tokens.unwrap_or(0));
             let percent = facts.context_window.filter(|size| *size > 0).map(|size| input * 100 / size);
             let parts = [
                 percent.filter(|_| input > 0).map(words::context),
-                facts.total_cost_usd.map(numbers::money),
+                counted.or(facts.total_cost_usd).map(numbers::money),
             ];
             let tokens = (input + output > 0).then(|| words::tokens(short(input), short(output)));
             (parts.into_iter().flatten().collect::<Vec<_>>().join(" · "), tokens.unwrap_or_default())

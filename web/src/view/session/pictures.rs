@@ -68,7 +68,9 @@ impl Pictures {
                     continue;
                 };
                 // The composer may be gone by now.
-                let Some(before) = self.list.try_with_untracked(|list| list.iter().map(|one| one.data_url.len()).sum::<usize>())
+                let Some(before) = self
+                    .list
+                    .try_with_untracked(|list| list.iter().map(|one| one.data_url.len()).sum::<usize>())
                 else {
                     return;
                 };

@@ -20,7 +20,7 @@ fn SessionPlace(id: SessionId) -> impl IntoView {
         <div class="session">
             <Head/>
             <Transcript/>
-            <aside class="rail" aria-label="What waits for you" data-waits=move || if asks.get() { "yes" } else { "no" }>
+            <aside class="rail" aria-label=crate::words::session::waits_here() data-waits=move || if asks.get() { "yes" } else { "no" }>
                 {move || if asks.get() { gate_later::view_or_word() } else { view! { <Facts/> }.into_any() }}
             </aside>
             <footer class="foot">

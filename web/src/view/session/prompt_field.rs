@@ -48,9 +48,7 @@ pub(crate) fn PromptField(
         usize::try_from(caret.unwrap_or(0)).unwrap_or(0)
     };
     let choose = Callback::new(move |at: usize| {
-        if let Some((value, caret)) =
-            help.and_then(|help| help.completion.take(at, &text.get_untracked()))
-        {
+        if let Some((value, caret)) = help.and_then(|help| help.completion.take(at, &text.get_untracked())) {
             put(value, Some(caret));
             field.get_untracked().into_iter().for_each(|field| drop(field.focus()));
         }
@@ -105,9 +103,11 @@ pub(crate) fn PromptField(
                 event.prevent_default();
             }
         } on:drop=move |event| {
-            if let Some(help) = help {
+            let files = help.map(|_| pictures::dropped(&event)).unwrap_or_default();
+            // A text that is dropped is the field's own.
+            if let Some(help) = help.filter(|_| !files.is_empty()) {
                 event.prevent_default();
-                help.pictures.add(pictures::dropped(&event));
+                help.pictures.add(files);
             }
         }>
             {help.map(|help| view! { <pictures::Thumbnails pictures=help.pictures/> })}

@@ -2,6 +2,7 @@ use leptos::prelude::*;
 use portcullis_protocol::session::transcript::{ItemBody, TurnOutcome};
 
 use crate::state::app::App;
+use crate::words::page as words;
 
 /// What is said to those who do not see: a new request at once, the end of a turn and notes politely. The transcript
 /// itself is silent, or every delta would be read.
@@ -13,16 +14,15 @@ pub(crate) fn Announcer() -> impl IntoView {
             .session
             .asks
             .with(|asks| asks.iter().rfind(|entry| entry.waits()).map(|entry| entry.ask.what.whole()));
-        newest.map(|what| format!("Waiting for you: {what}"))
+        newest.map(words::waiting_for_you)
     });
     let ended = Memo::new(move |_| {
-        let last = app.session.keys.with(|keys| keys.last().copied())?;
-        let item = app.session.item(last)?;
+        let item = app.session.item(app.session.newest()?)?;
         item.with(|item| match &item.body {
             ItemBody::TurnEnd(end) => Some(match end.outcome {
-                TurnOutcome::Completed => "The agent is done.",
-                TurnOutcome::Interrupted => "The agent was stopped.",
-                TurnOutcome::Failed => "The agent's turn failed.",
+                TurnOutcome::Completed => words::turn_done(),
+                TurnOutcome::Interrupted => words::turn_stopped(),
+                TurnOutcome::Failed => words::turn_failed(),
             }),
             ItemBody::Prompt(_)
             | ItemBody::Text { .. }
@@ -37,7 +37,7 @@ pub(crate) fn Announcer() -> impl IntoView {
         <div class="unseen" role="status">{move || ended.get()}</div>
         <div class="note" role="status" hidden=move || app.note.with(Option::is_none)>
             <span>{move || app.note.get()}</span>
-            <button class="note-close" aria-label="Dismiss" on:click=dismiss>"✕"</button>
+            <button class="note-close" aria-label=words::dismiss() on:click=dismiss>"✕"</button>
         </div>
     }
 }

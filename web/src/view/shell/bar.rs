@@ -4,6 +4,7 @@ use portcullis_protocol::session::{LinkView, StopReason};
 use crate::state::app::App;
 use crate::state::command::Command;
 use crate::state::pulse::countdown;
+use crate::words::page as words;
 
 /// A thin bar that says what is wrong with the connection, when it will be tried again, and lets nobody wait for it.
 #[component]
@@ -20,46 +21,54 @@ pub fn Bar() -> impl IntoView {
         }
     };
     let now = move |_| app.send(Command::Reconnect);
+    let reload = move |_| app.send(Command::Reload);
+    let remedy = move || trouble.get().map_or(Remedy::None, |(_, remedy)| remedy);
     view! {
         <div class="bar" hidden=move || trouble.with(Option::is_none)>
             <span role="status" aria-live="polite">{move || trouble.get().map(|(text, _)| text)}</span>
             <span class="bar-count" data-testid="link-countdown" aria-hidden="true">{counting}</span>
-            <Show when=move || trouble.get().is_some_and(|(_, again)| again)>
-                <button class="bar-now" data-testid="link-now" aria-label="Connect now" on:click=now>"Now"</button>
-            </Show>
+            {move || match remedy() {
+                Remedy::None => ().into_any(),
+                Remedy::Connect => view! {
+                    <button class="bar-now" data-testid="link-now" aria-label=words::connect_now() on:click=now>{words::now()}</button>
+                }.into_any(),
+                Remedy::Reload => view! {
+                    <button class="bar-now" data-testid="reload" on:click=reload>{words::reload()}</button>
+                }.into_any(),
+            }}
         </div>
     }
+    .into_any()
 }
 
-/// What to say, and whether trying again makes sense.
-fn trouble(app: App) -> Option<(String, bool)> {
-    let lists = app.lists.error.get();
-    if app.route.with(|route| route.session().is_none()) {
-        return lists.map(|text| (text, false));
-    }
-    match app.session.link.get() {
-        LinkView::Online => None,
+/// What a person can do about it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Remedy {
+    None,
+    Connect,
+    Reload,
+}
+
+/// What to say, and what helps. A lost connection comes before a newer version: nothing can be loaded without one.
+fn trouble(app: App) -> Option<(String, Remedy)> {
+    let link = match app.route.with(|route| route.session().is_some()) {
+        true => link_trouble(app),
+        false => app.lists.error.get().map(|text| (text, Remedy::None)),
+    };
+    link.or_else(|| app.outdated.get().then(|| (words::update_ready().to_owned(), Remedy::Reload)))
+}
+
+fn link_trouble(app: App) -> Option<(String, Remedy)> {
+    let (text, remedy) = match app.session.link.get() {
         // A first connection is no trouble; the mark beside the title says that it is made.
-        LinkView::Connecting => None,
-        LinkView::Waiting { .. } if !app.network.get() => {
-            Some(("This device is offline. What you write is kept.".into(), true))
-        }
-        LinkView::Waiting { tries: 0..3, .. } => {
-            Some(("Not connected. What you write is kept.".into(), true))
-        }
-        LinkView::Waiting { .. } => {
-            Some(("Not connected: the server does not answer. What you write is kept.".into(), true))
-        }
-        LinkView::Stopped(StopReason::NotStarted) => None,
-        LinkView::Stopped(StopReason::SessionMissing) => {
-            Some(("The server does not have this session.".into(), true))
-        }
-        LinkView::Stopped(StopReason::Refused) => Some(("The server refused this browser.".into(), true)),
-        LinkView::Stopped(StopReason::Outdated) => {
-            Some(("This page is older than the server. Reload it.".into(), false))
-        }
-        LinkView::Stopped(StopReason::Archived) => {
-            Some(("This session is archived: it can be read, not continued.".into(), false))
-        }
-    }
+        LinkView::Online | LinkView::Connecting | LinkView::Stopped(StopReason::NotStarted) => return None,
+        LinkView::Waiting { .. } if !app.network.get() => (words::device_offline(), Remedy::Connect),
+        LinkView::Waiting { tries: 0..3, .. } => (words::not_connected(), Remedy::Connect),
+        LinkView::Waiting { .. } => (words::no_answer(), Remedy::Connect),
+        LinkView::Stopped(StopReason::SessionMissing) => (words::session_missing(), Remedy::Connect),
+        LinkView::Stopped(StopReason::Refused) => (words::refused(), Remedy::Connect),
+        LinkView::Stopped(StopReason::Outdated) => (words::outdated(), Remedy::Reload),
+        LinkView::Stopped(StopReason::Archived) => (words::session_archived(), Remedy::None),
+    };
+    Some((text.to_owned(), remedy))
 }

@@ -2,6 +2,8 @@
 
 use web_sys::Document;
 
+use crate::words::page as words;
+
 /// Shows the crash page when the client panics. Nothing of the client runs after that, so the page is plain nodes and
 /// "reload" is a link.
 pub fn install_crash_page() {
@@ -28,13 +30,9 @@ fn show(document: &Document, detail: &str) -> Result<(), wasm_bindgen::JsValue> 
     page.set_class_name("crash");
     page.set_attribute("role", "alert")?;
     for (tag, class, text) in [
-        ("h1", "", "The page stopped working."),
-        (
-            "p",
-            "",
-            "The agents go on, nothing they did is lost, and what you typed is kept. Reload to continue.",
-        ),
-        ("a", "button", "Reload"),
+        ("h1", "", words::crashed()),
+        ("p", "", words::crashed_why()),
+        ("a", "button", words::reload()),
         ("pre", "crash-detail", detail),
     ] {
         let element = document.create_element(tag)?;

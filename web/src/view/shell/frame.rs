@@ -1,4 +1,5 @@
 use leptos::prelude::*;
+use portcullis_protocol::session::LinkView;
 
 use super::{Announcer, Bar, install_keys, overlays_later};
 use crate::state::app::App;
@@ -7,6 +8,7 @@ use crate::state::route::Route;
 use crate::state::session::SessionSignals;
 use crate::view::inbox::inbox_later;
 use crate::view::session::session_later;
+use crate::view::settings::settings_later;
 use crate::view::side::Side;
 use crate::view::start::{Home, new_later};
 
@@ -18,6 +20,7 @@ pub(crate) fn Frame() -> impl IntoView {
     let session = Memo::new(move |_| app.route.with(|route| route.session().cloned()));
     install_keys(app);
     title(app);
+    mark_seen(app);
     view! {
         <div class="app" data-place=place>
             <Side/>
@@ -26,12 +29,23 @@ pub(crate) fn Frame() -> impl IntoView {
                 ("session", Some(id)) => session_later::view_or_word(id),
                 ("new", _) => new_later::view_or_word(),
                 ("inbox", _) => inbox_later::view_or_word(),
+                ("settings", _) => settings_later::view_or_word(),
                 _ => view! { <Home/> }.into_any(),
             }}
             <Announcer/>
             {overlays_later::view(|_| ().into_any())}
         </div>
     }
+}
+
+/// The open session is seen as far as it goes, while somebody can see it.
+fn mark_seen(app: App) {
+    Effect::new(move |_| {
+        let online = app.session.link.get() == LinkView::Online;
+        if let Some(session) = app.current().filter(|_| online && !document().hidden()) {
+            app.saw(&session.id, session.head_seq);
+        }
+    });
 }
 
 /// The tab's title says what waits, for whoever looks at another tab.

@@ -12,6 +12,7 @@ use super::overlays::{OPEN_KEYS, OPEN_PALETTE};
 use crate::state::app::App;
 use crate::state::chord::Chord;
 use crate::state::command::Command;
+use crate::state::prefs::Pref;
 use crate::state::route::Route;
 
 /// Two presses of Escape within this interrupt, in ms.
@@ -24,9 +25,6 @@ const ALLOW: &str = "[data-testid=gate-allow]:not([hidden]), [data-testid=gate-a
 /// Buttons that allow more or other than was asked: the chord means them where they have the focus.
 const ALLOW_OTHERWISE: &str =
     "[data-testid=gate-allow-edited]:focus, [data-testid=gate-offer]:focus, [data-testid=gate-option]:focus";
-
-/// Where this browser keeps whether single letters mean something: "off" where they do not.
-pub const LETTERS: &str = "portcullis.keys";
 
 /// Listens as long as the component that calls it is there.
 pub fn install_keys(app: App) {
@@ -84,7 +82,8 @@ pub fn install_keys(app: App) {
 /// Whether this browser's owner left single letters on.
 fn are_letters_on() -> bool {
     let storage = window().local_storage().ok().flatten();
-    storage.and_then(|storage| storage.get_item(LETTERS).ok().flatten()).is_none_or(|kept| kept != "off")
+    let kept = storage.and_then(|storage| storage.get_item(Pref::Keys.key()).ok().flatten());
+    Pref::Keys.read(kept.as_deref()) != "off"
 }
 
 /// Whether a dialog covers the page.
@@ -156,10 +155,12 @@ fn deny() {
 /// To the prompt that begins the next turn, or the one before.
 fn turn(next: bool) {
     let Ok(prompts) = document().query_selector_all("[data-testid=item][data-kind=prompt]") else { return };
-    let prompts = (0..prompts.length()).filter_map(|at| prompts.get(at)?.dyn_into::<web_sys::HtmlElement>().ok());
+    let prompts =
+        (0..prompts.length()).filter_map(|at| prompts.get(at)?.dyn_into::<web_sys::HtmlElement>().ok());
     let prompts: Vec<web_sys::HtmlElement> = prompts.collect();
     let active = document().active_element();
-    let here = prompts.iter().position(|prompt| active.as_ref().is_some_and(|active| prompt.contains(Some(active))));
+    let here =
+        prompts.iter().position(|prompt| active.as_ref().is_some_and(|active| prompt.contains(Some(active))));
     let to = match (here, next) {
         (Some(at), true) => at.checked_add(1),
         (Some(at), false) => at.checked_sub(1),

@@ -2,6 +2,7 @@
 
 mod announcer;
 mod bar;
+mod copy_line;
 mod crash;
 mod element;
 mod frame;
@@ -9,13 +10,17 @@ mod keys;
 mod link_state;
 mod overlays;
 mod page;
+mod place_link;
 
 pub(crate) use announcer::Announcer;
 pub use bar::Bar;
+pub(crate) use copy_line::CopyLine;
 pub use crash::{install_crash_page, show_crash_page};
-pub(crate) use element::{focus, told, watch_size};
+pub(crate) use element::{focus, moment, told, watch_size};
 pub(crate) use frame::Frame;
 pub use keys::install_keys;
 pub(crate) use link_state::{LinkMark, wire};
+pub use overlays::Overlays;
 pub(crate) use overlays::overlays_later;
 pub use page::{Page, PageProps};
+pub(crate) use place_link::PlaceLink;

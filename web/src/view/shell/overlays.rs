@@ -121,7 +121,7 @@ fn entries(app: App) -> Vec<Entry> {
         all.push(Entry::Press("[data-testid=search-open]", words::search()));
         all.push(Entry::Interrupt);
     }
-    all.push(Entry::Press("[data-testid=open-settings]", words::settings()));
+    all.push(go(Route::Settings, words::settings()));
     all.push(Entry::Press(OPEN_KEYS, words::title()));
     let there = |entry: &Entry| match entry {
         Entry::Press(selector, _) => document().query_selector(selector).ok().flatten().is_some(),

@@ -2,8 +2,8 @@ use leptos::prelude::*;
 
 use crate::state::app::{App, Leaving};
 use crate::state::command::Command;
-use crate::text::words;
 use crate::view::shell::focus;
+use crate::words::side as words;
 
 /// What would be lost by logging out, while something would; and what waits in sessions that are not open.
 #[component]
@@ -19,22 +19,28 @@ pub fn LogOut() -> impl IntoView {
         Leaving::Asked { .. } => request_animation_frame(|| focus("[data-testid=logout-stay]")),
         Leaving::No => {}
     });
-    let lost = move || {
-        let count = words::count(unsent.get().unwrap_or_default(), "message was", "messages were");
-        format!("{count} not sent. Logging out throws that away, and every draft.")
+    let lost = move || words::lost(unsent.get().unwrap_or_default());
+    let warning = move || {
+        view! {
+            <section class="leave" data-testid="logout-warning" role="alertdialog" aria-label=words::log_out()>
+                <p>{lost}</p>
+                <div class="buttons">
+                    <button class="button" data-testid="logout-stay" on:click=move |_| app.leaving.set(Leaving::No)>
+                        {words::log_out_stay()}
+                    </button>
+                    <button class="button deny" data-testid="logout-anyway" on:click=move |_| app.send(Command::LogOut)>
+                        {words::log_out_anyway()}
+                    </button>
+                </div>
+            </section>
+        }
+        .into_any()
     };
     view! {
         <p class="side-unsent" data-testid="unsent-elsewhere" role="status" hidden=move || elsewhere() == 0>
-            {move || words::count(elsewhere(), "message in another session is", "messages in other sessions are")} " not sent yet."
+            {move || words::unsent_elsewhere(elsewhere())}
         </p>
-        <Show when=move || unsent.get().is_some()>
-            <section class="leave" data-testid="logout-warning" role="alertdialog" aria-label="Log out">
-                <p>{lost}</p>
-                <div class="buttons">
-                    <button class="button" data-testid="logout-stay" on:click=move |_| app.leaving.set(Leaving::No)>"Stay"</button>
-                    <button class="button deny" data-testid="logout-anyway" on:click=move |_| app.send(Command::LogOut)>"Log out anyway"</button>
-                </div>
-            </section>
-        </Show>
+        {move || unsent.get().is_some().then(warning)}
     }
+    .into_any()
 }

@@ -1,4 +1,5 @@
 use leptos::prelude::*;
+use portcullis_protocol::wire::rest::SessionInfo;
 
 use super::SessionRow;
 use crate::state::app::App;
@@ -6,10 +7,17 @@ use crate::state::groups::{self, Group};
 
 /// One group of sessions; absent while it has none.
 #[component]
-pub(crate) fn SessionGroup(group: Group, filter: RwSignal<String>) -> impl IntoView {
+pub(crate) fn SessionGroup(
+    group: Group,
+    sessions: Memo<Vec<SessionInfo>>,
+    filter: RwSignal<String>,
+) -> impl IntoView {
     let app = App::here();
     let members = Memo::new(move |_| {
-        app.lists.sessions.with(|sessions| filter.with(|filter| groups::members(sessions, group, filter)))
+        let machines = app.lists.environments.get();
+        let members =
+            sessions.with(|all| filter.with(|filter| groups::members(all, &machines, group, filter)));
+        members.into_iter().map(|session| session.id).collect::<Vec<_>>()
     });
     view! {
         <section class="group" data-group=group.name() hidden=move || members.with(Vec::is_empty)>
@@ -17,10 +25,9 @@ pub(crate) fn SessionGroup(group: Group, filter: RwSignal<String>) -> impl IntoV
                 {group.title()} <data class="group-count">{move || members.with(Vec::len)}</data>
             </h2>
             <ul>
-                <For each=move || members.get() key=|session| session.id.clone() children=|session| {
-                    view! { <SessionRow id=session.id/> }
-                }/>
+                <For each=move || members.get() key=Clone::clone children=|id| view! { <SessionRow id/> }.into_any()/>
             </ul>
         </section>
     }
+    .into_any()
 }

@@ -2,6 +2,7 @@ use leptos::prelude::*;
 
 use crate::state::app::App;
 use crate::state::groups::Group;
+use crate::words::start as words;
 
 /// Beside the list while no session is open: one sentence about what waits.
 #[component]
@@ -10,17 +11,17 @@ pub(crate) fn Home() -> impl IntoView {
     let waiting = Memo::new(move |_| {
         app.lists.sessions.with(|all| all.iter().filter(|one| Group::of(one) == Group::Waiting).count())
     });
-    let some_wait = move || waiting.get() != 0;
+    let said = move || match waiting.get() {
+        0 => words::nothing_waits().to_owned(),
+        some => words::sessions_wait(some),
+    };
     view! {
         <main class="page page-calm">
-            <p class="calm" data-waits=some_wait>
-                {move || match waiting.get() {
-                    0 => "Nothing waits for you.".to_owned(),
-                    1 => "One session waits for you.".to_owned(),
-                    many => format!("{many} sessions wait for you."),
-                }}
+            <h1 class="calm" data-waits=move || (waiting.get() != 0).then_some("")>{said}</h1>
+            <p class="calm-hint">
+                {words::hint_before()} " " <kbd>"c"</kbd> " " {words::hint_between()} " " <kbd>"?"</kbd> " " {words::hint_after()}
             </p>
-            <p class="calm-hint">"Choose a session, or start one with " <kbd>"c"</kbd> ". " <kbd>"?"</kbd> " shows the other keys."</p>
         </main>
     }
+    .into_any()
 }

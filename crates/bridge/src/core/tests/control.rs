@@ -170,3 +170,36 @@ fn a_model_that_was_changed_shows_in_the_state() {
     shown.extend(machine.settle());
     assert!(posted(&shown).iter().any(|item| item["state"]["state"]["model"] == "big-1"), "{shown:?}");
 }
+
+#[test]
+fn a_mode_is_reported_once_it_was_taken_even_by_an_agent_that_says_nothing_of_it() {
+    let mut machine = Machine::running();
+    for (mode, subtype, reported) in [("plan", "success", "plan"), ("acceptEdits", "error", "plan")] {
+        let asked = machine.control(json!({"subtype": "set_permission_mode", "mode": mode}));
+        let id = stdin(&asked)[0]["request_id"].clone();
+        let answer = json!({"subtype": subtype, "request_id": id, "error": "no"});
+        machine.line(json!({"type": "control_response", "response": answer}));
+        assert_eq!(machine.relay.report.permission_mode(), Some(reported), "{mode} {subtype}");
+    }
+}
+
+#[test]
+fn a_prompt_that_was_taken_back_is_said_to_be_cancelled_once() {
+    for tells in [false, true] {
+        let mut machine = Machine::running();
+        machine.deliver(2, "p2", "never mind");
+        machine.handle(Input::Written(Receipt::Prompt("p2".into())));
+        let asked = machine.control(json!({"subtype": "cancel_async_message", "message_uuid": "p2"}));
+        let id = stdin(&asked)[0]["request_id"].clone();
+        let mut shown = Vec::new();
+        if tells {
+            shown = machine
+                .line(json!({"type": "command_lifecycle", "command_uuid": "p2", "state": "cancelled"}));
+        }
+        let answer = json!({"subtype": "success", "request_id": id, "response": {"cancelled": true}});
+        shown.extend(machine.line(json!({"type": "control_response", "response": answer})));
+        let said = only(&shown, "spool ").iter().filter(|line| line.contains(r#""cancelled""#)).count();
+        assert_eq!(said, 1, "{shown:?}");
+        assert!(only(&shown, "journal ").contains(&r#"{"closed":{"uuid":"p2"}}"#), "{shown:?}");
+    }
+}

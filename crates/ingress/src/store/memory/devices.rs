@@ -58,7 +58,7 @@ impl DeviceStore for MemoryStore {
 
     async fn forget_people(&self) -> Result<()> {
         self.write(|tables| {
-            tables.devices.retain(|_, device| device.role == Role::Bridge);
+            tables.devices.retain(|_, device| device.role == Role::Bridge && device.confirm_code.is_none());
             let Tables { devices, tokens, .. } = tables;
             tokens.retain(|_, (device, _)| devices.contains_key(device));
         })
@@ -106,7 +106,8 @@ impl Tables {
     fn redeem(&mut self, code_hash: &str, mut candidate: DeviceRow, now_ms: u64) -> Redeemed {
         let known = self.by_key(&candidate);
         let people = self.devices.values().filter(|device| device.role != Role::Bridge);
-        let first = people.filter(|device| device.confirm_code.is_none()).count() == 0;
+        let is_machine = candidate.role == Role::Bridge;
+        let first = !is_machine && people.filter(|device| device.confirm_code.is_none()).count() == 0;
         let Some(code) = self.codes.get_mut(code_hash) else { return Redeemed::Unknown };
         if code.used {
             return Redeemed::Used;
@@ -122,6 +123,8 @@ impl Tables {
         }
         code.used = true;
         if let Some(known) = known {
+            let known = DeviceRow { role: candidate.role, ..known };
+            self.devices.insert(known.id.clone(), known.clone());
             return Redeemed::Waiting(known);
         }
         if first {

@@ -105,7 +105,9 @@ impl DeviceStore for SqliteStore {
     async fn forget_people(&self) -> Result<()> {
         self.write(move |db| {
             Box::pin(async move {
-                sqlx::query("DELETE FROM devices WHERE role <> 'bridge'").execute(db).await?;
+                sqlx::query("DELETE FROM devices WHERE role <> 'bridge' OR confirm_code IS NOT NULL")
+                    .execute(db)
+                    .await?;
                 Ok(())
             })
         })
@@ -202,7 +204,8 @@ async fn redeem(
         return Ok(Redeemed::Expired);
     }
     let known = by_key(db, &candidate).await?;
-    let first = people(db).await? == 0;
+    // A machine owns nothing, not even where it comes first.
+    let first = candidate.role != Role::Bridge && people(db).await? == 0;
     if known.is_none() && !first && candidate.key.is_none() {
         return Ok(Redeemed::KeyMissing);
     }
@@ -212,7 +215,13 @@ async fn redeem(
     }
     sqlx::query("UPDATE pairing_codes SET used = 1 WHERE hash = ?").bind(code_hash).execute(&mut *db).await?;
     if let Some(known) = known {
-        return Ok(Redeemed::Waiting(known));
+        // What it wishes to be is what it says now.
+        sqlx::query("UPDATE devices SET role = ? WHERE id = ?")
+            .bind(role_name(candidate.role))
+            .bind(known.id.as_str())
+            .execute(&mut *db)
+            .await?;
+        return Ok(Redeemed::Waiting(DeviceRow { role: candidate.role, ..known }));
     }
     if first {
         candidate.role = Role::Owner;

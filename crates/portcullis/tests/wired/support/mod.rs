@@ -1,5 +1,6 @@
 //! A running system, and a device that is paired with it.
 
+mod machines;
 mod process;
 mod session;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use portcullis_bridge::DeviceKey;
 use serde_json::{Value, json};
 
+pub(crate) use machines::{Machines, serve};
 pub(crate) use process::{Process, processes_in, wait_until};
 pub(crate) use session::{Client, Decision, Session};
 

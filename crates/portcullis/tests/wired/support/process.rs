@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{PATIENCE, PROGRAM};
@@ -23,18 +24,70 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it in `folder`, where its log goes too.
     pub(crate) fn start<W: AsRef<OsStr>>(words: &[W], folder: &Path, name: &str) -> Self {
+        Self::start_with(words, folder, name, &[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn start_with<W: AsRef<OsStr>>(
+        words: &[W],
+        folder: &Path,
+        name: &str,
+        variables: &[(&str, String)],
+    ) -> Self {
+        Self::spawn(PROGRAM, words, folder, name, variables)
+    }
+
+    /// Another program, which becomes the one under test.
+    pub(crate) fn start_program<W: AsRef<OsStr>>(
+        program: &str,
+        words: &[W],
+        folder: &Path,
+        name: &str,
+    ) -> Self {
+        Self::spawn(program, words, folder, name, &[])
+    }
+
+    fn spawn<W: AsRef<OsStr>>(
+        program: &str,
+        words: &[W],
+        folder: &Path,
+        name: &str,
+        variables: &[(&str, String)],
+    ) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let temporary = folder.join("tmp");
         std::fs::create_dir_all(&temporary).unwrap();
-        let mut command = Command::new(PROGRAM);
-        command.args(words).env("TMPDIR", temporary).current_dir(folder).process_group(0);
+        let mut command = Command::new(program);
+        command
+            .args(words)
+            .env("TMPDIR", temporary)
+            .envs(variables.iter().cloned())
+            .current_dir(folder)
+            .process_group(0);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).spawn().unwrap();
         let stdout = child.stdout.take().map(BufReader::new);
         Self { child, stdout, log }
     }
 
-    /// The first line on stdout.
+    /// The next fact on stdout that is called `name`, and those before it.
+    pub(crate) async fn fact(&mut self, name: &str) -> Value {
+        loop {
+            let line = self.first_line().await;
+            assert!(!line.is_empty(), "no `{name}` was told\n{}", self.log());
+            let fact: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+            if fact["event"] == name {
+                return fact;
+            }
+        }
+    }
+
+    /// Ctrl-C without waiting.
+    pub(crate) fn tell_to_end(&self) {
+        kill_process(self.pid(), Signal::INT).unwrap();
+    }
+
+    /// The next line on stdout.
     pub(crate) async fn first_line(&mut self) -> String {
         let mut stdout = self.stdout.take().unwrap();
         let reading = tokio::task::spawn_blocking(move || {
@@ -78,6 +131,11 @@ impl Process {
 
     pub(crate) fn go_on(&self) {
         kill_process(self.pid(), Signal::CONT).unwrap();
+    }
+
+    /// The file system as it sees it.
+    pub(crate) fn root(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.child.id()))
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

@@ -29,6 +29,21 @@ impl Client {
         Self { http, url: url.into(), token: token.into() }
     }
 
+    /// Host and port of the ingress itself.
+    pub(crate) fn address(&self) -> String {
+        self.url.trim_start_matches("http://").to_owned()
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The status alone.
+    pub(crate) async fn status(&self, method: Method, path: &str) -> u16 {
+        let request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+        request.send().await.unwrap().status().as_u16()
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         self.call(Method::POST, path, Some(body)).await
     }

@@ -4,7 +4,9 @@ use portcullis_protocol::session::transcript::{Item, ItemBody, Prompt, PromptSta
 use crate::state::app::App;
 use crate::state::command::Command;
 use crate::state::delivery::settled;
-use crate::text::words;
+use crate::state::tool::pictures::pictures;
+use crate::view::session::tool::PictureView;
+use crate::words::session as said;
 
 /// What a person said. A turn starts here, so it is a heading for those who jump from turn to turn.
 #[component]
@@ -21,15 +23,17 @@ pub(crate) fn PromptView(item: ArcRwSignal<Item>) -> impl IntoView {
         !whole.get() && prompt.with(|prompt| prompt.as_ref().is_some_and(|prompt| is_long(&prompt.text)))
     };
     view! {
-        <h2 class="unseen">"You"</h2>
-        <p class="said" data-folded=folded>{text}</p>
-        <button class="link" hidden=move || !folded() on:click=move |_| whole.set(true)>"Show all of it"</button>
-        <p class="said-attached" hidden=move || attached() == 0>{move || words::count(attached(), "attachment", "attachments")}</p>
+        <h2 class="unseen">{said::you()}</h2>
+        <p class="said" dir="auto" data-folded=folded>{text}</p>
+        <button class="link" hidden=move || !folded() on:click=move |_| whole.set(true)>{said::show_all()}</button>
+        <p class="said-attached" hidden=move || attached() == 0>{move || said::attachments(attached())}</p>
+        {move || prompt.with(|prompt| prompt.as_ref().and_then(|prompt| prompt.blocks.as_ref().map(|blocks| pictures(blocks.look()))))
+            .map(|all| all.into_iter().map(|picture| view! { <PictureView picture/> }).collect_view())}
         <p class="said-state" data-testid="prompt-state" data-state=move || state().map(PromptState::as_str)
             hidden=move || state().and_then(settled).is_none()>
             {move || state().and_then(settled)}
             <Show when=move || state() == Some(PromptState::Unknown)>
-                <button class="link" on:click=again>"Send again?"</button>
+                <button class="link" on:click=again>{said::send_again()}</button>
             </Show>
         </p>
     }

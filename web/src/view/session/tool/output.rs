@@ -2,13 +2,14 @@ use leptos::prelude::*;
 
 use crate::text::ansi;
 use crate::text::words;
+use crate::words::tool as said;
 
 /// Bytes of an output that are drawn at first; the rest waits for a click.
 const SHOWN_BYTES: usize = 16 * 1024;
 
-/// What a tool printed, with its colours and nothing else of its control characters.
+/// What a tool printed or was given, with its colours and nothing else of its control characters.
 #[component]
-pub(crate) fn OutputView(text: String) -> impl IntoView {
+pub(crate) fn OutputView(text: String, #[prop(optional)] class: &'static str) -> impl IntoView {
     let text = StoredValue::new(text);
     let all = RwSignal::new(text.with_value(|text| text.len() <= SHOWN_BYTES));
     let hidden = text.with_value(String::len).saturating_sub(SHOWN_BYTES);
@@ -21,13 +22,17 @@ pub(crate) fn OutputView(text: String) -> impl IntoView {
     let drawn = move || {
         runs()
             .into_iter()
-            .map(|run| view! { <span class=run.style.classes()>{run.text}</span> })
+            .map(|run| match run.style.classes() {
+                plain if plain.is_empty() => run.text.into_any(),
+                styled => view! { <span class=styled>{run.text}</span> }.into_any(),
+            })
             .collect_view()
     };
+    let class = if class.is_empty() { "output" } else { class };
     view! {
-        <pre class="output" tabindex="0" hidden=text.with_value(|text| text.trim().is_empty())><samp>{drawn}</samp></pre>
-        <button class="link" hidden=move || all.get() on:click=move |_| all.set(true)>
-            "Show the other " {words::bytes(hidden)}
-        </button>
+        <pre class=class tabindex="0" dir="ltr" hidden=text.with_value(|text| text.trim().is_empty())><samp>{drawn}</samp></pre>
+        <Show when=move || !all.get()>
+            <button class="link" on:click=move |_| all.set(true)>{said::show_other(words::bytes(hidden))}</button>
+        </Show>
     }
 }
