@@ -29,7 +29,7 @@ impl Find {
     #[must_use]
     pub fn new(query: &str, left: u64) -> Option<Self> {
         let query = query.trim().to_lowercase();
-        let long = query.chars().count() >= QUERY_CHARS_MIN || query.chars().any(|c| !c.is_ascii());
+        let long = query.chars().count() >= QUERY_CHARS_MIN || !query.is_ascii();
         (long && !query.is_empty()).then(|| Self { query, left, ..Self::default() })
     }
 

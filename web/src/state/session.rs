@@ -31,6 +31,9 @@ pub enum Export {
     Going { done: u64, all: u64 },
 }
 
+/// What stands in a run (`true`) or in a call.
+type Groups = HashMap<(ItemKey, bool), ArcRwSignal<Vec<ItemKey>>>;
+
 /// A prompt that no agent has started.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Queued {
@@ -90,7 +93,7 @@ pub struct SessionSignals {
     next_key: StoredValue<u32>,
     layout: StoredValue<Option<Layout<ItemKey>>>,
     /// What stands in a run or in a call, for whoever shows it.
-    groups: StoredValue<HashMap<(ItemKey, bool), ArcRwSignal<Vec<ItemKey>>>>,
+    groups: StoredValue<Groups>,
     /// What somebody wants to see, until it is there.
     wanted: StoredValue<Option<u64>>,
 }

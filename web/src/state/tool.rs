@@ -270,7 +270,22 @@ fn opens(kind: Kind, call: &ToolCall) -> bool {
         Kind::Plan | Kind::Ask => true,
         Kind::Edit | Kind::Write => done && detail::change(call).len() <= OPEN_LINES_MAX,
         Kind::Bash => done && !output(call).trim().is_empty() && short(output(call)),
-        _ => pictures_in(call) != "" && done,
+        Kind::Read
+        | Kind::List
+        | Kind::Search
+        | Kind::FindTools
+        | Kind::Fetch
+        | Kind::Web
+        | Kind::Todo
+        | Kind::TaskNew
+        | Kind::TaskChange
+        | Kind::TaskList
+        | Kind::EnterPlan
+        | Kind::Agent
+        | Kind::Skill
+        | Kind::Output
+        | Kind::Stop
+        | Kind::Other => done && !pictures_in(call).is_empty(),
     }
 }
 

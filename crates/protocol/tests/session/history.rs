@@ -270,9 +270,11 @@ fn shown(bench: &Bench) -> (u64, u64, usize) {
         .session
         .shown()
         .items()
-        .filter_map(|item| match &item.body {
-            portcullis_protocol::session::transcript::ItemBody::Text { text, .. } => text.parse().ok(),
-            _ => None,
+        .filter_map(|item| {
+            let portcullis_protocol::session::transcript::ItemBody::Text { text, .. } = &item.body else {
+                return None;
+            };
+            text.parse().ok()
         })
         .collect();
     (texts.first().copied().unwrap_or(0), texts.last().copied().unwrap_or(0), texts.len())

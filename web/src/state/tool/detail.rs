@@ -76,7 +76,15 @@ pub fn details(call: &ToolCall) -> Vec<Detail> {
         Kind::Fetch if !failed => fetched(call),
         Kind::Web if !failed => searched(call),
         Kind::Search | Kind::List | Kind::TaskNew | Kind::TaskChange | Kind::TaskList => looked(call),
-        _ => generic(call),
+        Kind::Read
+        | Kind::Fetch
+        | Kind::Web
+        | Kind::FindTools
+        | Kind::EnterPlan
+        | Kind::Skill
+        | Kind::Output
+        | Kind::Stop
+        | Kind::Other => generic(call),
     };
     let blocks = call.output.as_ref().and_then(|output| output.blocks.as_ref());
     if let Some(blocks) = blocks {
@@ -92,7 +100,13 @@ fn parts(parts: impl IntoIterator<Item = Option<Detail>>) -> Vec<Detail> {
             !text.trim().is_empty()
         }
         Detail::Fields(fields) => !fields.is_empty(),
-        _ => true,
+        Detail::Change(_)
+        | Detail::Todo(_)
+        | Detail::Answers(_)
+        | Detail::Links(_)
+        | Detail::Remark(_)
+        | Detail::Label(_)
+        | Detail::Picture(_) => true,
     };
     parts.into_iter().flatten().filter(says).collect()
 }

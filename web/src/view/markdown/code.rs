@@ -35,9 +35,11 @@ pub(crate) fn Code(
         if !coloured.get() {
             return shown.into_any();
         }
-        let piece = |(shade, text): (Shade, &str)| match shade {
-            Shade::Plain => text.to_owned().into_any(),
-            shade => view! { <span class=shade.class()>{text.to_owned()}</span> }.into_any(),
+        let piece = |(shade, text): (Shade, &str)| {
+            if shade == Shade::Plain {
+                return text.to_owned().into_any();
+            }
+            view! { <span class=shade.class()>{text.to_owned()}</span> }.into_any()
         };
         highlight::shades(&language, &shown).into_iter().map(piece).collect_view().into_any()
     };
