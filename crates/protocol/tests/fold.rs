@@ -102,9 +102,9 @@ fn says_how_long_a_call_took_what_a_turn_cost_and_keeps_images() {
     assert!(output.images == 1 && output.blocks.as_ref().unwrap().as_str().contains("aGk="));
     let costs: Vec<_> = items[1..]
         .iter()
-        .map(|item| match &item.body {
-            ItemBody::TurnEnd(end) => (end.cost_micros, end.input_tokens, end.output_tokens),
-            _ => panic!("no end"),
+        .map(|item| {
+            let ItemBody::TurnEnd(end) = &item.body else { panic!("no end") };
+            (end.cost_micros, end.input_tokens, end.output_tokens)
         })
         .collect();
     assert_eq!(costs, [(Some(250_000), Some(7), Some(3)), (Some(10_000), Some(7), Some(3))]);

@@ -171,9 +171,9 @@ mod tests {
         let pieces = shades(language, code);
         let whole: String = pieces.iter().map(|(_, text)| *text).collect();
         assert_eq!(whole, code, "not a letter is lost");
-        let piece = |(shade, text): &(Shade, &str)| match shade {
-            Shade::Plain => (*text).to_owned(),
-            other => format!("⟨{}:{text}⟩", other.class().trim_start_matches("hl-")),
+        let piece = |(shade, text): &(Shade, &str)| {
+            let name = shade.class().trim_start_matches("hl-");
+            if *shade == Shade::Plain { (*text).to_owned() } else { format!("⟨{name}:{text}⟩") }
         };
         pieces.iter().map(piece).collect()
     }

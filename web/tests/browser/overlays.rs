@@ -128,6 +128,7 @@ async fn picture(width: u32, height: u32, media_type: &str) -> JsValue {
     wasm_bindgen_futures::JsFuture::from(promise).await.unwrap()
 }
 
+#[expect(clippy::disallowed_methods, reason = "a page of the test has no content security policy")]
 fn paste(page: &Page, file: &JsValue) {
     let dispatch = js_sys::Function::new_with_args(
         "field, file",
