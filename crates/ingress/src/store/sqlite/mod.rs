@@ -3,6 +3,7 @@
 //! A transaction costs a flush of the disk, so the writer takes what waits for it and commits it together: each
 //! write runs in its own savepoint, and nobody hears about his before the common commit.
 
+mod checkpoint;
 mod convert;
 mod devices;
 mod life;
@@ -23,6 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Result, StoreError};
 use crate::seam::Entropy;
+use checkpoint::Checkpoints;
 use life::Life;
 
 /// The schema this version writes, as `PRAGMA user_version`; the migrations lead from one to the next.
@@ -73,18 +75,21 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            .pragma("wal_autocheckpoint", "0")
+            .pragma("journal_size_limit", checkpoint::LOG_BYTES_KEPT)
             .busy_timeout(BUSY_TIMEOUT)
             .disable_statement_logging();
         let mut writer = options.connect().await?;
         migrate(&mut writer).await?;
         let life = Life::resume(&mut writer, file, entropy).await?;
         let epoch = life.epoch().clone();
+        let checkpoints = Checkpoints::start(&options).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .connect_with(options.read_only(true))
             .await?;
         let (sender, jobs) = mpsc::channel(WRITES_WAITING_MAX);
-        tokio::spawn(write_all(writer, life, jobs));
+        tokio::spawn(write_all(writer, life, checkpoints, jobs));
         Ok(Self { readers, writer: sender, epoch })
     }
 
@@ -122,7 +127,12 @@ impl SqliteStore {
 }
 
 /// The writer: one task, one connection, one commit for all that waits.
-async fn write_all(mut db: SqliteConnection, mut life: Life, mut jobs: mpsc::Receiver<Job>) {
+async fn write_all(
+    mut db: SqliteConnection,
+    mut life: Life,
+    checkpoints: Checkpoints,
+    mut jobs: mpsc::Receiver<Job>,
+) {
     let mut batch = Vec::new();
     let mut closing = None;
     while closing.is_none() && jobs.recv_many(&mut batch, WRITES_PER_COMMIT_MAX).await > 0 {
@@ -154,7 +164,9 @@ async fn write_all(mut db: SqliteConnection, mut life: Life, mut jobs: mpsc::Rec
                 Err(error) => Err(StoreError::Database(sqlx::Error::Protocol(error.to_string()))),
             });
         }
+        checkpoints.committed(&mut db).await;
     }
+    checkpoints.end().await;
     let _ = db.close().await;
     drop(closing);
 }
