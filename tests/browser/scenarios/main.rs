@@ -19,4 +19,6 @@ use portcullis_tests::walk::Walk;
 fn network_errors(walk: &mut Walk<Apart>) {
     walk.provokes("net::ERR_");
     walk.provokes("WebSocket connection to");
+    // The browser repeats what was under way on a connection that is cut, and a challenge is good once.
+    walk.provokes("/v1/auth/token - Failed to load resource: the server responded with a status of 401");
 }

@@ -113,7 +113,16 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
+/// A connection that is cut under a request makes the browser repeat it by itself, and a challenge is good once: only who
+/// is refused with another one too is not let in.
 async fn fetch(identity: Identity) -> Result<Token, Failure> {
+    match exchange(identity.clone()).await {
+        Err(failure) if failure.is_unauthorized() => exchange(identity).await,
+        exchanged => exchanged,
+    }
+}
+
+async fn exchange(identity: Identity) -> Result<Token, Failure> {
     let Identity { device_id, key, .. } = identity;
     let request = ChallengeRequest { device_id: device_id.clone() };
     let Challenge { nonce } = api::post_open("/v1/auth/challenge", &request).await?.read()?;
