@@ -71,6 +71,26 @@ pub(crate) async fn an_interrupt_withdraws_what_waits(agent: &Agent) -> Result<(
     Ok(())
 }
 
+pub(crate) async fn an_interrupt_withdraws_all_that_wait(agent: &Agent) -> Result<()> {
+    let scene = Scene::set(agent).await?;
+    let outside = |id: &str, path: &str| (id.to_owned(), json!({"file_path": path}));
+    let reads = [outside("toolu_1", "/etc/hostname"), outside("toolu_2", "/etc/passwd")];
+    let reply = reads.iter().fold(Reply::new(), |reply, (id, input)| reply.tool_with_id(id, "Read", input));
+    scene.api.then(reply).then(Reply::new().text("very well"));
+    let talk = Talk::new(&scene).await?;
+    talk.say("look around").await?;
+    talk.asked_all(2).await?;
+    talk.ask(json!({"subtype": "interrupt"})).await?;
+    talk.result(1).await?;
+    let listed = talk.listed("idle").await?;
+    ensure!(listed["pending_count"] == 0, "{listed}");
+    let left = talk.tab.with(|driver| driver.states.clone()).await?;
+    ensure!(left.len() == 2 && left.values().all(|state| state.as_str() == "cancelled"), "{left:?}");
+    let after = talk.turn(2, "never mind").await?;
+    ensure!(after["result"] == "very well", "{after}");
+    Ok(())
+}
+
 pub(crate) async fn an_interrupt_ends_a_command(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
     let command = "touch began; sleep 600; touch ended";

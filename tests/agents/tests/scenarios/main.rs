@@ -57,6 +57,8 @@ scenarios! {
         an_agent_introduces_itself_to_whoever_asks,
         an_interrupt_ends_what_is_said,
         an_interrupt_withdraws_what_waits,
+        an_interrupt_withdraws_all_that_wait for claude
+            because "the built-in agent asks for one thing at a time",
         an_interrupt_ends_a_command,
         a_model_is_chosen,
         a_mode_is_chosen_by_role_and_policy,
