@@ -1,18 +1,14 @@
 //! `portcullis acp-front`: an agent of the Agent Client Protocol as one of this wire's own, on stdio.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use portcullis_acp::{FrontReport, parse_args, run_stdio};
-use tokio::signal::unix::{SignalKind, signal};
+use portcullis_acp::{FrontError, FrontOptions, FrontReport, parse_args, run_stdio};
 
 use crate::outcome;
+use crate::stdio::{self, EXIT_USAGE};
 
-const EXIT_FAILED: i32 = 1;
-const EXIT_USAGE: i32 = 2;
-/// As shells report a process that SIGTERM ended.
-const EXIT_TERMINATED: i32 = 143;
+const NAME: &str = "acp-front";
 
 /// Runs the front with the words behind `acp-front`.
 pub(crate) fn run(words: &[OsString]) -> ExitCode {
@@ -20,51 +16,22 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
     let code = match parse_args(words, directory) {
         Ok((options, warnings)) => {
             for warning in warnings {
-                say(&warning);
+                stdio::say(NAME, warning);
             }
-            converse(options)
+            stdio::converse(NAME, converse(options))
         }
         Err(error) => {
-            say(&error.to_string());
+            stdio::say(NAME, error);
             EXIT_USAGE
         }
     };
     outcome::exit_code(code)
 }
 
-fn converse(options: portcullis_acp::FrontOptions) -> i32 {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            say(&error.to_string());
-            return EXIT_FAILED;
-        }
-    };
-    let code = runtime.block_on(async {
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return EXIT_FAILED };
-        tokio::select! {
-            report = run_stdio(options, tokio::io::stdin(), tokio::io::stdout()) => match report {
-                Ok(FrontReport { code, message }) => {
-                    if let Some(message) = message {
-                        say(&message);
-                    }
-                    i32::from(code)
-                }
-                Err(error) => {
-                    say(&error.to_string());
-                    EXIT_FAILED
-                }
-            },
-            // Dropping the conversation ends the agent and what it started.
-            _ = terminate.recv() => EXIT_TERMINATED,
-        }
-    });
-    // A read of stdin cannot be cancelled, and must not be waited for.
-    runtime.shutdown_background();
-    code
-}
-
-fn say(text: &str) {
-    // Nobody reads it if this fails.
-    let _ = writeln!(std::io::stderr(), "portcullis acp-front: {text}");
+async fn converse(options: FrontOptions) -> Result<i32, FrontError> {
+    let FrontReport { code, message } = run_stdio(options, tokio::io::stdin(), tokio::io::stdout()).await?;
+    if let Some(message) = message {
+        stdio::say(NAME, message);
+    }
+    Ok(i32::from(code))
 }

@@ -5,16 +5,13 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use portcullis_agent::{
-    AgentOptions, DEFAULT_MODEL, Endpoint, EndpointError, Invocation, parse_args, run_stdio,
+    AgentError, AgentOptions, DEFAULT_MODEL, Endpoint, EndpointError, Invocation, parse_args, run_stdio,
 };
-use tokio::signal::unix::{SignalKind, signal};
 
+use crate::stdio::{self, EXIT_FAILED, EXIT_USAGE};
 use crate::{folders, outcome};
 
-const EXIT_FAILED: i32 = 1;
-const EXIT_USAGE: i32 = 2;
-/// As shells report a process that SIGTERM ended.
-const EXIT_TERMINATED: i32 = 143;
+const NAME: &str = "agent";
 
 /// Runs the agent with the words behind `agent`.
 pub(crate) fn run(words: &[OsString]) -> ExitCode {
@@ -26,18 +23,18 @@ pub(crate) fn run(words: &[OsString]) -> ExitCode {
         }
         Ok(Invocation::Run { options, warnings }) => {
             for warning in warnings {
-                say(&warning);
+                stdio::say(NAME, warning);
             }
             match surrounded(*options) {
-                Ok(options) => converse(options),
+                Ok(options) => stdio::converse(NAME, converse(options)),
                 Err(error) => {
-                    say(&error.to_string());
+                    stdio::say(NAME, error);
                     EXIT_USAGE
                 }
             }
         }
         Err(error) => {
-            say(&error.to_string());
+            stdio::say(NAME, error);
             EXIT_USAGE
         }
     };
@@ -63,34 +60,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn converse(options: AgentOptions) -> i32 {
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            say(&error.to_string());
-            return EXIT_FAILED;
-        }
-    };
-    let code = runtime.block_on(async {
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return EXIT_FAILED };
-        tokio::select! {
-            report = run_stdio(options, tokio::io::stdin(), tokio::io::stdout()) => match report {
-                Ok(report) => i32::from(report.exit_code()),
-                Err(error) => {
-                    say(&error.to_string());
-                    EXIT_FAILED
-                }
-            },
-            // Dropping the conversation ends what its turn started.
-            _ = terminate.recv() => EXIT_TERMINATED,
-        }
-    });
-    // A read of stdin cannot be cancelled, and must not be waited for.
-    runtime.shutdown_background();
-    code
-}
-
-fn say(text: &str) {
-    // Nobody reads it if this fails.
-    let _ = writeln!(std::io::stderr(), "portcullis agent: {text}");
+async fn converse(options: AgentOptions) -> Result<i32, AgentError> {
+    let report = run_stdio(options, tokio::io::stdin(), tokio::io::stdout()).await?;
+    Ok(i32::from(report.exit_code()))
 }

@@ -17,6 +17,7 @@ mod remote;
 mod signals;
 mod station;
 mod status;
+mod stdio;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
