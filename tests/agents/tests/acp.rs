@@ -39,8 +39,10 @@ async fn claude() -> Result<Scene> {
         laptop.policy.insert("acp".into(), named);
     })
     .await?;
-    // What it asks beside its work has no tools.
+    // What it asks beside its work has no tools, or looks ahead for what its user may say next: this front wants that,
+    // at a moment of its own.
     scene.api.when(|request| request.tool_names().is_empty(), Reply::new().text("a title"));
+    scene.api.when(|request| request.last_text().contains("[SUGGESTION MODE"), Reply::new().text("go on"));
     Ok(scene)
 }
 
