@@ -5,7 +5,7 @@ mod environment;
 mod files;
 mod terminals;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agent_client_protocol::v1::schema::{
@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::card::quoted;
 use crate::outside::TerminalSeen;
 use files::Roots;
 use terminals::Terminals;
@@ -24,6 +25,8 @@ use terminals::Terminals;
 /// Words of one command, and bytes of them all.
 const COMMAND_WORDS_MAX: usize = 1_024;
 const COMMAND_BYTES_MAX: usize = 128 * 1024;
+/// Who reads a whole line: agents write theirs for the first.
+const SHELLS: [&str; 2] = ["/bin/bash", "/bin/sh"];
 
 /// An error as the protocol tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +50,9 @@ impl Refusal {
         Self { code: -32601, message: format!("{method} is not offered here") }
     }
 
-    fn not_found(message: impl Into<String>) -> Self {
-        Self { code: -32002, message: message.into() }
+    /// It names something that is not there. Agents know this case by the words of the protocol's own libraries.
+    fn not_found(what: impl std::fmt::Display) -> Self {
+        Self { code: -32002, message: format!("Resource not found: {what}") }
     }
 }
 
@@ -64,7 +68,7 @@ pub(crate) enum Job {
     Release { id: String },
 }
 
-/// A command for a terminal. Its words never go through a shell.
+/// A command for a terminal, word by word: a shell takes part only where it is the first word, and is shown as such.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CommandLine {
     pub(crate) words: Vec<String>,
@@ -143,7 +147,7 @@ impl Desk {
             Some(cwd) => self.roots.directory(cwd)?,
             None => self.roots.first().to_owned(),
         };
-        let words: Vec<String> = std::iter::once(asked.command).chain(asked.args).collect();
+        let words = words(asked.command, asked.args);
         let bytes: usize = words.iter().map(String::len).sum();
         if words.len() > COMMAND_WORDS_MAX || bytes > COMMAND_BYTES_MAX {
             return Err(Refusal::invalid("the command is too long"));
@@ -185,6 +189,17 @@ impl Desk {
     }
 }
 
+/// The words of a command. Some agents say a whole line for a shell where the protocol has a program.
+fn words(command: String, args: Vec<String>) -> Vec<String> {
+    let is_plain = command.is_empty() || quoted(&[&command]) == command;
+    let is_line = args.is_empty() && !is_plain && !Path::new(&command).is_file();
+    if is_line {
+        let shell = SHELLS.into_iter().find(|shell| Path::new(shell).exists()).unwrap_or("sh");
+        return vec![shell.to_owned(), "-c".to_owned(), command];
+    }
+    std::iter::once(command).chain(args).collect()
+}
+
 fn prepared(session_id: &str, job: Job) -> Prepared {
     Prepared { session_id: session_id.to_owned(), job }
 }
@@ -195,4 +210,51 @@ fn read<T: DeserializeOwned>(params: &Value) -> Result<T, Refusal> {
 
 fn written(response: &impl Serialize) -> Value {
     serde_json::to_value(response).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn create(command: &str, args: &[&str]) -> Vec<String> {
+        let desk = Desk::new(std::env::temp_dir(), &[]);
+        let params = json!({"sessionId": "s", "command": command, "args": args});
+        let Ok(Prepared { job: Job::Create(line), .. }) = desk.prepare("terminal/create", &params).unwrap()
+        else {
+            return Vec::new();
+        };
+        line.words
+    }
+
+    #[test]
+    fn a_whole_line_is_for_a_shell_that_is_named_and_words_are_words() {
+        for line in ["echo a; echo b", "touch x", "ls|wc", "echo $HOME"] {
+            let words = create(line, &[]);
+            assert!(SHELLS.contains(&words[0].as_str()), "{words:?}");
+            assert_eq!(words[1..], ["-c", line]);
+        }
+        assert_eq!(create("make", &[]), ["make"]);
+        assert_eq!(create("touch", &["a b; c"]), ["touch", "a b; c"]);
+        assert_eq!(create("a b", &["c"]), ["a b", "c"], "with arguments it is a program");
+        assert_eq!(create("", &[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_program_whose_path_holds_a_space_is_no_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("my program");
+        std::fs::write(&program, "").unwrap();
+        let program = program.display().to_string();
+        assert_eq!(create(&program, &[]), [program.as_str()]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_in_the_protocols_own_words() {
+        let desk = Desk::new(std::env::temp_dir(), &[]);
+        let path = std::env::temp_dir().join("portcullis-not-there");
+        let asked = desk.prepare("fs/read_text_file", &json!({"sessionId": "s", "path": path})).unwrap();
+        let refusal = asked.unwrap_err();
+        assert_eq!(refusal.code, -32002);
+        assert!(refusal.message.starts_with("Resource not found: "), "{refusal:?}");
+    }
 }

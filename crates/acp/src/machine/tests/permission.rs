@@ -175,6 +175,21 @@ fn a_call_that_a_person_allowed_needs_no_second_word_for_what_it_said() {
 }
 
 #[test]
+fn a_variable_that_nobody_saw_is_another_question_unless_it_only_says_who_runs() {
+    for (name, value, ran) in
+        [("CLAUDECODE", "1", true), ("CLAUDECODE", "x", false), ("MAKEFLAGS", "--eval=$(shell id)", false)]
+    {
+        let mut stage = stage_in("default");
+        stage.asks(asked("execute", &ALL));
+        decide(&mut stage, json!({"behavior": "allow", "updatedInput": {}}));
+        let Job::Create(mut line) = command("make") else { unreachable!("a command") };
+        line.env.push((name.to_owned(), value.to_owned()));
+        stage.wants(Job::Create(line));
+        assert_eq!(stage.served.len(), usize::from(ran), "{name}={value}");
+    }
+}
+
+#[test]
 fn an_allowed_edit_may_write_its_own_file() {
     let mut stage = stage_in("default");
     stage.asks(asked("edit", &ALL));
