@@ -5,11 +5,13 @@
 mod commands;
 mod control;
 mod decisions;
+mod modes;
 mod plain;
 mod queue;
 mod resume;
 mod tasks;
 mod trouble;
+mod waiting;
 
 /// One test for each scenario and agent. A scenario of one agent alone says why.
 macro_rules! scenarios {
@@ -63,6 +65,11 @@ scenarios! {
         a_model_is_chosen,
         a_mode_is_chosen_by_role_and_policy,
         what_is_asked_about_is_answered,
+    ;
+    modes:
+        bypass_asks_nobody_until_the_mode_is_left,
+        bypass_is_refused_to_a_session_that_began_without_it,
+        a_mode_that_the_policy_does_not_name_is_refused_with_the_reason,
     ;
     commands:
         clear_begins_a_new_conversation,
