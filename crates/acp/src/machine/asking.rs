@@ -14,7 +14,7 @@ use super::opening::written;
 use super::turns::Stop;
 use super::{AskId, Machine, Output};
 use crate::call::Call;
-use crate::card::{card, command, cut, quoted};
+use crate::card::{card, command, cut, details, quoted};
 use crate::host::ControlAnswer;
 use crate::serve::{Job, Prepared, Refusal};
 
@@ -67,7 +67,10 @@ impl Machine {
         self.tell_call(&id, true);
         let Some(call) = self.calls.get(&id) else { return };
         let options = options(params);
-        let (name, input) = card(call);
+        let (name, mut input) = card(call);
+        if let (Some(words), Some(fields)) = (details(call), input.as_object_mut()) {
+            fields.entry("details").or_insert(json!(words));
+        }
         let pending = Pending {
             request_id: self.outside.uuid(),
             ask,
@@ -84,7 +87,10 @@ impl Machine {
 
     /// What this machine does for the agent needs a person's word, unless a person gave it for the very call.
     pub(super) fn handle_job(&mut self, ask: AskId, prepared: Prepared) {
-        let Prepared { session_id, job } = prepared;
+        let Prepared { session_id, mut job } = prepared;
+        if let Job::Read { or_empty, .. } = &mut job {
+            *or_empty = self.agent.wants_empty_files;
+        }
         if session_id != self.conversation {
             return self.answer(ask, Err(Refusal::invalid("that is no session of this connection")));
         }

@@ -25,6 +25,8 @@ use terminals::Terminals;
 /// Words of one command, and bytes of them all.
 const COMMAND_WORDS_MAX: usize = 1_024;
 const COMMAND_BYTES_MAX: usize = 128 * 1024;
+/// The protocol's code for what is not there.
+const NOT_FOUND: i32 = -32002;
 /// Who reads a whole line: agents write theirs for the first.
 const SHELLS: [&str; 2] = ["/bin/bash", "/bin/sh"];
 
@@ -52,14 +54,19 @@ impl Refusal {
 
     /// It names something that is not there. Agents know this case by the words of the protocol's own libraries.
     fn not_found(what: impl std::fmt::Display) -> Self {
-        Self { code: -32002, message: format!("Resource not found: {what}") }
+        Self { code: NOT_FOUND, message: format!("Resource not found: {what}") }
+    }
+
+    fn is_not_found(&self) -> bool {
+        self.code == NOT_FOUND
     }
 }
 
 /// One thing to do, already held to the directories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Job {
-    Read { path: PathBuf, line: Option<u32>, limit: Option<u32> },
+    /// `or_empty` = a file that is not there counts as an empty one.
+    Read { path: PathBuf, line: Option<u32>, limit: Option<u32>, or_empty: bool },
     Write { path: PathBuf, content: String },
     Create(CommandLine),
     Output { id: String },
@@ -131,8 +138,9 @@ impl Desk {
 
     fn prepare_read(&self, params: &Value) -> Result<Prepared, Refusal> {
         let asked: ReadTextFileRequest = read(params)?;
-        let path = self.roots.existing(&asked.path)?;
-        Ok(prepared(&asked.session_id.0, Job::Read { path, line: asked.line, limit: asked.limit }))
+        let path = self.roots.readable(&asked.path)?;
+        let job = Job::Read { path, line: asked.line, limit: asked.limit, or_empty: false };
+        Ok(prepared(&asked.session_id.0, job))
     }
 
     fn prepare_write(&self, params: &Value) -> Result<Prepared, Refusal> {
@@ -168,8 +176,11 @@ impl Desk {
     /// Does it. What waits for a command to end waits as long as that takes.
     pub(crate) async fn run(&self, job: Job) -> Result<Value, Refusal> {
         match job {
-            Job::Read { path, line, limit } => {
-                let content = files::read(path, line, limit).await?;
+            Job::Read { path, line, limit, or_empty } => {
+                let content = match files::read(path, line, limit).await {
+                    Err(refusal) if or_empty && refusal.is_not_found() => String::new(),
+                    content => content?,
+                };
                 Ok(written(&ReadTextFileResponse::new(content)))
             }
             Job::Write { path, content } => {
@@ -248,13 +259,21 @@ mod tests {
         assert_eq!(create(&program, &[]), [program.as_str()]);
     }
 
-    #[test]
-    fn what_is_not_there_is_said_in_the_protocols_own_words() {
-        let desk = Desk::new(std::env::temp_dir(), &[]);
-        let path = std::env::temp_dir().join("portcullis-not-there");
-        let asked = desk.prepare("fs/read_text_file", &json!({"sessionId": "s", "path": path})).unwrap();
-        let refusal = asked.unwrap_err();
-        assert_eq!(refusal.code, -32002);
-        assert!(refusal.message.starts_with("Resource not found: "), "{refusal:?}");
+    #[tokio::test]
+    async fn what_is_not_there_is_said_in_the_protocols_own_words_or_is_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = Desk::new(folder.path().to_owned(), &[]);
+        let asked = |path: &Path| {
+            let params = json!({"sessionId": "s", "path": path});
+            desk.prepare("fs/read_text_file", &params).unwrap().map(|prepared| prepared.job)
+        };
+        let job = asked(&folder.path().canonicalize().unwrap().join("deep/none")).unwrap();
+        let Job::Read { path, line, limit, .. } = job.clone() else { unreachable!("a reading") };
+        let refusal = desk.run(job).await.unwrap_err();
+        assert!(refusal.is_not_found() && refusal.message.starts_with("Resource not found: "), "{refusal:?}");
+        let job = Job::Read { path, line, limit, or_empty: true };
+        assert_eq!(desk.run(job).await.unwrap()["content"], "");
+        let outside = asked(Path::new("/portcullis-none")).unwrap_err();
+        assert!(!outside.is_not_found(), "{outside:?}");
     }
 }
