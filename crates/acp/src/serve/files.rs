@@ -39,9 +39,11 @@ impl Roots {
 
     /// A file to be read: one that is there, or that could be.
     pub(super) fn readable(&self, path: &Path) -> Result<PathBuf, Refusal> {
-        self.existing(path).or_else(|refusal| {
-            if refusal.is_not_found() { self.writable(path) } else { Err(refusal) }
-        })
+        self.existing(path).or_else(
+            |refusal| {
+                if refusal.is_not_found() { self.writable(path) } else { Err(refusal) }
+            },
+        )
     }
 
     /// A directory that is there.

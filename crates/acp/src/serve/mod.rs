@@ -66,13 +66,29 @@ impl Refusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Job {
     /// `or_empty` = a file that is not there counts as an empty one.
-    Read { path: PathBuf, line: Option<u32>, limit: Option<u32>, or_empty: bool },
-    Write { path: PathBuf, content: String },
+    Read {
+        path: PathBuf,
+        line: Option<u32>,
+        limit: Option<u32>,
+        or_empty: bool,
+    },
+    Write {
+        path: PathBuf,
+        content: String,
+    },
     Create(CommandLine),
-    Output { id: String },
-    Wait { id: String },
-    Kill { id: String },
-    Release { id: String },
+    Output {
+        id: String,
+    },
+    Wait {
+        id: String,
+    },
+    Kill {
+        id: String,
+    },
+    Release {
+        id: String,
+    },
 }
 
 /// A command for a terminal, word by word: a shell takes part only where it is the first word, and is shown as such.

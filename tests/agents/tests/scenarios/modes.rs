@@ -55,7 +55,8 @@ pub(crate) async fn bypass_is_refused_to_a_session_that_began_without_it(agent: 
     scene.api.then(Reply::new().text("hello")).then(bash("toolu_1", "touch x"));
     let talk = Talk::new(&scene).await?;
     talk.turn(1, "hello").await?;
-    let answer = talk.tab.ask(&json!({"subtype": "set_permission_mode", "mode": "bypassPermissions"})).await?;
+    let answer =
+        talk.tab.ask(&json!({"subtype": "set_permission_mode", "mode": "bypassPermissions"})).await?;
     ensure!(answer["response"]["subtype"] == "error", "{answer}");
     ensure!(answer.to_string().contains("not launched with"), "{answer}");
     talk.say("make a file").await?;
@@ -64,13 +65,16 @@ pub(crate) async fn bypass_is_refused_to_a_session_that_began_without_it(agent: 
     Ok(())
 }
 
-pub(crate) async fn a_mode_that_the_policy_does_not_name_is_refused_with_the_reason(agent: &Agent) -> Result<()> {
+pub(crate) async fn a_mode_that_the_policy_does_not_name_is_refused_with_the_reason(
+    agent: &Agent,
+) -> Result<()> {
     let scene = lax(agent, &["default", "plan"]).await?;
     let talk = Talk::new(&scene).await?;
     talk.turn(1, "hello").await?;
     for mode in ["bypassPermissions", "auto", "acceptEdits"] {
         let body = json!({"agent": agent.name, "permission_mode": mode});
-        let (status, refusal) = scene.stage.owner.call(Method::POST, "/v1/sessions", Some(body.to_string())).await?;
+        let (status, refusal) =
+            scene.stage.owner.call(Method::POST, "/v1/sessions", Some(body.to_string())).await?;
         ensure!(status.is_client_error(), "{mode}: {status} {refusal}");
         ensure!(refusal.to_string().contains("default, plan"), "{refusal}");
         let answer = talk.tab.ask(&json!({"subtype": "set_permission_mode", "mode": mode})).await?;

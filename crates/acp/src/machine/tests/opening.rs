@@ -112,7 +112,8 @@ fn an_agent_that_goes_on_repeating_after_its_answer_is_heard_out_before_the_prom
     let mut stage = resuming(json!({"loadSession": true}));
     stage.prompt("u", "hi");
     stage.reply("session/load", Ok(json!({})));
-    let said = json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "earlier"}});
+    let said =
+        json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "earlier"}});
     for _ in 0..3 {
         stage.pass(400);
         stage.notice("session/update", json!({"sessionId": "old", "update": said}));

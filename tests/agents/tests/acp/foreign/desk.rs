@@ -40,7 +40,8 @@ fn told(scene: &Scene, id: &str) -> Result<String> {
 
 /// The tool calls in a log, by name and input.
 fn calls(log: &[Value]) -> Vec<(&str, &Value)> {
-    let blocks = of_kind(log, "assistant").filter_map(|event| event["message"]["content"].as_array()).flatten();
+    let blocks =
+        of_kind(log, "assistant").filter_map(|event| event["message"]["content"].as_array()).flatten();
     blocks
         .filter(|block| block["type"] == "tool_use")
         .filter_map(|block| Some((block["name"].as_str()?, &block["input"])))
@@ -108,7 +109,11 @@ async fn a_command_runs_in_the_hosts_terminal_and_its_output_is_seen() -> Result
     talk.say("run it").await?;
     let asked = talk.asked().await?;
     ensure!(asked.request["tool_name"] == "Bash", "{}", asked.request);
-    ensure!(asked.request["input"]["command"] == "echo plum > ran.txt; cat ran.txt; exit 3", "{}", asked.request);
+    ensure!(
+        asked.request["input"]["command"] == "echo plum > ran.txt; cat ran.txt; exit 3",
+        "{}",
+        asked.request
+    );
     pick(&talk, &asked, "allow_once").await?;
     let shown = talk.until("what it printed", |log| tool_results(log).first().cloned()).await?;
     ensure!(shown["content"] == "Exit code 3\nplum\n", "{shown}\n{}", talk.story().await);
@@ -147,13 +152,15 @@ async fn a_command_in_the_background_is_watched_and_killed() -> Result<()> {
     ensure!(told(&scene, "toolu_2")?.contains("begun"), "{}", talk.story().await);
     ensure!(told(&scene, "toolu_3")?.contains("killed successfully"), "{}", talk.story().await);
     ensure!(answers(&talk.log().await?).contains("it is gone"), "{}", talk.story().await);
-    until("the end of the command", PATIENCE, async || Ok((processes_in(&project) < running).then_some(()))).await
+    until("the end of the command", PATIENCE, async || Ok((processes_in(&project) < running).then_some(())))
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_is_a_list_of_things_to_do() -> Result<()> {
     let scene = claude().await?;
-    let todo = |content: &str, status: &str| json!({"content": content, "status": status, "activeForm": content});
+    let todo =
+        |content: &str, status: &str| json!({"content": content, "status": status, "activeForm": content});
     let first = json!({"todos": [todo("look", "in_progress"), todo("leap", "pending")]});
     let second = json!({"todos": [todo("look", "completed"), todo("leap", "in_progress")]});
     scene
@@ -169,9 +176,7 @@ async fn a_plan_is_a_list_of_things_to_do() -> Result<()> {
         .into_iter()
         .filter(|(name, _)| *name == "TodoWrite")
         .filter_map(|(_, input)| input["todos"].as_array())
-        .map(|todos| {
-            todos.iter().map(|todo| (field(todo, "content"), field(todo, "status"))).collect()
-        })
+        .map(|todos| todos.iter().map(|todo| (field(todo, "content"), field(todo, "status"))).collect())
         .collect();
     let expected = [
         vec![("look", "in_progress"), ("leap", "pending")],

@@ -2,6 +2,7 @@
 
 mod desk;
 mod front;
+mod gemini;
 mod path;
 
 use std::ffi::OsString;
