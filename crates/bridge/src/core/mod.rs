@@ -237,6 +237,8 @@ pub struct Relay {
     chosen_model: Option<String>,
     /// What the present conversation can be taken up by.
     conversation: Option<String>,
+    /// The session had a conversation, and nobody can take it up.
+    forgets: bool,
     complaints: u32,
     mode_violated: bool,
     outputs: VecDeque<Output>,
@@ -307,6 +309,7 @@ impl Relay {
             agent_session_id: String::new(),
             chosen_model: legacy.model.clone(),
             conversation: legacy.conversation.clone().filter(|name| legacy::is_conversation(name)),
+            forgets: legacy.forgets,
             legacy,
             complaints: 0,
             mode_violated: false,
@@ -335,7 +338,10 @@ impl Relay {
             Input::MakeRoom => self.make_room(),
             Input::PutOff => self.put_off(),
             Input::Notice(content) => self.say(&content),
-            Input::Shutdown => self.stop(),
+            Input::Shutdown => {
+                self.say_farewell();
+                self.stop();
+            }
         }
         self.advance(now);
     }
