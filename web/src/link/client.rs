@@ -440,6 +440,10 @@ impl Client {
                 spawn_local(async move { client.sign_in().await });
             }
             Command::TakeBack(uuid) => self.control(control::cancel_async_message(&uuid)),
+            Command::SetPriority { prompt, priority } => {
+                let (uuid, fresh) = (browser::uuid(), browser::uuid());
+                self.feed(Input::SetPriority { prompt, priority, uuid, fresh });
+            }
             Command::Interrupt => self.control(control::interrupt()),
             Command::SetModel(model) => self.control(control::set_model(&model)),
             Command::SetMode(mode) => self.control(control::set_permission_mode(&mode)),
