@@ -2,6 +2,7 @@
 //! items for the two lanes and orders to the shell come out, in one order. No IO, no clock, no randomness.
 
 mod asked;
+mod base;
 mod deliveries;
 mod downward;
 pub(crate) mod earlier;
@@ -21,6 +22,7 @@ mod upward;
 
 use std::collections::VecDeque;
 
+use portcullis_protocol::approval::BaseFile;
 use portcullis_protocol::id::{Epoch, Incarnation};
 use portcullis_protocol::limits::UUID_RING_MAX;
 use portcullis_protocol::wire::control;
@@ -94,6 +96,8 @@ pub enum Input {
     SpawnFailed(String),
     /// A line with a receipt reached stdin.
     Written(Receipt),
+    /// What [`Output::Look`] asked for; nothing when nobody can tell.
+    Looked { look: u64, found: Option<BaseFile> },
     /// A POST was answered.
     Posted(Lane, PostOutcome),
     /// The time of [`Relay::poll_timeout`] has come.
@@ -152,6 +156,8 @@ pub enum Output {
     Spawn { resume: Option<String> },
     /// Write a line to the agent.
     Stdin { line: String, receipt: Option<Receipt> },
+    /// Look what stands at this path, beside everything else; [`Input::Looked`] answers within a bounded time.
+    Look { look: u64, path: String },
     /// Make it durable before going on.
     Journal(Entry),
     /// End the agent process.
@@ -233,6 +239,8 @@ pub struct Relay {
     agent_session_id: String,
     /// What the next process goes on with, as the disk has it.
     legacy: Legacy,
+    /// How often a file was looked at.
+    looks: u64,
     /// The model somebody chose.
     chosen_model: Option<String>,
     /// What the present conversation can be taken up by.
@@ -305,6 +313,7 @@ impl Relay {
             initialize_waiters: Vec::new(),
             deferred: VecDeque::new(),
             agent_session_id: String::new(),
+            looks: 0,
             chosen_model: legacy.model.clone(),
             conversation: legacy.conversation.clone().filter(|name| legacy::is_conversation(name)),
             legacy,
@@ -330,6 +339,7 @@ impl Relay {
             Input::AgentExited(exit) => self.handle_exit(now, &exit),
             Input::SpawnFailed(reason) => self.handle_spawn_failed(&reason),
             Input::Written(receipt) => self.handle_written(receipt),
+            Input::Looked { look, found } => self.handle_looked(look, found),
             Input::Posted(lane, outcome) => self.handle_posted(lane, outcome),
             Input::Tick => self.handle_tick(now),
             Input::MakeRoom => self.make_room(),
