@@ -54,7 +54,12 @@ impl Looker {
     /// Looks for an agent that works in `directory`, and says what it found to `looked`.
     pub(crate) fn new(directory: &Path, policy: &Policy, looked: mpsc::Sender<Looked>) -> Self {
         let roots = Roots { directory: directory.to_owned(), allowed: policy.directories.clone() };
-        Self { roots: Arc::new(roots), seats: Arc::new(Semaphore::new(LOOKS_MAX)), looked, patience: LOOK_TIME }
+        Self {
+            roots: Arc::new(roots),
+            seats: Arc::new(Semaphore::new(LOOKS_MAX)),
+            looked,
+            patience: LOOK_TIME,
+        }
     }
 
     /// Looks at `path`. An answer comes within [`LOOK_TIME`], whatever the path leads to.
@@ -98,7 +103,8 @@ impl Roots {
     }
 
     fn inside(&self, real: PathBuf) -> Option<PathBuf> {
-        let allowed = self.allowed.iter().chain([&self.directory]).filter_map(|path| path.canonicalize().ok());
+        let allowed =
+            self.allowed.iter().chain([&self.directory]).filter_map(|path| path.canonicalize().ok());
         allowed.into_iter().any(|allowed| real.starts_with(allowed)).then_some(real)
     }
 

@@ -71,7 +71,8 @@ impl FileEdit {
             _ => (None, whole),
         };
         let path = path.filter(|path| (1..=PATH_BYTES_MAX).contains(&path.len()) && !path.contains('\0'))?;
-        let reach = if with_options && reach == Reach::Places { Reach::Whole { becomes: None } } else { reach };
+        let reach =
+            if with_options && reach == Reach::Places { Reach::Whole { becomes: None } } else { reach };
         Some(Self { path: path.to_owned(), reach })
     }
 
@@ -165,7 +166,8 @@ mod tests {
             assert_eq!(path(tool, input.clone(), false), a, "{tool}");
             assert_eq!(path(tool, input, true), a, "{tool} of an agent with options");
         }
-        let changes = json!({"changes": [{"path": "/p/a", "new_text": "x"}, {"path": "/p/a", "new_text": "y"}]});
+        let changes =
+            json!({"changes": [{"path": "/p/a", "new_text": "x"}, {"path": "/p/a", "new_text": "y"}]});
         assert_eq!(path("EditFiles", changes.clone(), true), a);
         assert_eq!(path("mcp__x__y", changes, false), None, "another tool's field of that name");
         for (tool, input) in [
@@ -224,7 +226,8 @@ mod tests {
     #[test]
     fn only_the_bridge_says_what_a_request_was_made_on() {
         let raw = |text: &str| RawJson::parse(text).unwrap();
-        let line = r#"{"type":"control_request","request": {"input":{"n":1.10}},"base_file":{"is_new":true}}"#;
+        let line =
+            r#"{"type":"control_request","request": {"input":{"n":1.10}},"base_file":{"is_new":true}}"#;
         let event = beside(raw(line), None);
         assert_eq!(event.as_str(), r#"{"type":"control_request","request":{"input":{"n":1.10}}}"#);
         assert_eq!(beside(event.clone(), None).as_str(), event.as_str());

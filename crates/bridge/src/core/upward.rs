@@ -146,8 +146,7 @@ impl Relay {
                 self.reply(&device, reply);
             }
             Some(Asker::Choice(subtype)) => self.note_choice(&subtype, answer),
-            None => self
-                .close_requests(|held| held.request_id == request_id && held.progress.is_answered()),
+            None => self.close_requests(|held| held.request_id == request_id && held.progress.is_answered()),
         }
     }
 

@@ -26,7 +26,8 @@ fn a_decision_binds_the_bytes_that_were_shown() {
 
 #[test]
 fn a_decision_names_the_file_that_the_request_was_shown_to_be_made_on() {
-    for base in [r#"{"is_new":true}"#.to_owned(), format!(r#"{{"sha256":"{}","bytes":3}}"#, "ab".repeat(32))] {
+    for base in [r#"{"is_new":true}"#.to_owned(), format!(r#"{{"sha256":"{}","bytes":3}}"#, "ab".repeat(32))]
+    {
         let mut bench = Bench::online();
         let asked = format!(r#"{{"type":"permission",{}"#, &pending("R", &request_digest())[1..]);
         let beside = format!(r#""request":{REQUEST},"base_file":{base}}}"#);

@@ -54,10 +54,7 @@ impl Machine {
 
 fn behavior(shown: &[String]) -> Vec<String> {
     let answers = stdin(shown);
-    answers
-        .iter()
-        .map(|line| line["response"]["response"]["behavior"].as_str().unwrap().to_owned())
-        .collect()
+    answers.iter().map(|line| line["response"]["response"]["behavior"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -157,7 +154,10 @@ fn an_edit_of_a_text_that_was_shown_goes_on_beside_other_changes_and_the_log_say
         let shown = machine.allow_on(&request, now);
         assert_eq!(behavior(&shown), ["allow"]);
         let said = events(&shown);
-        assert!(said.iter().any(|event| event["content"].as_str().unwrap_or_default().contains("/p/a")), "{said:?}");
+        assert!(
+            said.iter().any(|event| event["content"].as_str().unwrap_or_default().contains("/p/a")),
+            "{said:?}"
+        );
     }
     let mut machine = Machine::running();
     machine.ask_on(&edit_request("R1"), known("a"));
@@ -203,7 +203,9 @@ fn a_decision_that_names_another_state_of_the_file_is_refused_before_any_look() 
         (looked, steps(&shown))
     };
     assert_eq!(on(json!({"sha256": "a".repeat(64), "bytes": 7})), (1, vec![]));
-    for other in [json!({"is_new": true}), json!({"sha256": "b".repeat(64), "bytes": 7}), json!({"is_new": 1})] {
+    for other in
+        [json!({"is_new": true}), json!({"sha256": "b".repeat(64), "bytes": 7}), json!({"is_new": 1})]
+    {
         assert_eq!(on(other.clone()), (0, vec![("R1".into(), "refused".into())]), "{other}");
     }
 }

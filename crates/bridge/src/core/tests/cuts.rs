@@ -193,14 +193,8 @@ impl Agent {
         self.is_busy = next.is_some();
         let Some(uuid) = next else { return Vec::new() };
         let id = format!("R-{uuid}");
-        let request =
-            if uuid == "p2" { write_request(&id, "/p/a", "x") } else { tool_request(&id, "ls") };
-        vec![
-            self.lifecycle(&uuid, "started"),
-            heard.fact(),
-            heard.fact(),
-            request,
-        ]
+        let request = if uuid == "p2" { write_request(&id, "/p/a", "x") } else { tool_request(&id, "ls") };
+        vec![self.lifecycle(&uuid, "started"), heard.fact(), heard.fact(), request]
     }
 
     fn lifecycle(&self, uuid: &str, state: &str) -> Value {
