@@ -125,8 +125,15 @@ impl Worker {
             if let Some(end) = self.perform_all(&mut ways) {
                 break end;
             }
+            if self.standstill.began() {
+                self.relay.handle(tick(start), Input::DiskFull(true));
+            }
+            if self.standstill.is_on() {
+                self.speak_ahead(&mut ways);
+            }
             if let Some(said) = self.standstill.over() {
                 self.config.teller.tell(BridgeEvent::DiskFree { session_id: self.session.clone() });
+                self.relay.handle(tick(start), Input::DiskFull(false));
                 self.relay.handle(tick(start), Input::Notice(said));
                 continue;
             }
@@ -288,6 +295,13 @@ impl Worker {
             tracing::error!(session = %self.session, %error, "the disk is full; the session stands still until there is room");
             let (session_id, reason) = (self.session.clone(), error.to_string());
             self.config.teller.tell(BridgeEvent::DiskFull { session_id, reason });
+        }
+    }
+
+    /// Says what relies on nothing that cannot be written.
+    fn speak_ahead(&mut self, ways: &mut Ways) {
+        while let Some(post) = self.relay.poll_ahead() {
+            self.perform(Output::Post(post), ways);
         }
     }
 
