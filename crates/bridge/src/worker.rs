@@ -62,6 +62,14 @@ pub(crate) struct Worker {
     pub(crate) standstill: Standstill,
 }
 
+/// What a worker left.
+#[derive(Debug)]
+pub(crate) struct Parting {
+    pub(crate) end: End,
+    /// Whether the session can go on where it stands.
+    pub(crate) can_go_on: bool,
+}
+
 /// What ties a worker to the rest of its bridge.
 pub(crate) struct Links {
     pub(crate) api: Api,
@@ -82,8 +90,10 @@ struct Ways {
 
 impl Worker {
     /// Serves the session until it is over or `orders` end it.
-    pub(crate) async fn run(mut self, links: Links) -> End {
+    pub(crate) async fn run(mut self, links: Links) -> Parting {
         let Links { api, credential, mut orders, wakes } = links;
+        // What was ordered before anybody listened counts as well.
+        orders.mark_changed();
         let (socket_in, mut socket) = mpsc::channel(FRAMES_MAX);
         let (outcomes_in, mut outcomes) = mpsc::channel(EVENTS_MAX);
         let (receipts_in, mut receipts) = mpsc::channel(EVENTS_MAX);
@@ -226,7 +236,7 @@ impl Worker {
         } else if *orders.borrow() == Order::Drain {
             self.leave_worktree(tick(start)).await;
         }
-        end
+        Parting { end, can_go_on: self.relay.can_go_on() }
     }
 
     /// Removes the session's working tree, or says in the session why it stays. Its agent is gone.

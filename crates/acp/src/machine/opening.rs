@@ -150,6 +150,11 @@ impl Machine {
         self.start_turn();
     }
 
+    /// Whether a later process of this agent can go on in this conversation, by the name it has on this wire.
+    pub(super) fn can_be_taken_up(&self) -> bool {
+        (self.agent.can_resume || self.agent.can_load) && self.scribe.session_id == self.conversation
+    }
+
     /// No session, and why. Whoever waits is told.
     fn refuse(&mut self, text: String) {
         self.refuse_for(Why { text, is_login: false });

@@ -252,6 +252,8 @@ pub struct Relay {
     chosen_model: Option<String>,
     /// What the present conversation can be taken up by.
     conversation: Option<String>,
+    /// The session had a conversation, and nobody can take it up.
+    forgets: bool,
     complaints: u32,
     mode_violated: bool,
     outputs: VecDeque<Output>,
@@ -324,6 +326,7 @@ impl Relay {
             looks: 0,
             chosen_model: legacy.model.clone(),
             conversation: legacy.conversation.clone().filter(|name| legacy::is_conversation(name)),
+            forgets: legacy.forgets,
             legacy,
             complaints: 0,
             mode_violated: false,
@@ -356,7 +359,10 @@ impl Relay {
                 self.report.set_standstill(is_full.then_some(STANDSTILL_DISK_FULL));
             }
             Input::Notice(content) => self.say(&content),
-            Input::Shutdown => self.stop(),
+            Input::Shutdown => {
+                self.say_farewell();
+                self.stop();
+            }
         }
         self.advance(now);
     }

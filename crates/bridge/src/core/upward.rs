@@ -65,7 +65,7 @@ impl Relay {
         if fingerprint.is_some_and(|fingerprint| !self.posted.insert(fingerprint)) {
             return;
         }
-        self.note_conversation(header);
+        self.note_conversation(header, &event);
         if let Some(session_id) = header.session_id.as_ref().filter(|id| id.len() <= FOREIGN_ID_BYTES_MAX) {
             self.agent_session_id.clone_from(session_id);
         }
