@@ -81,7 +81,7 @@ impl Relay {
             }
             "assistant" => self.close_requests(|held| held.progress == Progress::Delivered),
             "result" => {
-                self.close_requests(|held| !held.outlives_turn || held.progress != Progress::Waiting);
+                self.close_requests(|held| !held.outlives_turn || held.progress.is_answered());
                 self.complaints = 0;
             }
             _ => {}
@@ -146,8 +146,7 @@ impl Relay {
                 self.reply(&device, reply);
             }
             Some(Asker::Choice(subtype)) => self.note_choice(&subtype, answer),
-            None => self
-                .close_requests(|held| held.request_id == request_id && held.progress != Progress::Waiting),
+            None => self.close_requests(|held| held.request_id == request_id && held.progress.is_answered()),
         }
     }
 
