@@ -11,12 +11,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use portcullis_bench_web::aims::Table;
 use portcullis_bench_web::stage::Stage;
-use portcullis_bench_web::{opening, storm};
+use portcullis_bench_web::{memory, opening, request, storm};
 use portcullis_wired::machine;
 use portcullis_wired::scale::profile;
 
 /// What can be measured alone.
-const SCENES: [&str; 2] = ["deltas", "opening"];
+const SCENES: [&str; 4] = ["deltas", "opening", "requests", "memory"];
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
@@ -33,15 +33,18 @@ async fn main() -> Result<ExitCode> {
         machine::cpus(),
         machine::load()
     );
-    let mut table = Table::default();
-    if wanted("deltas") {
-        storm::play(&stage, &mut table, runs.unwrap_or(storm::RUNS)).await?;
+    let (mut table, mut printed) = (Table::default(), 0);
+    for scene in SCENES.into_iter().filter(|scene| wanted(scene)) {
+        match scene {
+            "deltas" => storm::play(&stage, &mut table, runs.unwrap_or(storm::RUNS)).await?,
+            "opening" => opening::play(&stage, &mut table, runs).await?,
+            "requests" => request::play(&stage, &mut table).await?,
+            _ => memory::play(&stage, &mut table).await?,
+        }
+        print!("{}", &table.text()[printed..]);
+        printed = table.text().len();
     }
-    if wanted("opening") {
-        opening::play(&stage, &mut table, runs).await?;
-    }
-    println!("{}", table.text());
-    println!("load at the end: {}", machine::load());
+    println!("\nload at the end: {}", machine::load());
     if table.missed().is_empty() {
         println!("every aim was met");
         return Ok(ExitCode::SUCCESS);

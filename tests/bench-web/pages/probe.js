@@ -47,6 +47,17 @@
     };
     probe.framesWithin = (from, to) => probe.frames.filter((began) => began > from && began <= to).length;
 
+    // Goes up as a held key does, until `done` or for so many frames; says which.
+    probe.climb = (log, px, frames, done) => new Promise((resolve) => {
+        const step = () => {
+            if (done()) return resolve(true);
+            if (frames-- === 0) return resolve(false);
+            log.scrollTop -= px;
+            requestAnimationFrame(step);
+        };
+        step();
+    });
+
     // The moment the bytes of a request are here, heard before the page hears it.
     window.WebSocket = class extends WebSocket {
         constructor(...address) {

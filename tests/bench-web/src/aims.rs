@@ -17,6 +17,15 @@ pub const TIMES_THE_SHORT: f64 = 2.0;
 /// Elements in the document, as Lighthouse counts the size of one.
 pub const ELEMENTS: f64 = 3_000.0;
 
+/// What memory may grow by where it has to be flat: what a collector leaves behind differs by less.
+pub const GROWTH: f64 = 1.10;
+/// Between two frames.
+pub const FRAME_MS: f64 = 1e3 / 60.0;
+/// Frames from the bytes of a request to the one that shows it.
+pub const SHOWN_FRAMES: f64 = 2.0;
+/// Frames that begin between a click and its answer on the wire.
+pub const SENT_FRAMES: f64 = 1.0;
+
 /// Rows of the table.
 #[derive(Clone, Debug, Default)]
 pub struct Table {

@@ -7,7 +7,9 @@
 pub mod aims;
 pub mod chromium;
 pub mod devtools;
+pub mod memory;
 pub mod opening;
+pub mod request;
 pub mod said;
 pub mod stage;
 pub mod storm;

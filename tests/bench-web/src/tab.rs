@@ -164,6 +164,16 @@ impl Tab {
         Ok(())
     }
 
+    /// The process that draws it.
+    ///
+    /// # Errors
+    /// When the browser does not say.
+    pub async fn process(&self) -> Result<u32> {
+        let recording = self.record().await?;
+        self.eval("0").await?;
+        Ok(self.read(recording).await?.process)
+    }
+
     /// Begins to record what the page's main thread does.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! was layout and paint. What is neither is script: functions, microtasks, the collection of garbage, and the handing
 //! over of messages, which a trace does not tell apart everywhere.
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -52,6 +53,14 @@ impl Work {
     #[must_use]
     pub fn total(self) -> Duration {
         self.script + self.layout + self.paint
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [script, layout, paint] =
+            [self.script, self.layout, self.paint].map(|time| time.as_secs_f64() * 1e3);
+        write!(f, "{script:.0} + {layout:.0} + {paint:.0} ms")
     }
 }
 
@@ -119,9 +128,9 @@ impl Trace {
 
     /// The longest task: by the clock on the wall, and what of it was work.
     #[must_use]
-    pub fn longest(&self) -> (Duration, Duration) {
+    pub fn longest(&self) -> (Duration, Work) {
         let longest = self.tasks.iter().max_by_key(|task| task.lasted);
-        longest.map_or_else(Default::default, |task| (task.lasted, task.worked.total()))
+        longest.map_or_else(Default::default, |task| (task.lasted, task.worked))
     }
 
     /// Tasks longer than [`LONG`], together: by the clock on the wall, and what of it was work.
@@ -222,7 +231,7 @@ mod tests {
         let ms = Duration::from_millis;
         let script = ms(15) + Duration::from_micros(900);
         assert_eq!(trace.work(), Work { script, layout: ms(10), paint: ms(5) });
-        assert_eq!(trace.longest(), (ms(60), ms(30)));
+        assert_eq!(trace.longest(), (ms(60), Work { script: ms(15), layout: ms(10), paint: ms(5) }));
         assert_eq!(trace.long(), (ms(60), ms(30)));
     }
 
