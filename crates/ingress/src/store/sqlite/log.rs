@@ -365,7 +365,7 @@ async fn unarchive(db: &mut SqliteConnection, id: SessionId, tag: String, now_ms
         .await?;
     match found {
         None => return Ok(Unarchived::Missing),
-        Some((archived,)) if archived == 0 => return Ok(Unarchived::Active),
+        Some((0,)) => return Ok(Unarchived::Active),
         Some(_) => {}
     }
     let undelivered: Vec<(String,)> = sqlx::query_as(
