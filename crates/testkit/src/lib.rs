@@ -1,5 +1,7 @@
 //! What only tests need. Enter by [`MessagesApi`]: a model's API on loopback that says exactly what a test wants said.
+//! Tests with real processes wait with [`patience`].
 
 mod messages_api;
+pub mod patience;
 
 pub use messages_api::{Gate, MessagesApi, Reply, Request};
