@@ -16,7 +16,7 @@ use portcullis_wired::machine;
 use portcullis_wired::scale::profile;
 
 /// What can be measured alone.
-const SCENES: [&str; 4] = ["deltas", "opening", "requests", "memory"];
+const SCENES: [&str; 5] = ["deltas", "opening", "requests", "scrolling", "streaming"];
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
@@ -39,7 +39,8 @@ async fn main() -> Result<ExitCode> {
             "deltas" => storm::play(&stage, &mut table, runs.unwrap_or(storm::RUNS)).await?,
             "opening" => opening::play(&stage, &mut table, runs).await?,
             "requests" => request::play(&stage, &mut table).await?,
-            _ => memory::play(&stage, &mut table).await?,
+            "scrolling" => memory::scrolling(&stage, &mut table).await?,
+            _ => memory::streaming(&stage, &mut table).await?,
         }
         print!("{}", &table.text()[printed..]);
         printed = table.text().len();

@@ -47,16 +47,24 @@ struct Held {
 /// A number of it.
 type Kind = fn(&Held) -> f64;
 
-/// Measures both.
+/// Measures the way from the end to the start.
 ///
 /// # Errors
-/// When a page does not show what it should.
-pub async fn play(stage: &Stage, table: &mut Table) -> Result<()> {
+/// When the start is not reached.
+pub async fn scrolling(stage: &Stage, table: &mut Table) -> Result<()> {
     let turns = LONG_EVENTS / said::TURN_EVENTS;
     let worker = written(stage, "A long one", turns).await?;
-    let held = climb(stage, &worker, turns).await?;
+    let (held, stood) = climb(stage, &worker, turns).await?;
     judge(table, &format!("scrolling {} events from end to start", turns * said::TURN_EVENTS), &held);
-    drop(worker);
+    table.hold("times the page stood still on the way", stood, 0.0, "times");
+    Ok(())
+}
+
+/// Measures the hour.
+///
+/// # Errors
+/// When the page does not show what was streamed.
+pub async fn streaming(stage: &Stage, table: &mut Table) -> Result<()> {
     let held = hour(stage).await?;
     let deltas = HOUR_S / STEP_S * STEP_TURNS * TURN_DELTAS as u64;
     judge(table, &format!("streaming an hour of virtual time, {deltas} deltas"), &held);
@@ -91,7 +99,7 @@ fn judge(table: &mut Table, what: &str, held: &[Held]) {
 }
 
 /// From the end to the start, as with a held key.
-async fn climb(stage: &Stage, worker: &Worker, turns: u64) -> Result<Vec<Held>> {
+async fn climb(stage: &Stage, worker: &Worker, turns: u64) -> Result<(Vec<Held>, f64)> {
     let tab = stage.open(Side::Client, &worker.session).await?;
     tab.until(&shows("text", &format!("End of turn {}.", turns - 1))).await?;
     let process = tab.process().await?;
@@ -109,8 +117,9 @@ async fn climb(stage: &Stage, worker: &Worker, turns: u64) -> Result<Vec<Held>> 
         }
         ensure!(began.elapsed() < CLIMB, "the start was not reached, after {} looks", held.len());
     }
+    let stood = tab.number("probe.stood").await?;
     tab.close().await?;
-    Ok(held)
+    Ok((held, stood))
 }
 
 /// An hour at the end of a session.
