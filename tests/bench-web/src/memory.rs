@@ -60,35 +60,33 @@ pub async fn scrolling(stage: &Stage, table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Measures the hour.
+/// Measures so many hours.
 ///
 /// # Errors
 /// When the page does not show what was streamed.
-pub async fn streaming(stage: &Stage, table: &mut Table) -> Result<()> {
-    let held = hour(stage).await?;
-    let deltas = HOUR_S / STEP_S * STEP_TURNS * TURN_DELTAS as u64;
-    judge(table, &format!("streaming an hour of virtual time, {deltas} deltas"), &held);
+pub async fn streaming(stage: &Stage, table: &mut Table, hours: u64) -> Result<()> {
+    let steps = hours * HOUR_S / STEP_S;
+    let held = stream(stage, steps).await?;
+    let deltas = steps * STEP_TURNS * TURN_DELTAS as u64;
+    judge(table, &format!("streaming {hours} h of virtual time, {deltas} deltas"), &held);
     Ok(())
 }
 
 fn judge(table: &mut Table, what: &str, held: &[Held]) {
-    const MIB: f64 = 1024.0 * 1024.0;
+    const MIB: f64 = 1_024.0 * 1_024.0;
     let (early, late) = held.split_at(held.len() * 2 / 5);
     table.part(&format!("{what}, {} looks", held.len()));
-    let kinds: [(&str, Kind); 3] = [
-        ("JS heap behind a collection", |held| held.heap),
-        ("wasm memory", |held| held.wasm),
-        ("renderer, memory of its own", |held| held.process),
-    ];
+    let kinds: [(&str, Kind); 3] =
+        [("JS heap", |held| held.heap), ("wasm memory", |held| held.wasm), ("renderer", |held| held.process)];
     for (name, kind) in kinds {
         let most = |held: &[Held]| held.iter().map(kind).fold(0.0, f64::max);
-        let ends = [held.first(), held.last()].map(|one| one.map_or(0.0, kind) / MIB);
-        table.tell(
-            &format!("{name}: at first, most of two fifths, most later, at last"),
-            &format!("{:.1}  {:.1}  {:.1}  {:.1} MiB", ends[0], most(early) / MIB, most(late) / MIB, ends[1]),
-        );
+        let fifths: Vec<_> = (0..5)
+            .map(|fifth| &held[held.len() * fifth / 5..held.len() * (fifth + 1) / 5])
+            .map(|part| format!("{:.1}", most(part) / MIB))
+            .collect();
+        table.tell(&format!("{name}, the most of each fifth, MiB"), &fifths.join(" "));
         table.hold(
-            "  most later over most of the first two fifths",
+            &format!("{name}, the most later over that of two fifths"),
             most(late) / most(early),
             aims::GROWTH,
             "×",
@@ -122,14 +120,14 @@ async fn climb(stage: &Stage, worker: &Worker, turns: u64) -> Result<(Vec<Held>,
     Ok((held, stood))
 }
 
-/// An hour at the end of a session.
-async fn hour(stage: &Stage) -> Result<Vec<Held>> {
+/// Ten seconds after ten seconds at the end of a session.
+async fn stream(stage: &Stage, steps: u64) -> Result<Vec<Held>> {
     let mut worker = stage.bridge.session(&stage.owner, "An hour").await?;
     worker.status("running").await?;
     let tab = stage.open(Side::Client, &worker.session).await?;
     let process = tab.process().await?;
     let mut held = Vec::new();
-    for step in 0..HOUR_S / STEP_S {
+    for step in 0..steps {
         let began = Instant::now();
         for turn in step * STEP_TURNS..(step + 1) * STEP_TURNS {
             stage.owner.post(&worker.session, &[said::prompt(turn)]).await?;
