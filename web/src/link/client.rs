@@ -222,6 +222,7 @@ impl Client {
         self.app.notifying.set(caller::permission());
         if let Ok(token) = tokens.get().await {
             self.app.role.set(Some(token.role));
+            self.let_in().await;
         }
         let client = Rc::clone(self);
         let lister = Lister::start(self.app, Rc::clone(&tokens), move || client.disowned());
@@ -231,6 +232,14 @@ impl Client {
         self.app.phase.set(Phase::Ready);
         self.follow();
         self.sweep();
+    }
+
+    /// An owner confirmed this device: its code is of no more use, and what was kept may be read without the server.
+    async fn let_in(&self) {
+        let waited = self.vault.identity().await.filter(|identity| identity.confirm_code.is_some());
+        if let Some(identity) = waited {
+            self.remember(&Identity { confirm_code: None, ..identity }).await;
+        }
     }
 
     /// The server does not know this device, or not any more: what it kept belongs to nobody.

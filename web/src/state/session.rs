@@ -64,6 +64,8 @@ pub struct SessionSignals {
     pub part: RwSignal<Part>,
     /// The events in view: the first and the last.
     pub view: RwSignal<(u64, u64)>,
+    /// Whether everything in the page is in view at once.
+    pub fits: RwSignal<bool>,
     /// The event that somebody wanted to see, and how often one was.
     pub target: RwSignal<Option<(u64, u32)>>,
     /// A search in it.
@@ -106,6 +108,7 @@ impl SessionSignals {
             rows: RwSignal::new(Vec::new()),
             part: RwSignal::new(Part::default()),
             view: RwSignal::new((0, 0)),
+            fits: RwSignal::new(false),
             target: RwSignal::new(None),
             find: RwSignal::new(None),
             export: RwSignal::new(Export::No),

@@ -180,6 +180,18 @@ pub(crate) enum WorkerWrite {
     },
 }
 
+impl WorkerWrite {
+    /// What it adds to the log, in bytes.
+    pub(crate) fn byte_len(&self) -> usize {
+        match self {
+            Self::Event(event) | Self::Request { event, .. } => event.byte_len(),
+            Self::Cancel { .. } | Self::Step { .. } | Self::State(_) | Self::Passing | Self::Ended { .. } => {
+                0
+            }
+        }
+    }
+}
+
 /// What became of one item of a worker's POST.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Wrote {

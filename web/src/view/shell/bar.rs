@@ -41,7 +41,7 @@ pub fn Bar() -> impl IntoView {
     let reload = move |_| app.send(Command::Reload);
     let remedy = move || trouble.get().map_or(Remedy::None, |(_, remedy)| remedy);
     view! {
-        <div class="bar" hidden=move || trouble.with(Option::is_none)>
+        <section class="bar" aria-label=words::connection() hidden=move || trouble.with(Option::is_none)>
             <span role="status" aria-live="polite">{move || trouble.get().map(|(text, _)| text)}</span>
             <span class="bar-count" data-testid="link-countdown" aria-hidden="true">{counting}</span>
             {move || match remedy() {
@@ -56,7 +56,7 @@ pub fn Bar() -> impl IntoView {
                     <button class="bar-now" data-testid="reload" on:click=reload>{words::reload()}</button>
                 }.into_any(),
             }}
-        </div>
+        </section>
     }
     .into_any()
 }

@@ -371,7 +371,7 @@ async fn unarchive(
         .await?;
     match found {
         None => return Ok(Unarchived::Missing),
-        Some((archived,)) if archived == 0 => return Ok(Unarchived::Active),
+        Some((0,)) => return Ok(Unarchived::Active),
         Some(_) => {}
     }
     let undelivered: Vec<(String,)> = sqlx::query_as(
