@@ -24,7 +24,7 @@ use super::tokens::Tokens;
 use super::vault::{Identity, Vault};
 use super::watches::Watches;
 use super::{browser, caller, history, tab};
-use crate::state::app::{App, Leaving, Phase, Starting};
+use crate::state::app::{App, Key, Leaving, Phase, Starting};
 use crate::state::command::Command;
 use crate::state::lifecycle::Act;
 use crate::state::route::Route;
@@ -128,7 +128,7 @@ impl Client {
             let identity = self.vault.identity().await;
             let reached = match (identity, code) {
                 (Some(identity), None) if identity.logged_out => {
-                    self.app.phase.set(Phase::LoggedOut { keeps_key: true });
+                    self.app.phase.set(Phase::LoggedOut(Key::Kept));
                     true
                 }
                 (Some(identity), code) => self.enter(identity, code).await,
@@ -271,7 +271,7 @@ impl Client {
         let tokens = self.online.borrow().as_ref().map(|online| Rc::clone(&online.tokens));
         let owner = self.app.role.get_untracked().is_none_or(|role| role.covers(Role::Owner));
         self.leave();
-        self.app.phase.set(Phase::LoggedOut { keeps_key: owner });
+        self.app.phase.set(Phase::LoggedOut(if owner { Key::Kept } else { Key::Gone }));
         self.drafts.purge();
         self.vault.purge().await;
         self.lock_key().await;
@@ -282,7 +282,7 @@ impl Client {
         };
         if revoked || !owner {
             self.vault.forget().await;
-            self.app.phase.set(Phase::LoggedOut { keeps_key: false });
+            self.app.phase.set(Phase::LoggedOut(Key::Gone));
         }
     }
 
@@ -291,6 +291,13 @@ impl Client {
         if let Some(identity) = self.vault.identity().await {
             self.remember(&Identity { logged_out: true, ..identity }).await;
         }
+    }
+
+    /// A person who logged out wants no key left here, whoever else may get in.
+    async fn remove_key(&self) {
+        self.vault.forget().await;
+        self.app.phase.set(Phase::LoggedOut(Key::Removed));
+        self.channel.say(&Word::Identity);
     }
 
     async fn sign_in(self: &Rc<Self>) {
@@ -336,7 +343,7 @@ impl Client {
                 if ready {
                     self.leave();
                     self.drafts.purge();
-                    self.app.phase.set(Phase::LoggedOut { keeps_key: true });
+                    self.app.phase.set(Phase::LoggedOut(Key::Kept));
                 }
             }
             Some(_) if !ready => self.begin().await,
@@ -439,10 +446,16 @@ impl Client {
             Command::Export(format) => self.with_driver(|driver| driver.export(format)),
             Command::Typed { place, text } => self.drafts.typed(&place, text),
             Command::Draft(place) => self.restore_draft(place),
+            Command::Attached { place, files } => self.drafts.attached(&place, files),
+            Command::Attachments(place) => self.restore_pictures(place),
             Command::AskToLeave => self.ask_to_leave(),
             Command::LogOut => {
                 let client = Rc::clone(self);
                 spawn_local(async move { client.log_out().await });
+            }
+            Command::RemoveKey => {
+                let client = Rc::clone(self);
+                spawn_local(async move { client.remove_key().await });
             }
             Command::SignIn => {
                 let client = Rc::clone(self);
@@ -526,6 +539,16 @@ impl Client {
         spawn_local(async move {
             if let Some(text) = drafts.restore(&place).await {
                 app.draft.set(Some((place, text)));
+            }
+        });
+    }
+
+    fn restore_pictures(&self, place: String) {
+        let (app, drafts) = (self.app, Rc::clone(&self.drafts));
+        spawn_local(async move {
+            let files = drafts.restore_pictures(&place).await;
+            if !files.is_empty() {
+                app.files.set(Some((place, files)));
             }
         });
     }

@@ -23,9 +23,9 @@ use crate::words::composer as words;
 #[component]
 pub fn Composer(draft: String) -> impl IntoView {
     let app = App::here();
+    let pictures = Pictures::new(app, draft.clone());
     let text = use_draft(app, draft);
     let priority = RwSignal::new(None::<Priority>);
-    let pictures = Pictures::new(app);
     let help = Help {
         completion: Completion::new(app),
         pictures,
