@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use leptos::prelude::*;
 use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::role::Role;
-use portcullis_protocol::session::Input;
+use portcullis_protocol::session::{Input, LinkView};
 use portcullis_protocol::wire::control;
 use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::{CreateSession, SessionInfo};
@@ -425,7 +425,7 @@ impl Client {
                 self.begin_again();
             }
             Command::Retry => self.begin_again(),
-            Command::Reconnect => self.feed(Input::Wake),
+            Command::Reconnect => self.reconnect(),
             Command::Start(create) => self.create(*create),
             Command::Prompt(said) => self.say(said),
             Command::Again(uuid) => self.driver.borrow().iter().for_each(|driver| driver.say_again(&uuid)),
@@ -449,6 +449,10 @@ impl Client {
                 spawn_local(async move { client.sign_in().await });
             }
             Command::TakeBack(uuid) => self.control(control::cancel_async_message(&uuid)),
+            Command::SetPriority { prompt, priority } => {
+                let (uuid, fresh) = (browser::uuid(), browser::uuid());
+                self.feed(Input::SetPriority { prompt, priority, uuid, fresh });
+            }
             Command::Interrupt => self.control(control::interrupt()),
             Command::SetModel(model) => self.control(control::set_model(&model)),
             Command::SetMode(mode) => self.control(control::set_permission_mode(&mode)),
@@ -478,6 +482,12 @@ impl Client {
                 history::reload_now();
             }
         }
+    }
+
+    /// What stopped for good goes on by a person's wish alone; what waits is not hurried past what the server named.
+    fn reconnect(&self) {
+        let stopped = matches!(self.app.session.link.get_untracked(), LinkView::Stopped(_));
+        self.feed(if stopped { Input::Start } else { Input::Wake });
     }
 
     fn with_lister(&self, then: impl AsyncFnOnce(Rc<Lister>) + 'static) {

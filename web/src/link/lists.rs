@@ -220,7 +220,9 @@ impl Lister {
             self.app.note.set(Some(words::did_not_work(failure)));
         }
         self.stir();
-        if matches!(deed, Deed::Archive(_)) && self.app.lists.archived.with_untracked(|list| list.loaded) {
+        if matches!(deed, Deed::Archive(_) | Deed::Unarchive(_))
+            && self.app.lists.archived.with_untracked(|list| list.loaded)
+        {
             self.archived(false).await;
         }
         if matches!(deed, Deed::Stop(_)) {
