@@ -272,7 +272,7 @@ async fn who_looks_elsewhere_is_called_once_and_a_click_opens_what_waits() -> Re
         until("the calm icon", SOON, async || Ok((walk.browser().run(calm).await? == true).then_some(()))).await?;
         ensure!(walk.browser().run("return notes.length").await? == 1);
 
-        // Without the server, the page itself still opens and says so.
+        // Without the server, the page itself still opens, with what was kept, and says so.
         until("the page is kept", SOON, async || {
             let kept = "const done = arguments[0]; caches.open('portcullis-page').then(c => c.match('/')).then(r => done(!!r));";
             let kept = page.client().execute_async(kept, Vec::new()).await?;
@@ -281,7 +281,7 @@ async fn who_looks_elsewhere_is_called_once_and_a_click_opens_what_waits() -> Re
         .await?;
         walk.system_mut().kill_server()?;
         page.client().refresh().await?;
-        page.read(mark::PAIR_STATUS, "does not answer").await?;
+        page.read("[data-testid=kept-copy]", "Kept on this device").await?;
         walk.picture("offline").await?;
         walk.system_mut().start_server()?;
         page.see(mark::LINK_ONLINE).await?;
