@@ -4,8 +4,14 @@ use super::CodeForm;
 use crate::state::app::{App, Phase};
 use crate::state::command::Command;
 use crate::state::storage::StorageTrouble;
+use crate::view::later::later;
 use crate::view::shell::CopyLine;
 use crate::words::pair as words;
+
+later! {
+    /// Before this browser is known.
+    pair: fn pair_later() { view! { <PairPage/> }.into_any() }
+}
 
 /// One sentence about where pairing stands, and the one thing to do about it.
 #[component]
