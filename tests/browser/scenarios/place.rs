@@ -76,6 +76,20 @@ async fn sessions_are_started_found_renamed_and_archived_and_back_leads_to_the_l
         page.read("[data-testid=archived]", "touch waits.txt").await?;
         page.read(mark::PROMPT, "@bash touch waits.txt").await?;
 
+        // It comes back whole, and an agent that begins anew.
+        page.press("[data-testid=unarchive]").await?;
+        page.see_gone(".bar").await?;
+        page.read("[data-group=idle]", "touch waits.txt").await?;
+        page.prompt("@say Back again.").await?;
+        page.read(mark::TEXT, "Back again.").await?;
+        walk.picture("unarchived").await?;
+        page.press("[data-group=idle] [aria-current] ~ [data-testid=row-more]").await?;
+        page.press("[data-testid=row-archive]").await?;
+        page.read(".bar", "archived").await?;
+        page.press("[data-testid=archived] [data-testid=row-more]").await?;
+        page.press("[data-testid=row-unarchive]").await?;
+        page.see_gone(".bar").await?;
+
         walk.browser().view_as(390, 844).await?;
         page.client().goto(walk.system().url()).await?;
         page.see(mark::SESSION_LIST).await?;

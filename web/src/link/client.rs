@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use leptos::prelude::*;
 use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::role::Role;
-use portcullis_protocol::session::Input;
+use portcullis_protocol::session::{Input, LinkView};
 use portcullis_protocol::wire::control;
 use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::{CreateSession, SessionInfo};
@@ -229,6 +229,7 @@ impl Client {
         self.app.notifying.set(caller::permission());
         if let Ok(token) = tokens.get().await {
             self.app.role.set(Some(token.role));
+            self.let_in().await;
         }
         let client = Rc::clone(self);
         let lister =
@@ -239,6 +240,14 @@ impl Client {
         self.app.phase.set(Phase::Ready);
         self.follow();
         errand::run(self, Errand::Sweep);
+    }
+
+    /// An owner confirmed this device: its code is of no more use, and what was kept may be read without the server.
+    async fn let_in(&self) {
+        let waited = self.vault.identity().await.filter(|identity| identity.confirm_code.is_some());
+        if let Some(identity) = waited {
+            self.remember(&Identity { confirm_code: None, ..identity }).await;
+        }
     }
 
     /// The server does not know this device, or not any more: what it kept belongs to nobody.
@@ -445,7 +454,7 @@ impl Client {
                 self.begin_again();
             }
             Command::Retry => self.begin_again(),
-            Command::Reconnect => self.feed(Input::Wake),
+            Command::Reconnect => self.reconnect(),
             Command::Start(create) => self.create(*create),
             Command::Prompt(said) => self.say(said),
             Command::Again(uuid) => self.driver.borrow().iter().for_each(|driver| driver.say_again(&uuid)),
@@ -469,6 +478,10 @@ impl Client {
                 spawn_local(async move { client.sign_in().await });
             }
             Command::TakeBack(uuid) => self.control(control::cancel_async_message(&uuid)),
+            Command::SetPriority { prompt, priority } => {
+                let (uuid, fresh) = (browser::uuid(), browser::uuid());
+                self.feed(Input::SetPriority { prompt, priority, uuid, fresh });
+            }
             Command::Interrupt => self.control(control::interrupt()),
             Command::SetModel(model) => self.control(control::set_model(&model)),
             Command::SetMode(mode) => self.control(control::set_permission_mode(&mode)),
@@ -498,6 +511,12 @@ impl Client {
                 history::reload_now();
             }
         }
+    }
+
+    /// What stopped for good goes on by a person's wish alone; what waits is not hurried past what the server named.
+    fn reconnect(&self) {
+        let stopped = matches!(self.app.session.link.get_untracked(), LinkView::Stopped(_));
+        self.feed(if stopped { Input::Start } else { Input::Wake });
     }
 
     fn with_lister(&self, then: impl AsyncFnOnce(Rc<Lister>) + 'static) {

@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 use leptos::prelude::*;
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::session::{
-    Change, Input, LinkView, Output, PageQuery, ResetReason, Session, SessionConfig, StartAt, Whoami,
+    Change, Input, LinkView, Moved, Output, PageQuery, ResetReason, Session, SessionConfig, StartAt, Whoami,
 };
 use portcullis_protocol::wire::client::Presence;
 use portcullis_protocol::wire::prompt::Said;
@@ -495,6 +495,19 @@ impl Driver {
                 self.app.note.set(Some(words::not_sent(error)));
                 if let Some(said) = self.said.take() {
                     self.app.draft.set(Some((self.id.to_string(), said.text)));
+                }
+            }
+            Change::Moved(moved) => {
+                let said = match moved {
+                    Moved::Again => None,
+                    Moved::Begun => Some(words::move_begun().to_owned()),
+                    Moved::Refused(why) => Some(words::move_refused(literal(why.trim_end_matches('.')))),
+                    Moved::Offline => Some(words::move_offline().to_owned()),
+                    Moved::Unrepeatable => Some(words::move_unrepeatable().to_owned()),
+                    Moved::Unanswered => Some(words::move_unanswered().to_owned()),
+                };
+                if said.is_some() {
+                    self.app.note.set(said);
                 }
             }
             Change::LogReset(_) if !self.is_open() => {}

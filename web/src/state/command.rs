@@ -2,7 +2,7 @@
 
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::session::Choice;
-use portcullis_protocol::wire::prompt::Said;
+use portcullis_protocol::wire::prompt::{Priority, Said};
 use portcullis_protocol::wire::rest::CreateSession;
 
 use super::deed::Deed;
@@ -48,6 +48,8 @@ pub enum Command {
     Draft(String),
     /// Take a queued prompt back from the agent.
     TakeBack(String),
+    /// Let the agent hear of a queued prompt at another time.
+    SetPriority { prompt: String, priority: Priority },
     /// Stop what runs.
     Interrupt,
     /// Change the agent's model.

@@ -3,17 +3,18 @@
 use anyhow::{Context, Result, ensure};
 use portcullis_agents_tests::agent::{Agent, Version};
 use portcullis_agents_tests::scene::Scene;
+use portcullis_agents_tests::script::bash;
 use portcullis_agents_tests::talk::{Talk, answers, tool_results};
-use portcullis_protocol::session::Choice;
 use portcullis_testkit::{Gate, Reply};
 use portcullis_wired::patience::{PATIENCE, until};
 use portcullis_wired::tab::Tab;
 use serde_json::json;
 
+use crate::waiting::{begin_to_wait, waited};
+
 pub(crate) async fn an_agent_introduces_itself_to_whoever_asks(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
-    let touch = json!({"command": "touch x", "description": "x"});
-    scene.api.then(Reply::new().text("hello")).then(Reply::new().tool_with_id("toolu_1", "Bash", &touch));
+    scene.api.then(Reply::new().text("hello")).then(bash("toolu_1", "touch x"));
     let talk = Talk::new(&scene).await?;
     talk.turn(1, "hello").await?;
     let first = talk.ask(json!({"subtype": "initialize"})).await?;
@@ -53,11 +54,7 @@ pub(crate) async fn an_interrupt_ends_what_is_said(agent: &Agent) -> Result<()> 
 
 pub(crate) async fn an_interrupt_withdraws_what_waits(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
-    scene.api.then(Reply::new().tool_with_id(
-        "toolu_1",
-        "Bash",
-        &json!({"command": "touch x", "description": "x"}),
-    ));
+    scene.api.then(bash("toolu_1", "touch x"));
     let talk = Talk::new(&scene).await?;
     talk.say("go").await?;
     talk.asked().await?;
@@ -93,21 +90,12 @@ pub(crate) async fn an_interrupt_withdraws_all_that_wait(agent: &Agent) -> Resul
 
 pub(crate) async fn an_interrupt_ends_a_command(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
-    let command = "touch began; sleep 600; touch ended";
-    scene.api.then(Reply::new().tool_with_id(
-        "toolu_1",
-        "Bash",
-        &json!({"command": command, "description": "wait"}),
-    ));
     let talk = Talk::new(&scene).await?;
-    talk.say("wait").await?;
-    talk.decide(&talk.asked().await?, Choice::Allow).await?;
-    let project = scene.stage.project()?;
-    talk.until("a command that runs", |_| project.join("began").exists().then_some(())).await?;
+    begin_to_wait(&scene, &talk).await?;
     talk.ask(json!({"subtype": "interrupt"})).await?;
     let result = talk.result(1).await?;
     ensure!(result["subtype"] == "error_during_execution", "{result}");
-    ensure!(tool_results(&talk.log().await?).len() == 1 && !project.join("ended").exists());
+    ensure!(tool_results(&talk.log().await?).len() == 1 && !waited(&scene)?);
     Ok(())
 }
 

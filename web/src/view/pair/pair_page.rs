@@ -21,7 +21,7 @@ pub(crate) fn PairPage() -> impl IntoView {
     let sign_in = move |_| app.send(Command::SignIn);
     view! {
         <main class="alone">
-            <p class="brand"><span class="brand-mark" aria-hidden="true"></span>"Portcullis"</p>
+            <div class="brand"><span class="brand-mark" aria-hidden="true"></span>"Portcullis"</div>
             <div data-testid="pair-status" role="status" class="pair-status">
                 <h1>{move || heading(&app.phase.get())}</h1>
                 <p>{move || explanation(&app.phase.get())}</p>
