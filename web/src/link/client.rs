@@ -402,11 +402,17 @@ impl Client {
     /// Opens and watches what was asked for too early.
     async fn when_drivers_can_be_started(self: &Rc<Self>) {
         // A session that the address names does not wait for anything else.
-        if self.app.route.with_untracked(|route| route.session().is_none()) {
+        let errands = async {
             errand::arrival().await;
+            if let Some(online) = &*self.online.borrow() {
+                online.lister.stir();
+            }
+        };
+        if self.app.route.with_untracked(|route| route.session().is_none()) {
+            errands.await;
             drive::arrival().await;
         } else {
-            futures_util::future::join(errand::arrival(), drive::arrival()).await;
+            futures_util::future::join(errands, drive::arrival()).await;
         }
         self.follow();
         let wanted = self.wanted.take();

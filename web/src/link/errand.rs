@@ -116,7 +116,7 @@ fn reading(lister: Rc<Lister>) -> Result<Going<()>, Missing> {
 }
 
 #[cfg(feature = "split")]
-#[wasm_split_helpers::wasm_split(pair, fallible)]
+#[wasm_split_helpers::wasm_split(work, fallible)]
 fn paired(vault: Rc<Vault>, code: String, stale: Option<DeviceId>) -> Result<Pairing, Missing> {
     let going: Pairing = Box::pin(async move { pairing::pair(&vault, &code, stale.as_ref()).await });
     Ok(going)

@@ -10,7 +10,7 @@ use crate::words::pair as words;
 
 later! {
     /// Before this browser is known.
-    pair: fn pair_later() { view! { <PairPage/> }.into_any() }
+    work: fn pair_later() { view! { <PairPage/> }.into_any() }
 }
 
 /// One sentence about where pairing stands, and the one thing to do about it.

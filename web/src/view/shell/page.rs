@@ -8,7 +8,7 @@ use crate::view::inbox::inbox_later;
 use crate::view::later::told;
 use crate::view::markdown::said_later;
 use crate::view::pair::pair_later;
-use crate::view::session::{detail_later, session_later};
+use crate::view::session::{detail_later, foot_later, session_later};
 use crate::view::side::beside_later;
 use crate::view::start::new_later;
 
@@ -46,10 +46,11 @@ async fn fetch_parts(app: App) {
         beside_later::fetch().await;
     }
     session_later::fetch().await;
-    around_later::fetch().await;
-    beside_later::fetch().await;
+    foot_later::fetch().await;
     said_later::fetch().await;
     detail_later::fetch().await;
+    around_later::fetch().await;
+    beside_later::fetch().await;
     gate_later::fetch().await;
     inbox_later::fetch().await;
     overlays_later::fetch().await;
