@@ -64,7 +64,12 @@ impl Answer {
 
 /// GETs `path`.
 pub(super) async fn get<T: DeserializeOwned>(path: &str, token: &str) -> Result<T, Failure> {
-    call(Method::GET, path, Some(token), None).await?.read()
+    ask(path, token).await?.read()
+}
+
+/// The same, with the answer as it came.
+pub(super) async fn ask(path: &str, token: &str) -> Result<Answer, Failure> {
+    call(Method::GET, path, Some(token), None).await
 }
 
 /// The page as the server has it now.

@@ -12,8 +12,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use portcullis_protocol::id::DeviceId;
-use serde::{Deserialize, Serialize};
-use wasm_bindgen::JsValue;
+use serde::Serialize;
+use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{CryptoKey, IdbTransactionMode};
 
 use crate::state::storage::StorageTrouble;
@@ -25,17 +25,41 @@ pub use prompts::{Fate, Kept, Place};
 const THIS_DEVICE: &str = "this";
 
 /// This browser as the server knows it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Identity {
     pub device_id: DeviceId,
     /// Set while an owner has not confirmed it yet: the code both sides show.
-    #[serde(default)]
     pub confirm_code: Option<String>,
     /// A person logged out: the key is there, and is not used before a person says so.
-    #[serde(default)]
     pub logged_out: bool,
-    #[serde(with = "serde_wasm_bindgen::preserve")]
     pub key: CryptoKey,
+}
+
+impl Identity {
+    /// From its row, by hand: the page starts with this, and with nothing else that reads rows.
+    fn read(row: &JsValue) -> Option<Self> {
+        let member = |name: &str| js_sys::Reflect::get(row, &name.into()).ok();
+        Some(Self {
+            device_id: DeviceId::parse(member("device_id")?.as_string()?).ok()?,
+            confirm_code: member("confirm_code")?.as_string(),
+            logged_out: member("logged_out")?.as_bool().unwrap_or_default(),
+            key: member("key")?.dyn_into().ok()?,
+        })
+    }
+
+    fn to_row(&self) -> Result<JsValue, JsValue> {
+        let row = js_sys::Object::new();
+        let code = self.confirm_code.as_deref().map_or(JsValue::UNDEFINED, JsValue::from_str);
+        for (name, value) in [
+            ("device_id", &self.device_id.as_str().into()),
+            ("confirm_code", &code),
+            ("logged_out", &self.logged_out.into()),
+            ("key", self.key.as_ref()),
+        ] {
+            js_sys::Reflect::set(&row, &name.into(), value)?;
+        }
+        Ok(row.into())
+    }
 }
 
 /// Storage, or memory where storage is denied.
@@ -65,7 +89,7 @@ impl Vault {
             done(&store.get(&THIS_DEVICE.into())?).await
         });
         let Ok(row) = row.await else { return self.memory.borrow().clone() };
-        let identity: Option<Identity> = serde_wasm_bindgen::from_value(row).ok();
+        let identity: Option<Identity> = Identity::read(&row);
         self.memory.borrow_mut().clone_from(&identity);
         identity
     }
@@ -76,7 +100,7 @@ impl Vault {
     /// What is wrong with the storage; the device is then remembered until reload.
     pub async fn remember(&self, identity: &Identity) -> Result<(), StorageTrouble> {
         *self.memory.borrow_mut() = Some(identity.clone());
-        let row = serde_wasm_bindgen::to_value(identity).map_err(|_| StorageTrouble::Denied)?;
+        let row = identity.to_row().map_err(|_| StorageTrouble::Denied)?;
         let put = self.database.run(DEVICE, IdbTransactionMode::Readwrite, async |store| {
             done(&store.put_with_key(&row, &THIS_DEVICE.into())?).await
         });

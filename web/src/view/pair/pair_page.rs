@@ -4,11 +4,17 @@ use super::CodeForm;
 use crate::state::app::{App, Key, Phase};
 use crate::state::command::Command;
 use crate::state::storage::StorageTrouble;
+use crate::view::later::later;
 use crate::view::shell::CopyLine;
 use crate::words::pair as words;
 
 /// What lets an owner in again who has no device left.
 const RESET: &str = "portcullis pair --local-reset";
+
+later! {
+    /// Before this browser is known.
+    work: fn pair_later() { view! { <PairPage/> }.into_any() }
+}
 
 /// One sentence about where pairing stands, and the one thing to do about it.
 #[component]

@@ -31,7 +31,7 @@ pub(crate) use find_bar::FindBar;
 pub(crate) use head::Head;
 pub(crate) use item::ItemView;
 pub(crate) use menu::Menu;
-pub(crate) use place::session_later;
+pub(crate) use place::{foot_later, session_later};
 pub(crate) use prompt_field::PromptField;
 pub use queue::Queue;
 pub(crate) use rail::Rail;
