@@ -21,7 +21,6 @@ use tokio::task::JoinHandle;
 /// A conversation with files in it fits, in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// What an answer is said to have cost, in tokens.
-const INPUT_TOKENS: u64 = 1_200;
 const OUTPUT_TOKENS: u64 = 10;
 
 /// A running API. It ends when this is dropped.
@@ -44,6 +43,9 @@ impl fmt::Debug for GeminiApi {
 }
 
 impl GeminiApi {
+    /// What every request is said to have cost, in tokens.
+    pub const INPUT_TOKENS: u64 = 1_200;
+
     /// Listens on a free port of loopback. What nobody scripted is answered with `ok`.
     pub async fn start() -> io::Result<Self> {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -109,17 +111,20 @@ async fn answer(State(shared): State<Arc<Mutex<Script>>>, uri: Uri, body: Bytes)
         }
         // What an agent asks beside its work, such as which model to ask: an answer without any news.
         "generateContent" => response(200, "application/json", content(&json!({"text": "{}"})).to_string()),
-        "countTokens" => response(200, "application/json", json!({"totalTokens": INPUT_TOKENS}).to_string()),
+        "countTokens" => {
+            response(200, "application/json", json!({"totalTokens": GeminiApi::INPUT_TOKENS}).to_string())
+        }
         _ => response(404, "application/json", json!({"error": {"code": 404}}).to_string()),
     }
 }
 
 fn content(part: &Value) -> Value {
+    let input_tokens = GeminiApi::INPUT_TOKENS;
     json!({
         "candidates": [{"index": 0, "finishReason": "STOP", "content": {"role": "model", "parts": [part]}}],
         "usageMetadata": {
-            "promptTokenCount": INPUT_TOKENS, "candidatesTokenCount": OUTPUT_TOKENS,
-            "totalTokenCount": INPUT_TOKENS + OUTPUT_TOKENS,
+            "promptTokenCount": input_tokens, "candidatesTokenCount": OUTPUT_TOKENS,
+            "totalTokenCount": input_tokens + OUTPUT_TOKENS,
         },
     })
 }

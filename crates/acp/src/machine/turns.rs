@@ -68,6 +68,16 @@ struct Tokens {
 }
 
 impl Tokens {
+    /// What the answer to a prompt says of its cost, in the protocol's place or, by Gemini CLI, beside it.
+    fn of_answer(answer: &Value) -> Self {
+        if let Some(usage) = answer.get("usage") {
+            return Self::read(usage);
+        }
+        let counted = answer.pointer("/_meta/quota/token_count");
+        let count = |key: &str| counted.and_then(|counted| counted.get(key)?.as_u64()).unwrap_or_default();
+        Self { input: count("input_tokens"), output: count("output_tokens"), ..Self::default() }
+    }
+
     fn read(usage: &Value) -> Self {
         let count = |key: &str| usage.get(key).and_then(Value::as_u64).unwrap_or_default();
         Self {
@@ -237,8 +247,7 @@ impl Machine {
         else {
             return;
         };
-        let usage =
-            reply.as_ref().ok().and_then(|answer| answer.get("usage")).map(Tokens::read).unwrap_or_default();
+        let usage = reply.as_ref().map(Tokens::of_answer).unwrap_or_default();
         let ending = match reply {
             Ok(answer) => {
                 let reason = answer.get("stopReason").and_then(Value::as_str).unwrap_or_default();

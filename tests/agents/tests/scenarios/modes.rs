@@ -51,6 +51,9 @@ pub(crate) async fn bypass_asks_nobody_until_the_mode_is_left(agent: &Agent) -> 
 }
 
 pub(crate) async fn bypass_is_refused_to_a_session_that_began_without_it(agent: &Agent) -> Result<()> {
+    if agent.is_before(Version(2, 1, 197)) {
+        return Ok(()); // It takes the mode at any time.
+    }
     let scene = lax(agent, &["default", "bypassPermissions"]).await?;
     scene.api.then(Reply::new().text("hello")).then(bash("toolu_1", "touch x"));
     let talk = Talk::new(&scene).await?;
