@@ -9,8 +9,9 @@ pub mod devtools;
 pub mod neighbour;
 pub mod owner;
 pub mod page;
-pub mod patience;
 pub mod processes;
 pub mod proxy;
 pub mod system;
 pub mod walk;
+
+pub use portcullis_testkit::patience;

@@ -116,9 +116,9 @@ fn merged(call: &Call, fields: Vec<(&'static str, Value)>) -> Value {
 /// What an agent that tells no input says about a call in words, for whoever has to decide about it.
 pub(crate) fn details(call: &Call) -> Option<String> {
     let has_input = call.raw_input.as_ref().is_some_and(|raw| !raw.is_null());
-    let texts = call.content.iter().filter_map(|content| match content {
-        ToolCallContent::Content(content) => Some(words(&content.content)),
-        _ => None,
+    let texts = call.content.iter().filter_map(|content| {
+        let ToolCallContent::Content(content) = content else { return None };
+        Some(words(&content.content))
     });
     let text = texts.collect::<Vec<_>>().join("\n");
     (!has_input && !text.is_empty()).then(|| cut(&text, RESULT_BYTES_MAX))

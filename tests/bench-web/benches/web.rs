@@ -2,7 +2,7 @@
 //! this machine, with the client and the browser named in the first lines; a missed aim makes the benchmark fail. What
 //! others reached is quoted, and marked as such.
 //!
-//! Words behind `--` choose scenes; a number among them is how often each is run.
+//! Words behind `--` choose scenes; a number among them is how often each is run, or how many hours are streamed.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
@@ -16,7 +16,7 @@ use portcullis_wired::machine;
 use portcullis_wired::scale::profile;
 
 /// What can be measured alone.
-const SCENES: [&str; 4] = ["deltas", "opening", "requests", "memory"];
+const SCENES: [&str; 5] = ["deltas", "opening", "requests", "scrolling", "streaming"];
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
@@ -39,7 +39,8 @@ async fn main() -> Result<ExitCode> {
             "deltas" => storm::play(&stage, &mut table, runs.unwrap_or(storm::RUNS)).await?,
             "opening" => opening::play(&stage, &mut table, runs).await?,
             "requests" => request::play(&stage, &mut table).await?,
-            _ => memory::play(&stage, &mut table).await?,
+            "scrolling" => memory::scrolling(&stage, &mut table).await?,
+            _ => memory::streaming(&stage, &mut table, runs.map_or(1, |hours| hours as u64)).await?,
         }
         print!("{}", &table.text()[printed..]);
         printed = table.text().len();

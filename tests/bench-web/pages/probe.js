@@ -47,12 +47,21 @@
     };
     probe.framesWithin = (from, to) => probe.frames.filter((began) => began > from && began <= to).length;
 
-    // Goes up as a held key does, until `done` or for so many frames; says which.
+    // Goes up as a held key does, until `done` or for so many frames; says which. A page that stands still at its top
+    // for three seconds is moved down a little, as people do, and that is counted.
+    probe.stood = 0;
     probe.climb = (log, px, frames, done) => new Promise((resolve) => {
+        let still = 0;
         const step = () => {
             if (done()) return resolve(true);
             if (frames-- === 0) return resolve(false);
+            still = log.scrollTop === 0 ? still + 1 : 0;
             log.scrollTop -= px;
+            if (still === 180) {
+                probe.stood += 1;
+                still = 0;
+                log.scrollTop = 40;
+            }
             requestAnimationFrame(step);
         };
         step();

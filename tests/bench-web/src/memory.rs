@@ -47,40 +47,46 @@ struct Held {
 /// A number of it.
 type Kind = fn(&Held) -> f64;
 
-/// Measures both.
+/// Measures the way from the end to the start.
 ///
 /// # Errors
-/// When a page does not show what it should.
-pub async fn play(stage: &Stage, table: &mut Table) -> Result<()> {
+/// When the start is not reached.
+pub async fn scrolling(stage: &Stage, table: &mut Table) -> Result<()> {
     let turns = LONG_EVENTS / said::TURN_EVENTS;
     let worker = written(stage, "A long one", turns).await?;
-    let held = climb(stage, &worker, turns).await?;
+    let (held, stood) = climb(stage, &worker, turns).await?;
     judge(table, &format!("scrolling {} events from end to start", turns * said::TURN_EVENTS), &held);
-    drop(worker);
-    let held = hour(stage).await?;
-    let deltas = HOUR_S / STEP_S * STEP_TURNS * TURN_DELTAS as u64;
-    judge(table, &format!("streaming an hour of virtual time, {deltas} deltas"), &held);
+    table.hold("times the page stood still on the way", stood, 0.0, "times");
+    Ok(())
+}
+
+/// Measures so many hours.
+///
+/// # Errors
+/// When the page does not show what was streamed.
+pub async fn streaming(stage: &Stage, table: &mut Table, hours: u64) -> Result<()> {
+    let steps = hours * HOUR_S / STEP_S;
+    let held = stream(stage, steps).await?;
+    let deltas = steps * STEP_TURNS * TURN_DELTAS as u64;
+    judge(table, &format!("streaming {hours} h of virtual time, {deltas} deltas"), &held);
     Ok(())
 }
 
 fn judge(table: &mut Table, what: &str, held: &[Held]) {
-    const MIB: f64 = 1024.0 * 1024.0;
+    const MIB: f64 = 1_024.0 * 1_024.0;
     let (early, late) = held.split_at(held.len() * 2 / 5);
     table.part(&format!("{what}, {} looks", held.len()));
-    let kinds: [(&str, Kind); 3] = [
-        ("JS heap behind a collection", |held| held.heap),
-        ("wasm memory", |held| held.wasm),
-        ("renderer, memory of its own", |held| held.process),
-    ];
+    let kinds: [(&str, Kind); 3] =
+        [("JS heap", |held| held.heap), ("wasm memory", |held| held.wasm), ("renderer", |held| held.process)];
     for (name, kind) in kinds {
         let most = |held: &[Held]| held.iter().map(kind).fold(0.0, f64::max);
-        let ends = [held.first(), held.last()].map(|one| one.map_or(0.0, kind) / MIB);
-        table.tell(
-            &format!("{name}: at first, most of two fifths, most later, at last"),
-            &format!("{:.1}  {:.1}  {:.1}  {:.1} MiB", ends[0], most(early) / MIB, most(late) / MIB, ends[1]),
-        );
+        let fifths: Vec<_> = (0..5)
+            .map(|fifth| &held[held.len() * fifth / 5..held.len() * (fifth + 1) / 5])
+            .map(|part| format!("{:.1}", most(part) / MIB))
+            .collect();
+        table.tell(&format!("{name}, the most of each fifth, MiB"), &fifths.join(" "));
         table.hold(
-            "  most later over most of the first two fifths",
+            &format!("{name}, the most later over that of two fifths"),
             most(late) / most(early),
             aims::GROWTH,
             "×",
@@ -91,7 +97,7 @@ fn judge(table: &mut Table, what: &str, held: &[Held]) {
 }
 
 /// From the end to the start, as with a held key.
-async fn climb(stage: &Stage, worker: &Worker, turns: u64) -> Result<Vec<Held>> {
+async fn climb(stage: &Stage, worker: &Worker, turns: u64) -> Result<(Vec<Held>, f64)> {
     let tab = stage.open(Side::Client, &worker.session).await?;
     tab.until(&shows("text", &format!("End of turn {}.", turns - 1))).await?;
     let process = tab.process().await?;
@@ -109,18 +115,19 @@ async fn climb(stage: &Stage, worker: &Worker, turns: u64) -> Result<Vec<Held>> 
         }
         ensure!(began.elapsed() < CLIMB, "the start was not reached, after {} looks", held.len());
     }
+    let stood = tab.number("probe.stood").await?;
     tab.close().await?;
-    Ok(held)
+    Ok((held, stood))
 }
 
-/// An hour at the end of a session.
-async fn hour(stage: &Stage) -> Result<Vec<Held>> {
+/// Ten seconds after ten seconds at the end of a session.
+async fn stream(stage: &Stage, steps: u64) -> Result<Vec<Held>> {
     let mut worker = stage.bridge.session(&stage.owner, "An hour").await?;
     worker.status("running").await?;
     let tab = stage.open(Side::Client, &worker.session).await?;
     let process = tab.process().await?;
     let mut held = Vec::new();
-    for step in 0..HOUR_S / STEP_S {
+    for step in 0..steps {
         let began = Instant::now();
         for turn in step * STEP_TURNS..(step + 1) * STEP_TURNS {
             stage.owner.post(&worker.session, &[said::prompt(turn)]).await?;

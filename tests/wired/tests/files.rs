@@ -42,7 +42,7 @@ fn bytes(base: Option<BaseFile>) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a22_a_file_that_moved_on_is_not_written_over_and_an_edit_of_shown_text_goes_on() -> Result<()> {
+async fn a_file_that_moved_on_is_not_written_over_and_an_edit_of_shown_text_goes_on() -> Result<()> {
     let (stage, _, tab) = scene().await?;
     let file = stage.project()?.join("a.txt");
     tab.prompt(format!("@write {} one", file.display())).await?;

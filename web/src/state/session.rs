@@ -238,7 +238,6 @@ impl SessionSignals {
         self.facts.set(Facts::default());
         self.link.set(LinkView::Stopped(StopReason::NotStarted));
         self.gap.set(None);
-        self.find.set(None);
         self.export.set(Export::No);
         self.kept_at_ms.set(None);
     }
@@ -252,6 +251,8 @@ impl SessionSignals {
         self.window.set(Window::default());
         self.following.set(true);
         self.target.set(None);
+        // What was found stands in another log.
+        self.find.set(None);
     }
 
     /// The transcript was folded anew and its ids are others: the item of the same event keeps its key.

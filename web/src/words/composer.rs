@@ -71,7 +71,7 @@ words! {
     with_the_agent: "With the agent." | "代理已收到。";
     answered: "Answered." | "已回答。";
     stopped: "Stopped." | "已停止。";
-    unknown_fate: "It may or may not have reached the agent: the bridge went down meanwhile." | "不确定是否送达代理：桥接程序中途停止了。";
+    unknown_fate: "It may or may not have reached the agent, which ended meanwhile." | "不确定是否送达代理：代理中途结束了。";
     with_the_server: "With the server." | "服务器已收到。";
 }
 

@@ -6,7 +6,7 @@ use portcullis_protocol::Tick;
 use portcullis_protocol::session::{Input, LinkView, PostOutcome};
 use portcullis_protocol::wire::prompt::Priority;
 use portcullis_protocol::wire::rest::ErrorDetail;
-use portcullis_web::state::app::Leaving;
+use portcullis_web::state::app::{Key, Leaving, Phase};
 use portcullis_web::state::command::Command;
 use portcullis_web::state::route::Route;
 use serde_json::json;
@@ -183,5 +183,20 @@ async fn the_bar_counts_down_to_the_next_try_and_lets_nobody_wait_for_it() {
     page.app.network.set(false);
     settled().await;
     assert!(page.text(".bar").contains("This device is offline."), "{}", page.text(".bar"));
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn the_last_owner_may_have_the_key_removed_and_is_told_the_way_back() {
+    const RESET: &str = "portcullis pair --local-reset";
+    let page = Page::whole();
+    page.app.phase.set(Phase::LoggedOut(Key::Kept));
+    settled().await;
+    assert!(page.text(".alone").contains(RESET), "{}", page.text(".alone"));
+    page.click("[data-testid=remove-key]");
+    assert_eq!(page.sent(|command| matches!(command, Command::RemoveKey).then_some(())).len(), 1);
+    page.app.phase.set(Phase::LoggedOut(Key::Removed));
+    settled().await;
+    assert!(page.text(".alone").contains(RESET) && page.count("[data-testid=sign-in]") == 0);
     page.end();
 }

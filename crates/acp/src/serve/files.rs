@@ -135,9 +135,12 @@ pub(super) async fn write(path: PathBuf, content: String) -> Result<(), Refusal>
 /// Opens a regular file, neither through a link nor waiting for whoever holds the other end of a pipe.
 fn open(options: &mut OpenOptions, path: &Path) -> Result<File, Refusal> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed();
-    let failed = |error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound => Refusal::not_found(shown(path, "is not there")),
-        _ => Refusal::failed(shown(path, &error.to_string())),
+    let failed = |error: std::io::Error| {
+        if error.kind() == ErrorKind::NotFound {
+            Refusal::not_found(shown(path, "is not there"))
+        } else {
+            Refusal::failed(shown(path, &error.to_string()))
+        }
     };
     let file = options.custom_flags(flags).open(path).map_err(failed)?;
     let is_file = file.metadata().map_err(failed)?.is_file();

@@ -185,7 +185,8 @@ pub(super) async fn unarchive(
     Ids(id): Ids<SessionId>,
 ) -> ApiResult<Json<SessionInfo>> {
     let caller = caller.at_least(Role::Operator)?;
-    match app.store.unarchive(id.clone(), mint(&*app.entropy, "un_"), app.clock.now_ms()).await? {
+    let (by, tag) = (caller.device.name.clone(), mint(&*app.entropy, "un_"));
+    match app.store.unarchive(id.clone(), by, tag, app.clock.now_ms()).await? {
         Unarchived::Missing => return Err(ApiError::not_found("there is no such session")),
         Unarchived::Active => return Err(ApiError::conflict("this session is not archived")),
         Unarchived::Done => {}

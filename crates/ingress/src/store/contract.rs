@@ -588,13 +588,14 @@ async fn a_session_out_of_the_archive_takes_prompts_and_delivers_none_of_before(
     let id = session(&store, "s").await;
     append(&store, &id, vec![prompt("a", "1"), prompt("b", "2"), prompt("c", "3")]).await;
     store.acknowledge(id.clone(), 1).await.unwrap();
-    let unarchive = async |id: &SessionId| store.unarchive(id.clone(), "t".into(), 9).await.unwrap();
+    let unarchive =
+        async |id: &SessionId| store.unarchive(id.clone(), "phone".into(), "t".into(), 9).await.unwrap();
     assert_eq!(unarchive(&id).await, Unarchived::Active);
     assert_eq!(unarchive(&session_id("none")).await, Unarchived::Missing);
     store.archive(id.clone(), 5).await.unwrap();
     assert_eq!(unarchive(&id).await, Unarchived::Done);
     let row = store.session(&id).await.unwrap().unwrap();
-    assert_eq!((row.archived, row.head_seq, row.delivered_seq, row.updated_at_ms), (false, 5, 5, 9));
+    assert_eq!((row.archived, row.head_seq, row.delivered_seq, row.updated_at_ms), (false, 6, 6, 9));
     let said: Vec<serde_json::Value> = store
         .events_after(&id, 3, 10, usize::MAX)
         .await
@@ -603,19 +604,21 @@ async fn a_session_out_of_the_archive_takes_prompts_and_delivers_none_of_before(
         .map(|row| row.event.read().unwrap())
         .collect();
     let of = |field: &str| -> Vec<&str> { said.iter().filter_map(|event| event[field].as_str()).collect() };
-    assert_eq!((of("subtype"), of("message_uuid")), (vec!["delivery_unknown"; 2], vec!["b", "c"]));
+    assert_eq!(of("subtype"), ["informational", "delivery_unknown", "delivery_unknown"]);
+    assert_eq!(of("message_uuid"), ["b", "c"]);
+    assert!(of("content")[0].contains("phone"), "{said:?}");
     assert_eq!(store.claim(environment.clone(), lease_id("l1"), 10).await.unwrap(), None, "nothing waits");
     append(&store, &id, vec![prompt("d", "4")]).await;
     let (item, _) =
         store.claim(environment, lease_id("l2"), 11).await.unwrap().expect("a new prompt wants an agent");
     assert_eq!(item.session_id, id);
-    let waiting = store.prompts_after(&id, 5, 10).await.unwrap();
-    assert_eq!(waiting.iter().map(|row| row.seq).collect::<Vec<_>>(), [6], "and only it is delivered");
+    let waiting = store.prompts_after(&id, 6, 10).await.unwrap();
+    assert_eq!(waiting.iter().map(|row| row.seq).collect::<Vec<_>>(), [7], "and only it is delivered");
     // A second stay in the archive does not say it again.
-    store.acknowledge(id.clone(), 6).await.unwrap();
+    store.acknowledge(id.clone(), 7).await.unwrap();
     store.archive(id.clone(), 12).await.unwrap();
     assert_eq!(unarchive(&id).await, Unarchived::Done);
-    assert_eq!(store.session(&id).await.unwrap().unwrap().head_seq, 6);
+    assert_eq!(store.session(&id).await.unwrap().unwrap().head_seq, 8, "only who did it");
 }
 
 async fn what_is_said_while_a_bridge_still_stops_waits_for_the_next_one(store: Opened) {
@@ -624,7 +627,7 @@ async fn what_is_said_while_a_bridge_still_stops_waits_for_the_next_one(store: O
     append(&store, &id, vec![prompt("a", "1")]).await;
     store.claim(environment.clone(), lease_id("l1"), 10).await.unwrap().unwrap();
     store.archive(id.clone(), 11).await.unwrap();
-    store.unarchive(id.clone(), "t".into(), 12).await.unwrap();
+    store.unarchive(id.clone(), "phone".into(), "t".into(), 12).await.unwrap();
     append(&store, &id, vec![prompt("b", "2")]).await;
     assert_eq!(store.claim(environment.clone(), lease_id("l2"), 13).await.unwrap(), None, "it is held still");
     // The bridge died before it said that it stopped, and comes back without the session.

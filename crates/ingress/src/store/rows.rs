@@ -134,6 +134,15 @@ pub(crate) enum AppendOutcome {
     Missing,
 }
 
+/// The event that says who took its session out of the archive.
+pub(crate) fn unarchived_by(who: &str, tag: &str) -> RawJson {
+    RawJson::from_value(&serde_json::json!({
+        "type": "system", "subtype": "informational", "level": "info",
+        "content": format!("Taken out of the archive by {who}. The next agent may begin anew and remember nothing of what stands above."),
+        "uuid": tag, "session_id": "",
+    }))
+}
+
 /// The event that says of the prompt `message_uuid` that its session was archived before an agent was known to have it.
 /// It is as a bridge says it of a prompt whose fate it does not know; `tag` and `nth` make its name.
 pub(crate) fn never_confirmed(message_uuid: &str, tag: &str, nth: usize) -> RawJson {

@@ -47,16 +47,16 @@ async fn a_session_out_of_the_archive_goes_on_and_is_not_sent_what_was_said_befo
     let (status, back) = stage.owner.post(&unarchive, &json!({})).await;
     assert_eq!((status, &back["status"]), (StatusCode::OK, &json!("idle")));
     let said = stage.owner.events(&stage.session, "?after_seq=1").await;
-    let told = &said["data"][0]["event"];
-    assert_eq!((&told["subtype"], &said["head_seq"]), (&json!("delivery_unknown"), &json!(2)), "{said}");
+    let told = &said["data"][1]["event"];
+    assert_eq!((&told["subtype"], &said["head_seq"]), (&json!("delivery_unknown"), &json!(3)), "{said}");
 
     let mut reader = stage.owner.subscribe(&stage.session, None).await;
-    reader.read_to(2).await;
+    reader.read_to(3).await;
     assert_eq!(stage.owner.say(&stage.session, json!([prompt("fresh", "go on")])).await.0, StatusCode::OK);
-    assert_eq!(reader.read_to(3).await, [3], "the reader stays");
+    assert_eq!(reader.read_to(4).await, [4], "the reader stays");
     let mut worker = stage.bridge.serve("i1").await;
     let delivered = worker.link.next_of("deliver").await;
-    assert_eq!(delivered["seq"], 3, "{delivered}");
+    assert_eq!(delivered["seq"], 4, "{delivered}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use portcullis_agents_tests::agent::{Agent, Version};
 use portcullis_agents_tests::scene::Scene;
 use portcullis_agents_tests::script::bash;
 use portcullis_agents_tests::talk::{Talk, answers, tool_results};
+use portcullis_protocol::wire::client::PermissionState;
 use portcullis_testkit::{Gate, Reply};
 use portcullis_wired::patience::{PATIENCE, until};
 use portcullis_wired::tab::Tab;
@@ -62,8 +63,7 @@ pub(crate) async fn an_interrupt_withdraws_what_waits(agent: &Agent) -> Result<(
     talk.result(1).await?;
     let listed = talk.listed("idle").await?;
     ensure!(listed["pending_count"] == 0, "{listed}");
-    let left = talk.tab.with(|driver| driver.states.clone()).await?;
-    ensure!(left.values().all(|state| state.as_str() == "cancelled"), "{left:?}");
+    talk.all_ended(1, PermissionState::Cancelled).await?;
     ensure!(!scene.stage.project()?.join("x").exists());
     Ok(())
 }
@@ -81,8 +81,7 @@ pub(crate) async fn an_interrupt_withdraws_all_that_wait(agent: &Agent) -> Resul
     talk.result(1).await?;
     let listed = talk.listed("idle").await?;
     ensure!(listed["pending_count"] == 0, "{listed}");
-    let left = talk.tab.with(|driver| driver.states.clone()).await?;
-    ensure!(left.len() == 2 && left.values().all(|state| state.as_str() == "cancelled"), "{left:?}");
+    talk.all_ended(2, PermissionState::Cancelled).await?;
     let after = talk.turn(2, "never mind").await?;
     ensure!(after["result"] == "very well", "{after}");
     Ok(())
@@ -103,10 +102,10 @@ pub(crate) async fn a_model_is_chosen(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
     let talk = Talk::new(&scene).await?;
     talk.turn(1, "hello").await?;
-    let before = scene.api.requests()[0].model().to_owned();
+    let before = scene.api.conversation()[0].model().to_owned();
     talk.ask(json!({"subtype": "set_model", "model": "claude-haiku-4-5"})).await?;
     talk.turn(2, "hello again").await?;
-    let requests = scene.api.requests();
+    let requests = scene.api.conversation();
     let after = requests.last().context("two requests")?.model().to_owned();
     ensure!(before != after && after.starts_with("claude-haiku-4-5"), "{before} {after}");
     let listed = talk.listed("idle").await?;

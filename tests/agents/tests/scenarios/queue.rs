@@ -8,6 +8,7 @@ use portcullis_agents_tests::talk::{Asked, Talk, answers, of_kind};
 use portcullis_protocol::session::Choice;
 use portcullis_protocol::session::transcript::ItemBody;
 use portcullis_testkit::{Gate, Reply};
+use portcullis_wired::patience::{PATIENCE, until};
 use serde_json::{Value, json};
 
 /// The first version that merges what waited.
@@ -56,7 +57,7 @@ pub(crate) async fn prompts_that_came_meanwhile_are_all_answered(agent: &Agent) 
     gate.open();
     talk.idle().await?;
     let asked: Vec<String> =
-        scene.api.requests().iter().map(|request| request.body["messages"].to_string()).collect();
+        scene.api.conversation().iter().map(|request| request.body["messages"].to_string()).collect();
     ensure!(asked.last().is_some_and(|last| ["two", "three", "four"].iter().all(|text| last.contains(text))));
     let log = talk.log().await?;
     let results = of_kind(&log, "result").count();
@@ -82,17 +83,15 @@ pub(crate) async fn a_queued_prompt_is_cancelled(agent: &Agent) -> Result<()> {
     let unwanted = talk.say("never mind this").await?;
     talk.handed_over(std::slice::from_ref(&unwanted)).await?;
     // The acknowledgement of a prompt says that it stands on the agent's stdin, not that it was read there.
-    let answer = loop {
+    until("a prompt that is taken back", PATIENCE, async || {
         let answer = talk.ask(json!({"subtype": "cancel_async_message", "message_uuid": unwanted})).await?;
-        if answer["cancelled"] == true {
-            break answer;
-        }
-    };
-    ensure!(answer["cancelled"] == true, "{answer}");
+        Ok((answer["cancelled"] == true).then_some(()))
+    })
+    .await?;
     gate.open();
     talk.result(1).await?;
     talk.idle().await?;
-    ensure!(scene.api.requests().len() == 1, "{}", talk.story().await);
+    ensure!(scene.api.conversation().len() == 1, "{}", talk.story().await);
     Ok(())
 }
 
@@ -140,7 +139,7 @@ pub(crate) async fn a_prompt_is_folded_into_a_turn_that_waits_for_a_person(agent
     ensure!(talk.asked().await?.id == asked.id, "a prompt answers no request");
     talk.decide(&asked, Choice::Allow).await?;
     talk.idle().await?;
-    let requests = scene.api.requests();
+    let requests = scene.api.conversation();
     let last = requests.last().map(|request| request.body["messages"].to_string()).unwrap_or_default();
     ensure!(last.contains("and another thing"), "{}", talk.story().await);
     ensure!(answers(&talk.log().await?).contains("both done"));

@@ -5,6 +5,7 @@ use portcullis_agents_tests::agent::{Agent, Version};
 use portcullis_agents_tests::scene::Scene;
 use portcullis_agents_tests::script::bash;
 use portcullis_agents_tests::talk::Talk;
+use portcullis_protocol::wire::client::PermissionState;
 use portcullis_testkit::Reply;
 use portcullis_wired::patience::{PATIENCE, until};
 use portcullis_wired::process::{kill_in, processes_in};
@@ -79,10 +80,9 @@ pub(crate) async fn an_agent_that_is_killed_with_a_request_open_leaves_none_behi
     scene.api.then(bash("toolu_1", "touch x"));
     let talk = Talk::new(&scene).await?;
     talk.say("go").await?;
-    let asked = talk.asked().await?;
+    talk.asked().await?;
     kill_agent(&scene, &talk).await?;
-    let states = talk.tab.with(|driver| driver.states.clone()).await?;
-    ensure!(states.get(&asked.id).is_some_and(|state| state.as_str() == "orphaned"), "{states:?}");
+    talk.all_ended(1, PermissionState::Orphaned).await?;
     goes_on(&scene, &talk).await?;
     ensure!(!scene.stage.project()?.join("x").exists());
     Ok(())

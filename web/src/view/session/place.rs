@@ -11,6 +11,11 @@ later! {
     session: fn session_later(id: SessionId) { view! { <SessionPlace id/> }.into_any() }
 }
 
+later! {
+    /// What can be said to it, and what is on its way there: it is read first.
+    rich: fn foot_later(id: SessionId) { view! { <Queue/><Composer draft=id.to_string()/> }.into_any() }
+}
+
 /// Everything about one session.
 #[component]
 fn SessionPlace(id: SessionId) -> impl IntoView {
@@ -24,8 +29,7 @@ fn SessionPlace(id: SessionId) -> impl IntoView {
                 {move || if asks.get() { gate_later::view_or_word() } else { view! { <Facts/> }.into_any() }}
             </section>
             <footer class="foot">
-                <Queue/>
-                <Composer draft=id.to_string()/>
+                {foot_later::view_or_word(id)}
             </footer>
         </main>
     }

@@ -9,7 +9,7 @@ use portcullis_protocol::wire::client::{PermissionState, SeqEvent};
 
 use super::super::{
     AppendOutcome, Appended, Archived, LogStore, Prompt, Result, SessionFilter, SessionRow, StoreError,
-    Unarchived, WorkState, never_confirmed,
+    Unarchived, WorkState, never_confirmed, unarchived_by,
 };
 use super::{Event, MemoryStore, Session, Tables};
 
@@ -116,12 +116,13 @@ impl LogStore for MemoryStore {
         .await
     }
 
-    async fn unarchive(&self, id: SessionId, tag: String, now_ms: u64) -> Result<Unarchived> {
+    async fn unarchive(&self, id: SessionId, by: String, tag: String, now_ms: u64) -> Result<Unarchived> {
         self.write(|tables| {
             let Some(session) = tables.sessions.get_mut(&id) else { return Unarchived::Missing };
             if !session.row.archived {
                 return Unarchived::Active;
             }
+            session.append(false, unarchived_by(&by, &tag));
             for (nth, prompt) in session.undelivered().iter().enumerate() {
                 session.append(false, never_confirmed(prompt, &tag, nth));
             }

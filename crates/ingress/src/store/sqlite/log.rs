@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 
 use super::super::{
     AppendOutcome, Appended, Archived, LogStore, Prompt, RequestRow, Result, SessionFilter, SessionRow,
-    Unarchived, never_confirmed,
+    Unarchived, never_confirmed, unarchived_by,
 };
 use super::convert::{int, seq_event, session};
 use super::{SqliteStore, requests, work};
@@ -122,8 +122,8 @@ impl LogStore for SqliteStore {
         self.write(move |db| Box::pin(archive(db, id, now_ms))).await
     }
 
-    async fn unarchive(&self, id: SessionId, tag: String, now_ms: u64) -> Result<Unarchived> {
-        self.write(move |db| Box::pin(unarchive(db, id, tag, now_ms))).await
+    async fn unarchive(&self, id: SessionId, by: String, tag: String, now_ms: u64) -> Result<Unarchived> {
+        self.write(move |db| Box::pin(unarchive(db, id, by, tag, now_ms))).await
     }
 
     async fn append_prompts(
@@ -358,7 +358,13 @@ async fn archive(db: &mut SqliteConnection, id: SessionId, now_ms: u64) -> Resul
     Ok(Archived::Done(rows))
 }
 
-async fn unarchive(db: &mut SqliteConnection, id: SessionId, tag: String, now_ms: u64) -> Result<Unarchived> {
+async fn unarchive(
+    db: &mut SqliteConnection,
+    id: SessionId,
+    by: String,
+    tag: String,
+    now_ms: u64,
+) -> Result<Unarchived> {
     let found: Option<(i64,)> = sqlx::query_as("SELECT archived FROM sessions WHERE id = ?")
         .bind(id.as_str())
         .fetch_optional(&mut *db)
@@ -375,6 +381,7 @@ async fn unarchive(db: &mut SqliteConnection, id: SessionId, tag: String, now_ms
     .bind(id.as_str())
     .fetch_all(&mut *db)
     .await?;
+    append(db, &id, false, &unarchived_by(&by, &tag)).await?;
     for (nth, (prompt,)) in undelivered.into_iter().enumerate() {
         append(db, &id, false, &never_confirmed(&prompt, &tag, nth)).await?;
     }

@@ -32,7 +32,7 @@ fn run(id: &str, command: &str) -> Reply {
 
 /// What the model was told last about its call of this id.
 fn told(scene: &Scene, id: &str) -> Result<String> {
-    let requests = scene.api.requests();
+    let requests = scene.api.conversation();
     let results = requests.iter().rev().flat_map(|request| request.tool_results());
     let found = results.into_iter().find(|block| block["tool_use_id"] == id);
     Ok(found.with_context(|| format!("nothing was told about {id}"))?.to_string())

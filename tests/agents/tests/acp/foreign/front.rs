@@ -132,8 +132,7 @@ async fn a_conversation_goes_on_after_the_bridge_was_killed() -> Result<()> {
     let talk = Talk::from_parts(&scene, parts);
     scene.api.then(Reply::new().text("it was plum"));
     talk.turn(2, "which word?").await?;
-    let requests = scene.api.requests();
-    let asked = requests.iter().rev().find(|request| !request.tool_names().is_empty());
+    let asked = scene.api.conversation().pop();
     let told = asked.context("a request")?.body["messages"].to_string();
     ensure!(told.contains("remember plum"), "{}", talk.story().await);
     let log = talk.log().await?;
