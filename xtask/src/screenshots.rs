@@ -1,4 +1,4 @@
-//! `cargo xtask screenshots`: the pictures in `docs/screenshots`, of a real system with the scripted agent.
+//! `cargo xtask screenshots`: the pictures in `docs/screenshots`, of a real system whose model is played.
 //!
 //! The walk itself is a program of the package of the tests in a browser, which knows how to use the page.
 
