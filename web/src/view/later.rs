@@ -60,8 +60,11 @@ macro_rules! later {
                 $crate::state::part::fetch(arrival, load()).await;
             }
 
-            /// Draws the part, or a word about its code and a way on.
+            /// Draws the part, or a word about its code and a way on. Who reads that word waits, so the code is fetched now.
             pub(crate) fn view_or_word($($arg: $type),*) -> AnyView {
+                if PART.with(Part::arrival).get_untracked() != Arrival::Here {
+                    leptos::task::spawn_local(fetch());
+                }
                 view($($arg,)* |arrival| {
                     $crate::view::later::told(arrival, || leptos::task::spawn_local(fetch()))
                 })

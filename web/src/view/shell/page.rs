@@ -9,6 +9,7 @@ use crate::view::later::told;
 use crate::view::markdown::said_later;
 use crate::view::pair::pair_later;
 use crate::view::session::{detail_later, foot_later, session_later};
+use crate::view::settings::settings_later;
 use crate::view::side::beside_later;
 use crate::view::start::new_later;
 
@@ -55,5 +56,6 @@ async fn fetch_parts(app: App) {
     inbox_later::fetch().await;
     overlays_later::fetch().await;
     new_later::fetch().await;
+    settings_later::fetch().await;
     pair_later::fetch().await;
 }
