@@ -314,6 +314,7 @@ mod tests {
             // Some are put together of parts that are said alone.
             let stands = |literal: &str| sources.contains(literal.trim());
             let parts = [
+                "This agent cannot take up its earlier conversation",
                 "The agent could not take up its earlier conversation",
                 "The agent ended (",
                 "The model's API failed (",
