@@ -89,6 +89,9 @@ async fn sessions_are_started_found_renamed_and_archived_and_back_leads_to_the_l
         page.press("[data-testid=archived] [data-testid=row-more]").await?;
         page.press("[data-testid=row-unarchive]").await?;
         page.see_gone(".bar").await?;
+        page.press("[data-group=idle] [aria-current] ~ [data-testid=row-more]").await?;
+        page.press("[data-testid=row-archive]").await?;
+        page.read(".bar", "archived").await?;
 
         walk.browser().view_as(390, 844).await?;
         page.client().goto(walk.system().url()).await?;

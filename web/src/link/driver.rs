@@ -39,7 +39,7 @@ use crate::state::find;
 use crate::state::offers::{Inquiry, Offers};
 use crate::text::export::Format;
 use crate::words::composer as words;
-use crate::words::notices::notice;
+use crate::words::notices::answer;
 use crate::words::session as said;
 
 /// Between two paints of a hidden tab, in ms.
@@ -600,7 +600,7 @@ impl Driver {
             (None, event) => {
                 let refused = event.and_then(refusal);
                 if let Some(error) = error.map(str::to_owned).or(refused) {
-                    self.app.note.set(Some(notice(&error)));
+                    self.app.note.set(Some(answer(&error)));
                 }
             }
         }

@@ -26,8 +26,8 @@ const KNOWN: &[(&str, &str)] = &[
         "这台机器运行的代理已达上限，另一个会话需要空位：此代理空闲最久，正在结束。下一条消息会启动新的代理。",
     ),
     (
-        "The bridge was restarted while another one spoke for this session: up to {0} events its agent had printed are not in the log.",
-        "桥接程序重启期间由另一个桥接程序代表此会话：其代理输出的最多 {0} 个事件不在日志中。",
+        "The bridge was restarted {0}: up to {1} events its agent had printed are not in the log.",
+        "桥接程序重启了（{0}）：其代理输出的最多 {1} 个事件不在日志中。",
     ),
     (
         "The bridge ended right after a tool was allowed (request {0}): nobody knows whether it ran.",
@@ -42,6 +42,14 @@ const KNOWN: &[(&str, &str)] = &[
         "此会话的工作树保留在 {0}（分支 {1}）：{2}。",
     ),
     (
+        "This agent cannot take up its earlier conversation. It begins a new one, and remembers nothing of what stands above.",
+        "此代理无法接续之前的对话。它开始新的对话，不记得上面的任何内容。",
+    ),
+    (
+        "The agent did not take up the earlier conversation ({0}): it begins anew.",
+        "代理没有接续之前的对话（{0}）：它重新开始。",
+    ),
+    (
         "The agent could not take up its earlier conversation ({0}). It begins a new one, and remembers nothing of what stands above.",
         "代理无法接续之前的对话（{0}）。它开始新的对话，不记得上面的任何内容。",
     ),
@@ -52,6 +60,21 @@ const KNOWN: &[(&str, &str)] = &[
     (
         "Taken out of the archive by {0}. The next agent may begin anew and remember nothing of what stands above.",
         "{0} 已取消归档。下一个代理可能重新开始，不记得上面的任何内容。",
+    ),
+    (
+        "The agent works in a mode of its own, “{0}” ({1}): what it does without asking is the agent's rule.",
+        "代理在自己的模式“{0}”（{1}）下工作：哪些操作不询问由代理自己决定。",
+    ),
+    ("The agent offers no model “{0}” and keeps its own.", "代理没有模型“{0}”，继续使用自己的模型。"),
+    ("The agent did not take the mode: {0}", "代理没有接受该模式：{0}"),
+    ("The agent did not take the model: {0}", "代理没有接受该模型：{0}"),
+    (
+        "The agent did not end its turn when it was told to: what it still says may belong to it.",
+        "代理没有按要求结束这一轮：它之后说的话可能仍属于这一轮。",
+    ),
+    (
+        "The file {0} changed between the request and its approval. The edit was let through: it changes nothing but the text that was shown, and only where that still stands.",
+        "文件 {0} 在请求与批准之间发生了变化。此修改已放行：它只改动显示过的文本，且仅在该文本仍存在的地方。",
     ),
     // What did not pass.
     ("An event of the agent was refused by the server: {0}", "代理的一个事件被服务器拒绝：{0}"),
@@ -122,7 +145,10 @@ const KNOWN: &[(&str, &str)] = &[
     ("The turn reached its limit of steps.", "这一轮达到了步数上限。"),
     ("The turn reached its budget.", "这一轮达到了预算上限。"),
     ("The turn ended with an error.", "这一轮出错结束。"),
-    // What the server answers.
+];
+
+/// What the server answers, apart from the rest: every page may have to say it, and only a session the notices.
+const ANSWERS: &[(&str, &str)] = &[
     ("The server refused it.", "服务器拒绝了它。"),
     ("The server did not answer.", "服务器没有响应。"),
     ("this session was archived and takes nothing any more", "此会话已归档，不再接收任何内容"),
@@ -149,6 +175,15 @@ pub fn notice(said: &str) -> String {
     match Language::spoken() {
         Language::English => said.to_owned(),
         Language::Chinese => in_chinese(said).unwrap_or_else(|| said.to_owned()),
+    }
+}
+
+/// The server's answer likewise.
+#[must_use]
+pub fn answer(said: &str) -> String {
+    match Language::spoken() {
+        Language::English => said.to_owned(),
+        Language::Chinese => translated(ANSWERS, said, str::to_owned).unwrap_or_else(|| said.to_owned()),
     }
 }
 
@@ -230,13 +265,14 @@ mod tests {
         );
         Language::Chinese.set();
         assert_eq!((notice("Interrupted."), notice("Hello.")), ("已中断。".to_owned(), "Hello.".to_owned()));
+        assert_eq!(answer("there is no such session"), "没有这个会话");
         Language::English.set();
         assert_eq!(notice("Interrupted."), "Interrupted.");
     }
 
     #[test]
     fn both_languages_have_the_same_places() {
-        for (english, chinese) in KNOWN.iter().chain(PARTS) {
+        for (english, chinese) in KNOWN.iter().chain(PARTS).chain(ANSWERS) {
             let places = |text: &str| {
                 let mut all: Vec<&str> = text
                     .split('{')
@@ -269,7 +305,7 @@ mod tests {
                 }
             }
         }
-        for (english, _) in KNOWN.iter().chain(PARTS) {
+        for (english, _) in KNOWN.iter().chain(PARTS).chain(ANSWERS) {
             let literals = english.split('{').enumerate().map(|(at, part)| match at {
                 0 => part,
                 _ => part.split_once('}').map_or("", |(_, rest)| rest),
@@ -278,6 +314,7 @@ mod tests {
             // Some are put together of parts that are said alone.
             let stands = |literal: &str| sources.contains(literal.trim());
             let parts = [
+                "This agent cannot take up its earlier conversation",
                 "The agent could not take up its earlier conversation",
                 "The agent ended (",
                 "The model's API failed (",

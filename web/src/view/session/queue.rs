@@ -9,7 +9,7 @@ use crate::state::pulse::Wire;
 use crate::state::session::Queued;
 use crate::view::shell::wire;
 use crate::words::composer as words;
-use crate::words::notices::notice;
+use crate::words::notices::answer;
 
 /// Messages that no agent has started, each with where it is.
 #[component]
@@ -66,7 +66,7 @@ fn QueuedRow(queued: Queued) -> impl IntoView {
     let where_it_is = move || {
         let way = Way { state, lasting, slow, wire: wire(app), bridge: presence() };
         match &error {
-            Some(error) => words::refused_because(notice(error).trim_end_matches(['.', '。'])),
+            Some(error) => words::refused_because(answer(error).trim_end_matches(['.', '。'])),
             None if moving => words::moving().to_owned(),
             None => way.words(),
         }
