@@ -3,6 +3,7 @@
 //! `cargo xtask test browser` builds what they need and says where it is.
 
 pub mod apart;
+pub mod axe;
 pub mod browser;
 pub mod devtools;
 pub mod neighbour;

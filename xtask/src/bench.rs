@@ -1,14 +1,17 @@
 //! `cargo xtask bench protocol`: how fast the protocol crate decodes and folds, natively and in headless Chromium.
 //!
-//! `cargo xtask bench reliability` and `cargo xtask bench bridge`: the real program, see [`wired`].
+//! `cargo xtask bench reliability` and `cargo xtask bench bridge`: the real program, see [`wired`]. `cargo xtask bench
+//! web`: the browser client, see [`web`].
 //!
 //! The protocol's benchmark runs on both sides and prints a line of JSON per case; this makes one table of them. No figure is
 //! kept: what is printed is what this machine did just now.
 
 mod table;
+mod web;
 mod wired;
 
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
@@ -34,7 +37,11 @@ pub(crate) struct Options {
     /// Only in headless Chromium
     #[arg(long, conflicts_with = "native")]
     browser: bool,
-    /// Which scenes of the bridge's benchmark, and how many seconds each: `-- huge slow 5`
+    /// Measure this client, as `cargo xtask dist` left it, instead of building one
+    #[arg(long, value_name = "FOLDER")]
+    client: Option<PathBuf>,
+    /// Which scenes of the bridge's benchmark, and how many seconds each: `-- huge slow 5`; or which of the client's,
+    /// and how often each: `-- deltas 3`
     #[arg(last = true)]
     scenes: Vec<String>,
 }
@@ -48,6 +55,8 @@ pub(crate) enum Subject {
     Reliability,
     /// Whether decisions and requests wait behind what an agent prints, with the real program
     Bridge,
+    /// What the browser client costs a tab, beside a page without any feature, in headless Chromium
+    Web,
 }
 
 pub(crate) fn run(checkout: &Checkout, options: &Options, interrupt: &Interrupt) -> Result<ExitCode> {
@@ -55,6 +64,7 @@ pub(crate) fn run(checkout: &Checkout, options: &Options, interrupt: &Interrupt)
         Subject::Protocol => {}
         Subject::Reliability => return wired::run(checkout, "reliability", &[], interrupt),
         Subject::Bridge => return wired::run(checkout, "bridge", &options.scenes, interrupt),
+        Subject::Web => return web::run(checkout, options.client.as_deref(), &options.scenes, interrupt),
     }
     let mut measured = Vec::new();
     if !options.browser {

@@ -22,6 +22,8 @@ const BINARYEN_VERSION: &str = "132.0.0";
 /// The official browser client that a test holds a session with.
 const AGENT_SDK: &str = "@anthropic-ai/claude-agent-sdk";
 const AGENT_SDK_VERSION: &str = "0.3.329";
+/// What judges pages for those who cannot see them, or not well.
+const AXE_VERSION: &str = "4.14.1";
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// The tools in the cache, fetched as they are asked for.
@@ -143,6 +145,12 @@ impl<'a> Tools<'a> {
         let sparing = ["--ignore-scripts", "--omit=optional", "--legacy-peer-deps"];
         self.ensure_npm_package(&place, &format!("{AGENT_SDK}@{AGENT_SDK_VERSION}"), &bundle, &sparing)
             .map(|bundle| bundle.and_then(|bundle| Some(bundle.parent()?.to_path_buf())))
+    }
+
+    /// The script of axe-core, or `None` where there is no npm to fetch it with.
+    pub(crate) fn axe(&self) -> Result<Option<PathBuf>> {
+        let (place, package) = (format!("axe-core-{AXE_VERSION}"), format!("axe-core@{AXE_VERSION}"));
+        self.ensure_npm_package(&place, &package, "axe-core/axe.min.js", &["--ignore-scripts"])
     }
 
     /// The file `wanted` of a package from npm, fetched once into `place`; `None` without npm.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use web_sys::{AbortSignal, RequestCache, RequestCredentials};
 
+use crate::words::notices::notice;
 use crate::words::page as words;
 
 /// A call unanswered for this long is given up, in ms.
@@ -18,7 +19,7 @@ pub(super) enum Failure {
     #[error("{}", words::silent())]
     Silent,
     /// The server said no.
-    #[error("{}", detail.message)]
+    #[error("{}", notice(&detail.message))]
     Refused { status: u16, detail: ErrorDetail },
     /// An answer of another shape.
     #[error("{}", words::unreadable(.0))]

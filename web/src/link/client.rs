@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use leptos::prelude::*;
 use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::role::Role;
-use portcullis_protocol::session::Input;
+use portcullis_protocol::session::{Input, LinkView};
 use portcullis_protocol::wire::control;
 use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::{CreateSession, SessionInfo};
@@ -24,7 +24,7 @@ use super::tokens::Tokens;
 use super::vault::{Identity, Vault};
 use super::watches::Watches;
 use super::{browser, caller, history, tab};
-use crate::state::app::{App, Leaving, Phase, Starting};
+use crate::state::app::{App, Key, Leaving, Phase, Starting};
 use crate::state::command::Command;
 use crate::state::lifecycle::Act;
 use crate::state::route::Route;
@@ -128,7 +128,7 @@ impl Client {
             let identity = self.vault.identity().await;
             let reached = match (identity, code) {
                 (Some(identity), None) if identity.logged_out => {
-                    self.app.phase.set(Phase::LoggedOut { keeps_key: true });
+                    self.app.phase.set(Phase::LoggedOut(Key::Kept));
                     true
                 }
                 (Some(identity), code) => self.enter(identity, code).await,
@@ -222,6 +222,7 @@ impl Client {
         self.app.notifying.set(caller::permission());
         if let Ok(token) = tokens.get().await {
             self.app.role.set(Some(token.role));
+            self.let_in().await;
         }
         let client = Rc::clone(self);
         let lister = Lister::start(self.app, Rc::clone(&tokens), move || client.disowned());
@@ -231,6 +232,14 @@ impl Client {
         self.app.phase.set(Phase::Ready);
         self.follow();
         self.sweep();
+    }
+
+    /// An owner confirmed this device: its code is of no more use, and what was kept may be read without the server.
+    async fn let_in(&self) {
+        let waited = self.vault.identity().await.filter(|identity| identity.confirm_code.is_some());
+        if let Some(identity) = waited {
+            self.remember(&Identity { confirm_code: None, ..identity }).await;
+        }
     }
 
     /// The server does not know this device, or not any more: what it kept belongs to nobody.
@@ -262,7 +271,7 @@ impl Client {
         let tokens = self.online.borrow().as_ref().map(|online| Rc::clone(&online.tokens));
         let owner = self.app.role.get_untracked().is_none_or(|role| role.covers(Role::Owner));
         self.leave();
-        self.app.phase.set(Phase::LoggedOut { keeps_key: owner });
+        self.app.phase.set(Phase::LoggedOut(if owner { Key::Kept } else { Key::Gone }));
         self.drafts.purge();
         self.vault.purge().await;
         self.lock_key().await;
@@ -273,7 +282,7 @@ impl Client {
         };
         if revoked || !owner {
             self.vault.forget().await;
-            self.app.phase.set(Phase::LoggedOut { keeps_key: false });
+            self.app.phase.set(Phase::LoggedOut(Key::Gone));
         }
     }
 
@@ -282,6 +291,13 @@ impl Client {
         if let Some(identity) = self.vault.identity().await {
             self.remember(&Identity { logged_out: true, ..identity }).await;
         }
+    }
+
+    /// A person who logged out wants no key left here, whoever else may get in.
+    async fn remove_key(&self) {
+        self.vault.forget().await;
+        self.app.phase.set(Phase::LoggedOut(Key::Removed));
+        self.channel.say(&Word::Identity);
     }
 
     async fn sign_in(self: &Rc<Self>) {
@@ -327,7 +343,7 @@ impl Client {
                 if ready {
                     self.leave();
                     self.drafts.purge();
-                    self.app.phase.set(Phase::LoggedOut { keeps_key: true });
+                    self.app.phase.set(Phase::LoggedOut(Key::Kept));
                 }
             }
             Some(_) if !ready => self.begin().await,
@@ -416,7 +432,7 @@ impl Client {
                 self.begin_again();
             }
             Command::Retry => self.begin_again(),
-            Command::Reconnect => self.feed(Input::Wake),
+            Command::Reconnect => self.reconnect(),
             Command::Start(create) => self.create(*create),
             Command::Prompt(said) => self.say(said),
             Command::Again(uuid) => self.driver.borrow().iter().for_each(|driver| driver.say_again(&uuid)),
@@ -430,16 +446,26 @@ impl Client {
             Command::Export(format) => self.with_driver(|driver| driver.export(format)),
             Command::Typed { place, text } => self.drafts.typed(&place, text),
             Command::Draft(place) => self.restore_draft(place),
+            Command::Attached { place, files } => self.drafts.attached(&place, files),
+            Command::Attachments(place) => self.restore_pictures(place),
             Command::AskToLeave => self.ask_to_leave(),
             Command::LogOut => {
                 let client = Rc::clone(self);
                 spawn_local(async move { client.log_out().await });
+            }
+            Command::RemoveKey => {
+                let client = Rc::clone(self);
+                spawn_local(async move { client.remove_key().await });
             }
             Command::SignIn => {
                 let client = Rc::clone(self);
                 spawn_local(async move { client.sign_in().await });
             }
             Command::TakeBack(uuid) => self.control(control::cancel_async_message(&uuid)),
+            Command::SetPriority { prompt, priority } => {
+                let (uuid, fresh) = (browser::uuid(), browser::uuid());
+                self.feed(Input::SetPriority { prompt, priority, uuid, fresh });
+            }
             Command::Interrupt => self.control(control::interrupt()),
             Command::SetModel(model) => self.control(control::set_model(&model)),
             Command::SetMode(mode) => self.control(control::set_permission_mode(&mode)),
@@ -469,6 +495,12 @@ impl Client {
                 history::reload_now();
             }
         }
+    }
+
+    /// What stopped for good goes on by a person's wish alone; what waits is not hurried past what the server named.
+    fn reconnect(&self) {
+        let stopped = matches!(self.app.session.link.get_untracked(), LinkView::Stopped(_));
+        self.feed(if stopped { Input::Start } else { Input::Wake });
     }
 
     fn with_lister(&self, then: impl AsyncFnOnce(Rc<Lister>) + 'static) {
@@ -507,6 +539,16 @@ impl Client {
         spawn_local(async move {
             if let Some(text) = drafts.restore(&place).await {
                 app.draft.set(Some((place, text)));
+            }
+        });
+    }
+
+    fn restore_pictures(&self, place: String) {
+        let (app, drafts) = (self.app, Rc::clone(&self.drafts));
+        spawn_local(async move {
+            let files = drafts.restore_pictures(&place).await;
+            if !files.is_empty() {
+                app.files.set(Some((place, files)));
             }
         });
     }

@@ -119,6 +119,7 @@ impl Lister {
                 set_if_changed(lists.environments, environments.data);
                 set_if_changed(lists.error, None);
                 set_if_changed(lists.loaded, true);
+                self.learn_role().await;
                 self.caller.hear();
             }
             (Err(failure), _) | (_, Err(failure)) if failure.is_unauthorized() => return (self.disowned)(),
@@ -133,6 +134,15 @@ impl Lister {
         }
         self.read_opened().await;
         self.compare_versions().await;
+    }
+
+    /// A page that began without the server does not know yet what its device may do.
+    async fn learn_role(&self) {
+        if self.app.role.get_untracked().is_none()
+            && let Ok(token) = self.tokens.get().await
+        {
+            self.app.role.set(Some(token.role));
+        }
     }
 
     /// The open session may be archived, or older than the list reaches.
@@ -210,7 +220,9 @@ impl Lister {
             self.app.note.set(Some(words::did_not_work(failure)));
         }
         self.stir();
-        if matches!(deed, Deed::Archive(_)) && self.app.lists.archived.with_untracked(|list| list.loaded) {
+        if matches!(deed, Deed::Archive(_) | Deed::Unarchive(_))
+            && self.app.lists.archived.with_untracked(|list| list.loaded)
+        {
             self.archived(false).await;
         }
         if matches!(deed, Deed::Stop(_)) {

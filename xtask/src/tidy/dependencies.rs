@@ -25,7 +25,7 @@ const TESTS: &str = "portcullis-tests";
 const WIRED: &str = "portcullis-wired";
 
 /// Our own crates that each of ours may import in what it ships.
-const DIRECTION: [(&str, &[&str]); 13] = [
+const DIRECTION: [(&str, &[&str]); 14] = [
     (PROTOCOL, &[]),
     ("portcullis-acp", &[PROTOCOL]),
     ("portcullis-agent", &[PROTOCOL]),
@@ -40,6 +40,7 @@ const DIRECTION: [(&str, &[&str]); 13] = [
     (TESTS, &[PROTOCOL, TESTKIT]),
     (WIRED, &[PROTOCOL, TESTKIT]),
     ("portcullis-agents-tests", &[PROTOCOL, TESTKIT, WIRED]),
+    ("portcullis-bench-web", &[PROTOCOL, WIRED]),
     // The machines themselves, on simulated ground.
     ("portcullis-sim", &[PROTOCOL, "portcullis-bridge", "portcullis-ingress"]),
     ("xtask", &[]),

@@ -138,7 +138,7 @@ impl Machine {
 
     /// Starts the next turn if a prompt waits.
     pub(super) fn start_turn(&mut self) {
-        while self.turn.is_none() && self.phase == Phase::Ready {
+        while self.turn.is_none() && self.phase == Phase::Ready && self.settling.is_none() {
             let Some(prompt) = self.queue.pop_front() else { return self.end_if_done() };
             self.fall_silent(false);
             self.forget_calls();

@@ -1,10 +1,11 @@
 //! What outlives the page, in IndexedDB: the device's key as an object the browser keeps and no script can read,
-//! prompts that were not delivered yet, drafts, and copies of sessions to read offline. Never a token. Where storage is denied or full, things live until
+//! prompts that were not delivered yet, drafts with their pictures, and copies of sessions to read offline. Never a token. Where storage is denied or full, things live until
 //! reload, and whoever asked is told so.
 
 mod copies;
 mod database;
 mod drafts;
+mod pictures;
 mod prompts;
 
 use std::cell::RefCell;
@@ -17,7 +18,7 @@ use web_sys::{CryptoKey, IdbTransactionMode};
 
 use crate::state::storage::StorageTrouble;
 pub use copies::{COPY_BYTES_MAX, COPY_EVENTS_MAX, Copy};
-use database::{COPIES, DEVICE, DRAFTS, Database, PROMPTS, done};
+use database::{COPIES, DEVICE, DRAFTS, Database, PICTURES, PROMPTS, done};
 pub use prompts::{Fate, Kept, Place};
 
 /// The one row of [`DEVICE`].
@@ -98,10 +99,12 @@ impl Vault {
         self.clear(DEVICE).await;
     }
 
-    /// Throws away what a person wrote or read here: prompts under way, drafts, copies of sessions.
+    /// Throws away what a person wrote or read here: prompts under way, drafts with their pictures, copies of
+    /// sessions.
     pub async fn purge(&self) {
         self.clear(PROMPTS).await;
         self.clear(DRAFTS).await;
+        self.clear(PICTURES).await;
         self.clear(COPIES).await;
     }
 

@@ -9,6 +9,7 @@ mod find_bar;
 mod head;
 mod item;
 mod items;
+pub(crate) mod jumps;
 mod marks;
 mod menu;
 mod menus;

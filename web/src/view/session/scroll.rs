@@ -29,6 +29,8 @@ pub(crate) struct Scroll {
     anchor: StoredValue<Option<(Element, f64)>, LocalStorage>,
     /// What is above is being changed: the anchor stands.
     keep: StoredValue<bool>,
+    /// Counts how often that was over.
+    settled: RwSignal<u32>,
 }
 
 impl Scroll {
@@ -41,6 +43,7 @@ impl Scroll {
             downwards: StoredValue::new(false),
             anchor: StoredValue::new_local(None),
             keep: StoredValue::new(false),
+            settled: RwSignal::new(0),
         }
     }
 
@@ -67,10 +70,22 @@ impl Scroll {
             self.resized();
             request_animation_frame(move || {
                 self.resized();
-                self.keep.try_set_value(false);
                 self.trim_end();
+                self.settle();
             });
         });
+    }
+
+    /// What was changed above stands. Who scrolled to an end of the page meanwhile was not heard, and a page that
+    /// cannot be scrolled any farther will not say it again: ends are looked at anew with each call of this.
+    fn settle(self) {
+        self.keep.try_set_value(false);
+        self.settled.try_update(|times| *times = times.wrapping_add(1));
+    }
+
+    /// Moves with each [`Self::settle`].
+    pub(crate) fn settled(self) -> u32 {
+        self.settled.get()
     }
 
     /// Whether somebody is about to see the first item in the page.
@@ -86,9 +101,13 @@ impl Scroll {
         self.downwards.get_value() && !self.keep.get_value() && below < NEAR_PX
     }
 
-    /// Notes what is in view: the anchor, and the events for the rail.
+    /// Notes what is in view: the anchor, the events for the rail, and whether that is all there is.
     fn note_place(self, log: &Element) {
         let Some(rows) = self.rows.try_get_untracked().flatten().map(|rows| rows.children()) else { return };
+        let fits = log.scroll_height() <= log.client_height();
+        if self.session.fits.get_untracked() != fits {
+            self.session.fits.set(fits);
+        }
         let view = log.get_bounding_client_rect();
         let place = |at: u32| rows.item(at).map(|row| row.get_bounding_client_rect());
         // The first row whose end is below a line: rows stand one below the other.
@@ -230,8 +249,8 @@ impl Scroll {
         request_animation_frame(move || {
             if let Some(log) = self.log.try_get_untracked().flatten() {
                 self.restore(&log);
-                self.keep.set_value(false);
                 then();
+                self.settle();
             }
         });
     }

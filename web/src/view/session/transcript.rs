@@ -41,14 +41,21 @@ pub fn Transcript() -> impl IntoView {
         (0, true) => words::loading_earlier(),
         _ => words::show_earlier(),
     };
-    let scrolled = move || {
-        scroll.scrolled();
+    let look_at_ends = move || {
         if scroll.is_near_top() && (above() > 0 || incomplete()) {
             show_earlier();
         } else if scroll.is_near_end() && (below() > 0 || away()) {
             show_later();
         }
     };
+    let scrolled = move || {
+        scroll.scrolled();
+        look_at_ends();
+    };
+    Effect::new(move |_| {
+        scroll.settled();
+        untrack(look_at_ends);
+    });
     Effect::new(move |_| {
         if session.following.get() {
             scroll.show_the_end();

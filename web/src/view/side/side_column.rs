@@ -32,7 +32,7 @@ pub fn Side() -> impl IntoView {
     view! {
         <nav class="side" aria-label=words::sessions()>
             <header class="side-head">
-                <p class="brand"><span class="brand-mark" aria-hidden="true"></span>"Portcullis"</p>
+                <div class="brand"><span class="brand-mark" aria-hidden="true"></span>"Portcullis"</div>
                 <button class="button" data-testid="new-session" on:click=new hidden=move || !app.may(Role::Operator)>
                     {words::new_session()}
                 </button>
