@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_protocol::approval::BaseFile;
+use portcullis_protocol::limits::PENDING_REQUESTS_MAX;
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -26,6 +27,9 @@ const BASE_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const LOOK_TIME: Duration = Duration::from_secs(3);
 /// Looks of one session at once: so many threads may hang on a disk that does not answer.
 const LOOKS_MAX: usize = 4;
+/// Looks that wait or are under way, beyond which nothing is looked at: twice the requests that may be open, for an agent
+/// that asks and takes back as fast as it can.
+const LOOKS_WAITING_MAX: usize = 2 * PENDING_REQUESTS_MAX;
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -37,6 +41,7 @@ pub(crate) type Looked = (u64, Option<BaseFile>);
 pub(crate) struct Looker {
     roots: Arc<Roots>,
     seats: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
     looked: mpsc::Sender<Looked>,
     /// [`LOOK_TIME`].
     patience: Duration,
@@ -54,9 +59,11 @@ impl Looker {
     /// Looks for an agent that works in `directory`, and says what it found to `looked`.
     pub(crate) fn new(directory: &Path, policy: &Policy, looked: mpsc::Sender<Looked>) -> Self {
         let roots = Roots { directory: directory.to_owned(), allowed: policy.directories.clone() };
+        let (seats, queue) = (Semaphore::new(LOOKS_MAX), Semaphore::new(LOOKS_WAITING_MAX));
         Self {
             roots: Arc::new(roots),
-            seats: Arc::new(Semaphore::new(LOOKS_MAX)),
+            seats: Arc::new(seats),
+            queue: Arc::new(queue),
             looked,
             patience: LOOK_TIME,
         }
@@ -65,9 +72,13 @@ impl Looker {
     /// Looks at `path`. An answer comes within [`LOOK_TIME`], whatever the path leads to.
     pub(crate) fn look(&self, look: u64, path: String) {
         let (roots, seats, looked) = (Arc::clone(&self.roots), Arc::clone(&self.seats), self.looked.clone());
+        let place = Arc::clone(&self.queue).try_acquire_owned();
         let patience = self.patience;
         tokio::spawn(async move {
-            let found = timeout(patience, beside(roots, seats, path)).await.ok().flatten();
+            let found = match place {
+                Ok(_place) => timeout(patience, beside(roots, seats, path)).await.ok().flatten(),
+                Err(_) => None,
+            };
             // Nobody listens any more when the session is over.
             let _ = looked.send((look, found)).await;
         });
@@ -283,9 +294,18 @@ mod tests {
         looker.patience = Duration::from_millis(5);
         looker.look(2, ground.at("in/work/a").display().to_string());
         assert_eq!(heard.recv().await, Some((2, None)));
+        looker.patience = Duration::from_secs(60);
+        for look in 0..=LOOKS_WAITING_MAX {
+            looker.look(look as u64, "a".into());
+        }
+        assert_eq!(
+            heard.recv().await,
+            Some((LOOKS_WAITING_MAX as u64, None)),
+            "one too many is not waited for"
+        );
         drop((hung, rest));
-        looker.patience = LOOK_TIME;
-        looker.look(3, "a".into());
-        assert_eq!(heard.recv().await, Some((3, Some(abc()))));
+        for _ in 0..LOOKS_WAITING_MAX {
+            assert_eq!(heard.recv().await.and_then(|(_, found)| found), Some(abc()));
+        }
     }
 }
