@@ -71,7 +71,8 @@ async function keep(answer) {
   // Another program serves this origin now.
   if (!text.includes('id="boot"')) return self.registration.unregister();
   const cache = await caches.open(KEPT);
-  const names = [...text.matchAll(/(?:href|src|data-module|data-wasm)="(\/[^"]+)"/g)].map(([, name]) => name);
+  const named = [...text.matchAll(/(?:href|src|data-module|data-wasm|data-later)="(\/[^"]+)"/g)];
+  const names = named.flatMap(([, names]) => names.split(" "));
   const wanted = new Set(names.filter(isFile));
   const known = new Set((await cache.keys()).map(({ url }) => new URL(url).pathname));
   const hashed = (name) => /-[0-9a-f]{16}/.test(name);

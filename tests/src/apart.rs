@@ -32,11 +32,18 @@ struct Folders {
     port: u16,
     /// The server's origin as the browser knows it: the proxy's.
     origin: String,
+    /// What the bridge has in its environment beside our own.
+    variables: Vec<(String, String)>,
 }
 
 impl Apart {
     /// Starts all of it, and pairs the owner and the bridge.
     pub async fn start() -> Result<Self> {
+        Self::start_with(Vec::new()).await
+    }
+
+    /// The same with further variables for the bridge and its agents.
+    pub async fn start_with(variables: Vec<(String, String)>) -> Result<Self> {
         let root =
             tempfile::Builder::new().prefix("portcullis-apart-").tempdir().context("making a folder")?;
         for folder in ["tmp", "project"] {
@@ -44,7 +51,7 @@ impl Apart {
         }
         let port = free_port()?;
         let proxy = Proxy::start(port).await?;
-        let folders = Folders { root, port, origin: proxy.origin() };
+        let folders = Folders { root, port, origin: proxy.origin(), variables };
         let (server, code) = folders.start_server()?;
         let owner = Owner::pair(&folders.url(), &code).await.with_context(|| folders.log())?;
         let system = Self { server: Some(server), bridge: None, proxy, owner, folders };
@@ -92,6 +99,7 @@ impl Apart {
         let mut command = self.folders.command("remote-control", "bridge")?;
         command.arg(self.folders.project());
         command.arg(format!("--policy={}", self.folders.write_policy()?.display()));
+        command.envs(self.folders.variables.iter().map(|(name, value)| (name, value)));
         command.stdout(Stdio::null());
         self.bridge = Some(Family::start("portcullis remote-control", &mut command)?);
         self.owner.see_environment(true).await.with_context(|| self.folders.log())

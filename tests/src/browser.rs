@@ -59,6 +59,14 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await.map(drop)
     }
 
+    /// The same for a person who wants nothing to move either.
+    pub async fn prefer_calm(&self, scheme: &str) -> Result<()> {
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme }, { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await.map(drop)
+    }
+
     /// Shows the page in a viewport of that size; a window itself cannot be as narrow as a phone.
     pub async fn view_as(&self, width: u32, height: u32) -> Result<()> {
         let phone = width < 640;

@@ -1,6 +1,8 @@
 //! What only the browser's developer tools can do to a page: take its network, freeze it, crash it, fill its storage,
 //! move its clocks.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use fantoccini::wd::WindowHandle;
 use serde_json::json;
@@ -64,6 +66,12 @@ impl Browser {
     pub async fn rows_kept(&self) -> Result<u64> {
         let rows = self.client().execute_async(ROWS_KEPT, Vec::new()).await.context("counting rows")?;
         rows.as_u64().with_context(|| format!("the count is {rows}"))
+    }
+
+    /// Saves what pages hand to a person into that folder, without asking.
+    pub async fn download_into(&self, folder: &Path) -> Result<()> {
+        let behaviour = json!({ "behavior": "allow", "downloadPath": folder });
+        self.devtools("Browser.setDownloadBehavior", behaviour).await.map(drop)
     }
 
     /// Runs a script in the current tab before every page that it opens from now on.

@@ -1,5 +1,7 @@
 //! Somebody who owns the server and looks at it by REST, past every page: what the log holds is what happened.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -92,6 +94,16 @@ impl Owner {
     pub async fn pending(&self, session: &str) -> Result<u64> {
         let info = self.get(&format!("/v1/sessions/{session}")).await?;
         info["pending_count"].as_u64().with_context(|| format!("no count in {info}"))
+    }
+
+    /// Starts a session with its first prompt. Gives its id.
+    pub async fn start(&self, title: &str, directory: &Path, prompt: &str) -> Result<String> {
+        let environments = self.get("/v1/environments").await?;
+        let machine = &environments["data"][0]["id"];
+        let wanted =
+            json!({ "environment_id": machine, "directory": directory, "title": title, "prompt": prompt });
+        let session = self.call(Method::POST, "/v1/sessions", &wanted).await?;
+        session["id"].as_str().map(str::to_owned).with_context(|| format!("no id in {session}"))
     }
 
     /// Says something in a session, as another device of the same person would.

@@ -50,6 +50,16 @@ pub async fn walk_apart(
     take(name, Apart::start().await?, steps).await
 }
 
+/// The same with a system that was started already.
+pub async fn walk_in(
+    name: &'static str,
+    system: Apart,
+    steps: impl AsyncFnOnce(&mut Walk<Apart>) -> Result<()>,
+) -> Result<()> {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    take(name, system, steps).await
+}
+
 async fn take<S: Place>(
     name: &'static str,
     system: S,

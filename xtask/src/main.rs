@@ -15,6 +15,7 @@ mod demo;
 mod dist;
 mod group;
 mod http;
+mod screenshots;
 mod sim;
 mod soak;
 mod test;
@@ -48,6 +49,8 @@ enum Command {
     Tidy,
     /// Build the browser client for release into dist/, and print its sizes
     Dist,
+    /// Take the pictures of docs/screenshots anew, of a real session
+    Screenshots,
     /// Measure how fast something is, and print a table
     Bench(bench::Options),
     /// Run the simulation for many seeds, or for one with its trace
@@ -77,6 +80,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Soak => soak::run(&Checkout::find()?, &Interrupt::listen()?),
         Command::Tidy => tidy::run(&Checkout::find()?),
         Command::Dist => dist::run(&Checkout::find()?, &Interrupt::listen()?),
+        Command::Screenshots => screenshots::run(&Checkout::find()?, &Interrupt::listen()?),
         Command::Bench(options) => bench::run(&Checkout::find()?, &options, &Interrupt::listen()?),
         Command::Sim(options) => sim::run(&Checkout::find()?, &options, &Interrupt::listen()?),
         Command::Leash { command } => Err(group::become_leashed(&command)),

@@ -19,9 +19,13 @@ const TRUNK_VERSION: &str = "0.21.14";
 const WASM_SPLIT_VERSION: &str = "0.2.4";
 /// The npm package that carries `wasm-opt`.
 const BINARYEN_VERSION: &str = "132.0.0";
+/// What makes scripts and style sheets small.
+const ESBUILD_VERSION: &str = "0.28.2";
 /// The official browser client that a test holds a session with.
 const AGENT_SDK: &str = "@anthropic-ai/claude-agent-sdk";
 const AGENT_SDK_VERSION: &str = "0.3.329";
+/// What judges pages for those who cannot see them, or not well.
+const AXE_VERSION: &str = "4.14.1";
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// The tools in the cache, fetched as they are asked for.
@@ -128,11 +132,16 @@ impl<'a> Tools<'a> {
         })
     }
 
-    /// The folder of `wasm-opt`, or `None` where there is no npm to fetch it with.
+    /// `wasm-opt`, or `None` where there is no npm to fetch it with.
     pub(crate) fn wasm_opt(&self) -> Result<Option<PathBuf>> {
         let place = format!("binaryen-{BINARYEN_VERSION}");
         self.ensure_npm_package(&place, &format!("binaryen@{BINARYEN_VERSION}"), ".bin/wasm-opt", &[])
-            .map(|program| program.and_then(|program| Some(program.parent()?.to_path_buf())))
+    }
+
+    /// `esbuild`, or `None` where there is no npm to fetch it with.
+    pub(crate) fn esbuild(&self) -> Result<Option<PathBuf>> {
+        let place = format!("esbuild-{ESBUILD_VERSION}");
+        self.ensure_npm_package(&place, &format!("esbuild@{ESBUILD_VERSION}"), ".bin/esbuild", &[])
     }
 
     /// The folder of the official client's package, or `None` where there is no npm to fetch it with.
@@ -143,6 +152,12 @@ impl<'a> Tools<'a> {
         let sparing = ["--ignore-scripts", "--omit=optional", "--legacy-peer-deps"];
         self.ensure_npm_package(&place, &format!("{AGENT_SDK}@{AGENT_SDK_VERSION}"), &bundle, &sparing)
             .map(|bundle| bundle.and_then(|bundle| Some(bundle.parent()?.to_path_buf())))
+    }
+
+    /// The script of axe-core, or `None` where there is no npm to fetch it with.
+    pub(crate) fn axe(&self) -> Result<Option<PathBuf>> {
+        let (place, package) = (format!("axe-core-{AXE_VERSION}"), format!("axe-core@{AXE_VERSION}"));
+        self.ensure_npm_package(&place, &package, "axe-core/axe.min.js", &["--ignore-scripts"])
     }
 
     /// The file `wanted` of a package from npm, fetched once into `place`; `None` without npm.

@@ -113,6 +113,17 @@ fn merged(call: &Call, fields: Vec<(&'static str, Value)>) -> Value {
     Value::Object(input)
 }
 
+/// What an agent that tells no input says about a call in words, for whoever has to decide about it.
+pub(crate) fn details(call: &Call) -> Option<String> {
+    let has_input = call.raw_input.as_ref().is_some_and(|raw| !raw.is_null());
+    let texts = call.content.iter().filter_map(|content| {
+        let ToolCallContent::Content(content) = content else { return None };
+        Some(words(&content.content))
+    });
+    let text = texts.collect::<Vec<_>>().join("\n");
+    (!has_input && !text.is_empty()).then(|| cut(&text, RESULT_BYTES_MAX))
+}
+
 /// The command, where the agent says one: a text or words.
 pub(crate) fn command(call: &Call) -> Option<String> {
     match call.raw_input.as_ref()?.get("command").or_else(|| call.raw_input.as_ref()?.get("cmd"))? {

@@ -20,7 +20,7 @@ use crate::lease::{Credential, Lease};
 use crate::place;
 use crate::road::RoadError;
 use crate::room::{self, Room, Standing};
-use crate::serving::{Desk, Serving};
+use crate::serving::{Desk, Served, Serving};
 use crate::sweep;
 use crate::wake::{self, Wakes, woken};
 use crate::work;
@@ -34,7 +34,7 @@ pub(crate) const GOODBYE_TIME: Duration = Duration::from_secs(5);
 /// Waiting sessions that are remembered as told: a queue this long is told nothing new.
 const TOLD_MAX: usize = 1_024;
 /// Sessions that are archived at the end: a bridge that served more leaves the rest as they are.
-const SERVED_MAX: usize = 4_096;
+const TO_ARCHIVE_MAX: usize = 4_096;
 /// Renewed work items that wait for a worker.
 const RENEWALS_MAX: usize = 4;
 
@@ -101,7 +101,7 @@ pub async fn run(
         secret,
         sessions: HashMap::new(),
         told: HashSet::new(),
-        served: HashSet::new(),
+        to_archive: HashSet::new(),
         workers: JoinSet::new(),
         orders,
     };
@@ -231,9 +231,10 @@ struct Dispatcher {
     sessions: HashMap<SessionId, Handle>,
     /// Sessions that wait for a place and know it.
     told: HashSet<SessionId>,
-    /// Sessions this life of the bridge took, to be archived at its end if that is wished.
-    served: HashSet<SessionId>,
-    workers: JoinSet<SessionId>,
+    /// Sessions that are archived at the end: those this life of the bridge took, if that is wished, or else those that
+    /// nobody can resume.
+    to_archive: HashSet<SessionId>,
+    workers: JoinSet<Served>,
     orders: watch::Receiver<Order>,
 }
 
@@ -345,15 +346,25 @@ impl Dispatcher {
         Ok(true)
     }
 
-    fn forget(&mut self, ended: Result<SessionId, tokio::task::JoinError>) {
+    fn forget(&mut self, ended: Result<Served, tokio::task::JoinError>) {
         match ended {
-            Ok(session) => {
+            Ok(Served { session, is_over }) => {
                 self.sessions.remove(&session);
+                self.mark(session, is_over);
             }
             Err(error) => {
                 tracing::error!(%error, "a worker failed");
                 self.sessions.retain(|_, handle| !handle.renewals.is_closed());
             }
+        }
+    }
+
+    /// Remembers whether a session is archived at the end.
+    fn mark(&mut self, session: SessionId, is_over: bool) {
+        if !is_over && !self.config.archives_all {
+            self.to_archive.remove(&session);
+        } else if self.to_archive.len() < TO_ARCHIVE_MAX {
+            self.to_archive.insert(session);
         }
     }
 
@@ -434,9 +445,6 @@ impl Dispatcher {
             is_put_off,
         };
         self.sessions.insert(session.clone(), handle);
-        if self.config.archives_all && self.served.len() < SERVED_MAX {
-            self.served.insert(session.clone());
-        }
         let serving = Serving {
             config: Arc::clone(&self.config),
             api: self.api.clone(),
@@ -461,16 +469,17 @@ impl Dispatcher {
         self.config.teller.tell(BridgeEvent::Ending { at_once });
         loop {
             tokio::select! {
-                ended = self.workers.join_next() => if ended.is_none() { break },
+                ended = self.workers.join_next() => match ended {
+                    Some(ended) => self.forget(ended),
+                    None => break,
+                },
                 Ok(_) = orders.wait_for(|order| *order == Order::Abandon), if !at_once => {
                     at_once = true;
                     self.config.teller.tell(BridgeEvent::Ending { at_once });
                 }
             }
         }
-        if self.config.archives_all {
-            self.archive_all().await;
-        }
+        self.archive().await;
         let goodbye = self.api.deregister(&self.environment);
         match tokio::time::timeout(GOODBYE_TIME, goodbye).await {
             Ok(Ok(())) => tracing::info!("deregistered"),
@@ -480,10 +489,10 @@ impl Dispatcher {
         self.config.teller.tell(BridgeEvent::Ended);
     }
 
-    /// Archives what was served here. The rest of a bridge's sessions are detached by its leaving: they are kept, and
-    /// go on with the next one.
-    async fn archive_all(&mut self) {
-        for session in std::mem::take(&mut self.served) {
+    /// Archives what nobody can resume, or all that was served here. The rest of a bridge's sessions are detached by its
+    /// leaving: they are kept, and go on with the next one.
+    async fn archive(&mut self) {
+        for session in std::mem::take(&mut self.to_archive) {
             let archived = self.api.archive(&self.environment, &session);
             match tokio::time::timeout(GOODBYE_TIME, archived).await {
                 Ok(Ok(())) => tracing::info!(%session, "archived"),

@@ -20,6 +20,7 @@ mod journal;
 mod lease;
 mod link;
 mod login;
+mod look;
 mod pace;
 mod place;
 mod policy;

@@ -17,7 +17,7 @@ use crate::lease::{self, Credential, Lease};
 use crate::room::{Activity, Standing};
 use crate::wake::Wakes;
 use crate::work;
-use crate::worker::{DISK_PAUSE, Links, Worker};
+use crate::worker::{DISK_PAUSE, Links, Parting, Worker};
 
 /// What the dispatcher and a worker share.
 #[derive(Clone, Debug)]
@@ -50,6 +50,14 @@ pub(crate) struct Serving {
     pub(crate) wakes: Wakes,
 }
 
+/// A session that left.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) session: SessionId,
+    /// It cannot be resumed, by anybody.
+    pub(crate) is_over: bool,
+}
+
 /// Gives `new`, unless something harder was ordered already.
 fn harden(order: &watch::Sender<Order>, new: Order) {
     order.send_if_modified(|current| {
@@ -69,7 +77,7 @@ impl Serving {
         wish: SessionSpec,
         credential: Credential,
         renewals: mpsc::Receiver<Credential>,
-    ) -> SessionId {
+    ) -> Served {
         let session = self.lease.session.clone();
         let is_put_off = desk.is_put_off;
         let credentials = watch::Sender::new(credential);
@@ -91,9 +99,9 @@ impl Serving {
         let keeping = lease::keep(self.api.clone(), self.lease.clone(), credentials, renewals, wakes);
         tokio::pin!(working, keeping);
         let mut lease_end = None;
-        let end = loop {
+        let Parting { end, can_go_on } = loop {
             tokio::select! {
-                end = &mut working => break end,
+                parting = &mut working => break parting,
                 end = &mut keeping, if lease_end.is_none() => {
                     tracing::warn!(%session, ?end, "the lease ended; the session is given up");
                     lease_end = Some(end);
@@ -116,7 +124,8 @@ impl Serving {
             self.queue_again().await;
         }
         self.config.teller.tell(BridgeEvent::SessionEnded { session_id: session.clone(), reason });
-        session
+        // Who lost the lease has no say in it any more.
+        Served { session, is_over: !can_go_on && lease_end.is_none() }
     }
 
     /// What waits in the session was there before this work began, so its end alone would not queue it.
@@ -144,7 +153,7 @@ async fn work(
     wish: SessionSpec,
     desk: Desk,
     links: Links,
-) -> End {
+) -> Parting {
     let since = Clock::now();
     let mut was_full = false;
     let worker: Worker = loop {
@@ -160,7 +169,7 @@ async fn work(
             }
             Err(error) => {
                 tracing::error!(%session, %error, "the session cannot be served");
-                return End::Lost(error.to_string());
+                return Parting { end: End::Lost(error.to_string()), can_go_on: true };
             }
         }
     };

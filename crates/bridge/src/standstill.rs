@@ -10,6 +10,7 @@ use crate::core::{Entry, Output};
 pub(crate) struct Standstill {
     entry: Option<Entry>,
     since: Option<Instant>,
+    is_news: bool,
 }
 
 impl Standstill {
@@ -18,12 +19,18 @@ impl Standstill {
         self.entry = Some(entry);
         let is_news = self.since.is_none();
         self.since.get_or_insert_with(Instant::now);
+        self.is_news |= is_news;
         is_news
     }
 
     /// What is to be tried again.
     pub(crate) fn take(&mut self) -> Option<Output> {
         self.entry.take().map(Output::Journal)
+    }
+
+    /// Whether it began, once.
+    pub(crate) fn began(&mut self) -> bool {
+        std::mem::take(&mut self.is_news)
     }
 
     /// Whether something waits for room.
@@ -54,6 +61,7 @@ mod tests {
         assert_eq!((standstill.is_on(), standstill.over()), (false, None));
         assert!(standstill.begin(Entry::Told));
         assert_eq!((standstill.is_on(), standstill.over()), (true, None));
+        assert!(standstill.began() && !standstill.began());
         assert!(matches!(standstill.take(), Some(Output::Journal(Entry::Told))));
         assert!(!standstill.begin(Entry::Told), "no news");
         assert!(standstill.take().is_some());

@@ -1,6 +1,7 @@
 //! The shell around one session's [`Relay`]: it owns the agent process, the socket and the POST queues, moves what
 //! they say into the machine and does what the machine orders, in its order.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::event::BridgeEvent;
 use crate::journal::{Journal, JournalError};
 use crate::lease::Credential;
 use crate::link::{SocketEvent, run_lane, run_socket};
+use crate::look::Looker;
 use crate::place;
 use crate::room::Activity;
 use crate::serving::Desk;
@@ -60,6 +62,14 @@ pub(crate) struct Worker {
     pub(crate) standstill: Standstill,
 }
 
+/// What a worker left.
+#[derive(Debug)]
+pub(crate) struct Parting {
+    pub(crate) end: End,
+    /// Whether the session can go on where it stands.
+    pub(crate) can_go_on: bool,
+}
+
 /// What ties a worker to the rest of its bridge.
 pub(crate) struct Links {
     pub(crate) api: Api,
@@ -75,15 +85,20 @@ struct Ways {
     content: mpsc::Sender<WorkerPost>,
     control: mpsc::Sender<WorkerPost>,
     receipts: mpsc::Sender<Receipt>,
+    looker: Looker,
 }
 
 impl Worker {
     /// Serves the session until it is over or `orders` end it.
-    pub(crate) async fn run(mut self, links: Links) -> End {
+    pub(crate) async fn run(mut self, links: Links) -> Parting {
         let Links { api, credential, mut orders, wakes } = links;
+        // What was ordered before anybody listened counts as well.
+        orders.mark_changed();
         let (socket_in, mut socket) = mpsc::channel(FRAMES_MAX);
         let (outcomes_in, mut outcomes) = mpsc::channel(EVENTS_MAX);
         let (receipts_in, mut receipts) = mpsc::channel(EVENTS_MAX);
+        let (looked_in, mut looked) = mpsc::channel(EVENTS_MAX);
+        let looker = Looker::new(Path::new(&self.directory), &self.config.policy, looked_in);
         let mut tasks = JoinSet::new();
         let (openings_in, openings) = watch::channel(0);
         let road = api.road().clone();
@@ -108,7 +123,7 @@ impl Worker {
             posts_in
         };
         let (content, control) = (lane(&outcomes_in), lane(&outcomes_in));
-        let mut ways = Ways { agent: None, link: None, content, control, receipts: receipts_in };
+        let mut ways = Ways { agent: None, link: None, content, control, receipts: receipts_in, looker };
         let start = Instant::now();
         let mut is_gone = false;
         let mut farewell = Farewell::default();
@@ -120,8 +135,15 @@ impl Worker {
             if let Some(end) = self.perform_all(&mut ways) {
                 break end;
             }
+            if self.standstill.began() {
+                self.relay.handle(tick(start), Input::DiskFull(true));
+            }
+            if self.standstill.is_on() {
+                self.speak_ahead(&mut ways);
+            }
             if let Some(said) = self.standstill.over() {
                 self.config.teller.tell(BridgeEvent::DiskFree { session_id: self.session.clone() });
+                self.relay.handle(tick(start), Input::DiskFull(false));
                 self.relay.handle(tick(start), Input::Notice(said));
                 continue;
             }
@@ -132,6 +154,7 @@ impl Worker {
             let is_congested = stands_still || self.relay.is_congested();
             let nothing_goes_first = outcomes.is_empty()
                 && receipts.is_empty()
+                && looked.is_empty()
                 && socket.is_empty()
                 && orders.has_changed().is_ok_and(|changed| !changed);
             if !is_congested
@@ -160,6 +183,7 @@ impl Worker {
                 () = sleep_until(give_up) => break End::Lost("the ingress did not take the last words in time".into()),
                 Some((lane, outcome)) = outcomes.recv() => Input::Posted(lane, outcome),
                 Some(receipt) = receipts.recv() => Input::Written(receipt),
+                Some((look, found)) = looked.recv() => Input::Looked { look, found },
                 Some(event) = socket.recv() => match event {
                     SocketEvent::Up(sender) => {
                         ways.link = Some(sender);
@@ -212,7 +236,7 @@ impl Worker {
         } else if *orders.borrow() == Order::Drain {
             self.leave_worktree(tick(start)).await;
         }
-        end
+        Parting { end, can_go_on: self.relay.can_go_on() }
     }
 
     /// Removes the session's working tree, or says in the session why it stays. Its agent is gone.
@@ -263,7 +287,11 @@ impl Worker {
                     }
                 },
                 Output::Spawn { resume } => self.spawn(ways, resume.as_deref()),
-                Output::Send(_) | Output::Post(_) | Output::Stdin { .. } | Output::Terminate => {
+                Output::Send(_)
+                | Output::Post(_)
+                | Output::Stdin { .. }
+                | Output::Look { .. }
+                | Output::Terminate => {
                     self.perform(output, ways);
                 }
             }
@@ -277,6 +305,13 @@ impl Worker {
             tracing::error!(session = %self.session, %error, "the disk is full; the session stands still until there is room");
             let (session_id, reason) = (self.session.clone(), error.to_string());
             self.config.teller.tell(BridgeEvent::DiskFull { session_id, reason });
+        }
+    }
+
+    /// Says what relies on nothing that cannot be written.
+    fn speak_ahead(&mut self, ways: &mut Ways) {
+        while let Some(post) = self.relay.poll_ahead() {
+            self.perform(Output::Post(post), ways);
         }
     }
 
@@ -324,6 +359,7 @@ impl Worker {
                     agent.kill(Kill::Now);
                 }
             }
+            Output::Look { look, path } => ways.looker.look(look, path),
             Output::Terminate => {
                 if let Some(agent) = &ways.agent {
                     agent.kill(Kill::Within(self.config.agent_grace));

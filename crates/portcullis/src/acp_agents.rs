@@ -18,7 +18,10 @@ struct Known {
     environment: &'static [&'static str],
 }
 
-const CLAUDE: &[&str] = &["ANTHROPIC_*", "CLAUDE_CODE_*", "DISABLE_*"];
+const CLAUDE: &[&str] = &["ANTHROPIC_*", "CLAUDE_CODE_*", "DISABLE_*", "IS_SANDBOX"];
+
+/// The agent inside the binary is always that one.
+const BUILTIN: &str = "builtin";
 
 /// As their own documentation has it.
 const KNOWN: [Known; 6] = [
@@ -47,11 +50,17 @@ pub(crate) fn on_path() -> Result<Vec<AgentSpec>, Failure> {
     Ok(KNOWN.iter().filter_map(spec).collect())
 }
 
-/// Those the policy names. A program without a path is looked for on the PATH once, here.
+/// Those the policy names, each once: which of two would run nobody could tell. A program without a path is looked for on the PATH once, here.
 pub(crate) fn named(policy: &Policy) -> Result<Vec<AgentSpec>, Failure> {
     let portcullis = folders::own_program()?;
     let mut specs = Vec::new();
-    for agent in &policy.acp {
+    for (at, agent) in policy.acp.iter().enumerate() {
+        if agent.name == BUILTIN || policy.acp[..at].iter().any(|earlier| earlier.name == agent.name) {
+            return Err(Failure::usage(format!(
+                "the policy file names the agent `{}`, and another one has that name",
+                agent.name
+            )));
+        }
         let program = agent.argv.first().filter(|program| !program.is_empty());
         let Some(program) = program.filter(|_| is_valid(&agent.name)) else {
             return Err(Failure::usage(format!(
@@ -66,4 +75,28 @@ pub(crate) fn named(policy: &Policy) -> Result<Vec<AgentSpec>, Failure> {
         specs.push(AgentSpec { environment, ..AgentSpec::acp(&agent.name, portcullis.clone(), argv) });
     }
     Ok(specs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn names(acp: &str) -> Option<Vec<String>> {
+        let mut policy = Policy::for_directory(PathBuf::from("/"));
+        policy.acp = serde_json::from_str(acp).unwrap();
+        Some(named(&policy).ok()?.into_iter().map(|spec| spec.name).collect())
+    }
+
+    #[test]
+    fn each_agent_of_a_policy_has_a_name_of_its_own() {
+        let agent = |name: &str| format!(r#"{{"name":"{name}","argv":["/bin/true"]}}"#);
+        let [a, b, builtin] = ["a", "b", "builtin"].map(agent);
+        assert_eq!(names(&format!("[{a},{b}]")), Some(vec!["a".to_owned(), "b".to_owned()]));
+        for refused in [format!("[{a},{b},{a}]"), format!("[{builtin}]"), format!("[{}]", agent("a b"))] {
+            assert_eq!(names(&refused), None, "{refused}");
+        }
+        assert_eq!(names(r#"[{"name":"a","argv":[]}]"#), None);
+    }
 }

@@ -213,6 +213,7 @@ fn a30_always_allow_is_what_the_agent_suggested_word_for_word_and_nothing_wider(
             decided_at_ms: None,
             updated_input_digest: None,
             edited: false,
+            base_file: None,
             option_id: None,
             verdict: Verdict::Allow {
                 updated_input: raw(r#"{"command":"git status"}"#),

@@ -62,6 +62,8 @@ async fn keeps_the_order_of_its_script_beside_standing_rules_and_writes_everythi
     let asked = api.requests();
     assert_eq!(asked.iter().map(|request| request.last_text()).collect::<Vec<_>>(), ["title", "one", "two"]);
     assert_eq!(asked[0].header("x-api-key"), Some("k"));
+    let conversation = api.until_asked(2).await;
+    assert_eq!(conversation.iter().map(|request| request.last_text()).collect::<Vec<_>>(), ["one", "two"]);
 }
 
 #[tokio::test]

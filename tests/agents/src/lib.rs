@@ -5,4 +5,5 @@
 
 pub mod agent;
 pub mod scene;
+pub mod script;
 pub mod talk;

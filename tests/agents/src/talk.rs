@@ -173,6 +173,21 @@ impl<'a> Talk<'a> {
         }
     }
 
+    /// Waits until the tab shows each of the `count` requests there ever were in `state`.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn all_ended(&self, count: usize, state: PermissionState) -> Result<()> {
+        let ended = self.tab.until("requests that ended", move |driver| {
+            let states = &driver.states;
+            (states.len() == count && states.values().all(|shown| *shown == state)).then_some(())
+        });
+        match tokio::time::timeout(PATIENCE, ended).await {
+            Ok(done) => done,
+            Err(_) => bail!("they are not all {}\n{}", state.as_str(), self.story().await),
+        }
+    }
+
     /// Sends a control request; returns what a success carries.
     ///
     /// # Errors

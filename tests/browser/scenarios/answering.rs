@@ -159,9 +159,18 @@ async fn the_mode_is_changed_from_the_page_and_a_queued_message_is_taken_back() 
         page.press(&format!("{}[data-state=delivered] button", mark::QUEUED)).await?;
         page.see_gone(mark::QUEUED).await?;
         walk.picture("taken-back").await?;
-        page.press(mark::STOP).await?;
+
+        // What waits behind that is wanted at once: it is taken back and said again, once.
+        page.prompt("@say Hurried.").await?;
+        let when = format!("{}[data-state=delivered] [data-testid=queued-priority]", mark::QUEUED);
+        page.see(&when).await?.select_by_value("now").await?;
+        page.read(mark::TEXT, "Hurried.").await?;
+        page.see_gone(mark::QUEUED).await?;
         page.see_gone(mark::STOP).await?;
-        ensure!(!page.texts(mark::TEXT).await?.iter().any(|text| text.contains("Never said")));
+        walk.picture("hurried").await?;
+        let texts = page.texts(mark::TEXT).await?;
+        ensure!(!texts.iter().any(|text| text.contains("Never said")));
+        ensure!(texts.iter().filter(|text| text.contains("Hurried")).count() == 1, "{texts:?}");
         Ok(())
     })
     .await

@@ -9,6 +9,7 @@ mod lifecycle;
 mod network;
 mod panel;
 mod place;
+mod reading;
 mod storage;
 mod strangers;
 

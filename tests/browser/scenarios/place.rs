@@ -76,6 +76,20 @@ async fn sessions_are_started_found_renamed_and_archived_and_back_leads_to_the_l
         page.read("[data-testid=archived]", "touch waits.txt").await?;
         page.read(mark::PROMPT, "@bash touch waits.txt").await?;
 
+        // It comes back whole, and an agent that begins anew.
+        page.press("[data-testid=unarchive]").await?;
+        page.see_gone(".bar").await?;
+        page.read("[data-group=idle]", "touch waits.txt").await?;
+        page.prompt("@say Back again.").await?;
+        page.read(mark::TEXT, "Back again.").await?;
+        walk.picture("unarchived").await?;
+        page.press("[data-group=idle] [aria-current] ~ [data-testid=row-more]").await?;
+        page.press("[data-testid=row-archive]").await?;
+        page.read(".bar", "archived").await?;
+        page.press("[data-testid=archived] [data-testid=row-more]").await?;
+        page.press("[data-testid=row-unarchive]").await?;
+        page.see_gone(".bar").await?;
+
         walk.browser().view_as(390, 844).await?;
         page.client().goto(walk.system().url()).await?;
         page.see(mark::SESSION_LIST).await?;
@@ -258,7 +272,7 @@ async fn who_looks_elsewhere_is_called_once_and_a_click_opens_what_waits() -> Re
         until("the calm icon", SOON, async || Ok((walk.browser().run(calm).await? == true).then_some(()))).await?;
         ensure!(walk.browser().run("return notes.length").await? == 1);
 
-        // Without the server, the page itself still opens and says so.
+        // Without the server, the page itself still opens, with what was kept, and says so.
         until("the page is kept", SOON, async || {
             let kept = "const done = arguments[0]; caches.open('portcullis-page').then(c => c.match('/')).then(r => done(!!r));";
             let kept = page.client().execute_async(kept, Vec::new()).await?;
@@ -267,7 +281,7 @@ async fn who_looks_elsewhere_is_called_once_and_a_click_opens_what_waits() -> Re
         .await?;
         walk.system_mut().kill_server()?;
         page.client().refresh().await?;
-        page.read(mark::PAIR_STATUS, "does not answer").await?;
+        page.read("[data-testid=kept-copy]", "Kept on this device").await?;
         walk.picture("offline").await?;
         walk.system_mut().start_server()?;
         page.see(mark::LINK_ONLINE).await?;

@@ -472,6 +472,11 @@ impl Worker {
                     let _ = lane.try_send(post);
                 }
                 Output::Stdin { line, receipt } => self.write(line, receipt, receipts),
+                // A simulated machine has no files to tell of.
+                Output::Look { look, .. } => {
+                    let looked = Input::Looked { look, found: None };
+                    self.relay.handle(self.ground.clock.tick(), looked);
+                }
                 Output::Terminate => self.agent = None,
             }
         }

@@ -11,7 +11,6 @@ pub mod facts;
 pub mod load;
 pub mod machine;
 pub mod measure;
-pub mod patience;
 pub mod process;
 pub mod proxy;
 pub mod recorder;
@@ -20,3 +19,5 @@ pub mod stage;
 pub mod storm;
 pub mod tab;
 pub mod timing;
+
+pub use portcullis_testkit::patience;

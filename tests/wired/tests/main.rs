@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "what was measured belongs to a test's output")]
 
+mod files;
 mod hostile;
 mod kills;
 mod network;

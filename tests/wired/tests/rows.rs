@@ -18,7 +18,7 @@ use serde_json::json;
 /// How soon the bridge has a decision, on a machine that is not busy with something else.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-async fn scene() -> Result<(Stage, String, Tab)> {
+pub(crate) async fn scene() -> Result<(Stage, String, Tab)> {
     let stage = Stage::set().await?;
     let session = stage.owner.new_session().await?;
     let tab = stage.tab(&session, 1)?;
@@ -26,7 +26,7 @@ async fn scene() -> Result<(Stage, String, Tab)> {
     Ok((stage, session, tab))
 }
 
-fn waiting(driver: &mut Driver) -> Vec<String> {
+pub(crate) fn waiting(driver: &mut Driver) -> Vec<String> {
     let entries = driver.session().ledger().entries().iter();
     entries
         .filter(|entry| entry.state == PermissionState::Pending)
@@ -35,7 +35,7 @@ fn waiting(driver: &mut Driver) -> Vec<String> {
 }
 
 /// The same with the agent on strings.
-async fn puppet_scene() -> Result<(Stage, String, Tab)> {
+pub(crate) async fn puppet_scene() -> Result<(Stage, String, Tab)> {
     let stage = Stage::set_with_agent(Path::new(env!("CARGO_BIN_EXE_puppet"))).await?;
     let made =
         stage.owner.must(reqwest::Method::POST, "/v1/sessions", Some(json!({"agent": "claude"}))).await?;
@@ -46,7 +46,7 @@ async fn puppet_scene() -> Result<(Stage, String, Tab)> {
 }
 
 /// What the puppet was answered: request and answer, in the order it came.
-fn answers(stage: &Stage) -> Result<Vec<(String, String)>> {
+pub(crate) fn answers(stage: &Stage) -> Result<Vec<(String, String)>> {
     let text = std::fs::read_to_string(stage.project()?.join("answers.txt")).unwrap_or_default();
     let read = |line: &str| match line.splitn(3, ' ').collect::<Vec<_>>()[..] {
         [request, _, answer] => Some((request.to_owned(), answer.to_owned())),
@@ -67,7 +67,7 @@ async fn three_waiting(tab: &Tab) -> Result<Vec<String>> {
     tab.until("three requests at once", |driver| Some(waiting(driver)).filter(|all| all.len() == 3)).await
 }
 
-async fn idle(tab: &Tab) -> Result<()> {
+pub(crate) async fn idle(tab: &Tab) -> Result<()> {
     tab.until("the end of the turn", |driver| {
         let session = driver.session();
         (session.activity() == Activity::Idle && session.transcript().queue().is_empty()).then_some(())

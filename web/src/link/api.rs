@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use web_sys::{AbortSignal, RequestCache, RequestCredentials};
 
+use crate::words::notices::notice;
 use crate::words::page as words;
 
 /// A call unanswered for this long is given up, in ms.
@@ -18,7 +19,7 @@ pub(super) enum Failure {
     #[error("{}", words::silent())]
     Silent,
     /// The server said no.
-    #[error("{}", detail.message)]
+    #[error("{}", notice(&detail.message))]
     Refused { status: u16, detail: ErrorDetail },
     /// An answer of another shape.
     #[error("{}", words::unreadable(.0))]
@@ -63,7 +64,12 @@ impl Answer {
 
 /// GETs `path`.
 pub(super) async fn get<T: DeserializeOwned>(path: &str, token: &str) -> Result<T, Failure> {
-    call(Method::GET, path, Some(token), None).await?.read()
+    ask(path, token).await?.read()
+}
+
+/// The same, with the answer as it came.
+pub(super) async fn ask(path: &str, token: &str) -> Result<Answer, Failure> {
+    call(Method::GET, path, Some(token), None).await
 }
 
 /// The page as the server has it now.

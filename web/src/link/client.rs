@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use leptos::prelude::*;
 use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::role::Role;
-use portcullis_protocol::session::Input;
+use portcullis_protocol::session::{Input, LinkView};
 use portcullis_protocol::wire::control;
 use portcullis_protocol::wire::prompt::Said;
 use portcullis_protocol::wire::rest::{CreateSession, SessionInfo};
@@ -17,14 +17,15 @@ use super::channel::{Channel, Word};
 use super::drafts::Drafts;
 use super::drive::{self, Drive};
 use super::driver::{Shared, Surface};
+use super::errand::{self, Errand};
 use super::lists::Lister;
-use super::pairing::{self, PairError, Paired};
+use super::pairing::{PairError, Paired};
 use super::sweeper::Sweeper;
 use super::tokens::Tokens;
 use super::vault::{Identity, Vault};
 use super::watches::Watches;
 use super::{browser, caller, history, tab};
-use crate::state::app::{App, Leaving, Phase, Starting};
+use crate::state::app::{App, Key, Leaving, Phase, Starting};
 use crate::state::command::Command;
 use crate::state::lifecycle::Act;
 use crate::state::route::Route;
@@ -47,7 +48,7 @@ pub fn start(app: App) {
         let channel = Channel::open(move |word| {
             let client = heard.borrow().upgrade();
             if let Some(client) = client {
-                client.heard(word);
+                errand::run(&client, Errand::Heard(word));
             }
         });
         let drafts = Drafts::open(Rc::clone(&vault)).await;
@@ -65,13 +66,19 @@ pub fn start(app: App) {
         });
         me.replace(Rc::downgrade(&client));
         let (acting, moving) = (Rc::clone(&client), Rc::clone(&client));
-        tab::listen(app, move |act| acting.act(act));
+        tab::listen(app, move |act| errand::run(&acting, Errand::Act(act)));
         tab::on("popstate", move || {
             moving.app.route.set(history::current());
             moving.follow();
         });
         let carrier = Rc::clone(&client);
-        app.on_command(move |command| carrier.carry_out(command));
+        app.on_command(move |command| {
+            if let Command::Go(route) = command {
+                carrier.go(route);
+            } else {
+                errand::run(&carrier, Errand::Command(command));
+            }
+        });
         if !drive::is_here() {
             let client = Rc::clone(&client);
             spawn_local(async move { client.when_drivers_can_be_started().await });
@@ -89,7 +96,7 @@ fn storage_listener(app: App, me: Rc<RefCell<Weak<Client>>>) -> impl Fn(StorageT
         }
         app.note.set(Some(trouble.words().to_owned()));
         if let (StorageTrouble::Lost, Some(client)) = (trouble, me.borrow().upgrade()) {
-            spawn_local(async move { client.keep_again().await });
+            errand::run(&client, Errand::KeepAgain);
         }
     }
 }
@@ -101,7 +108,7 @@ struct Online {
     sweeper: Rc<Sweeper>,
 }
 
-struct Client {
+pub(super) struct Client {
     app: App,
     vault: Rc<Vault>,
     channel: Rc<Channel>,
@@ -128,7 +135,7 @@ impl Client {
             let identity = self.vault.identity().await;
             let reached = match (identity, code) {
                 (Some(identity), None) if identity.logged_out => {
-                    self.app.phase.set(Phase::LoggedOut { keeps_key: true });
+                    self.app.phase.set(Phase::LoggedOut(Key::Kept));
                     true
                 }
                 (Some(identity), code) => self.enter(identity, code).await,
@@ -160,7 +167,7 @@ impl Client {
             (Err(failure), _, _) if failure.is_passing() => return false,
             (Err(_), Some(code), _) => return self.pair(&code, Some(known)).await,
             (Err(_), None, Some(confirm_code)) => self.wait_for_owner(tokens, confirm_code).await,
-            (Err(_), None, None) => self.disowned(),
+            (Err(_), None, None) => errand::run(self, Errand::Disowned),
         }
         true
     }
@@ -180,7 +187,7 @@ impl Client {
     /// Exchanges `code`, unless another tab was faster; `stale` is what the server does not take.
     async fn pair(self: &Rc<Self>, code: &str, stale: Option<DeviceId>) -> bool {
         self.app.phase.set(Phase::Pairing);
-        let paired = pairing::pair(&self.vault, code, stale.as_ref()).await;
+        let paired = errand::pair(&self.vault, code, stale).await;
         if matches!(paired, Ok(Paired::Granted(..) | Paired::Pending(_))) {
             self.channel.say(&Word::Identity);
         }
@@ -210,7 +217,7 @@ impl Client {
             browser::pause(CONFIRM_PERIOD_MS).await;
             match tokens.fresh().await {
                 Ok(_) => return self.ready(tokens).await,
-                Err(Failure::Refused { status: 401, .. }) => return self.disowned(),
+                Err(Failure::Refused { status: 401, .. }) => return errand::run(self, Errand::Disowned),
                 Err(_) => {}
             }
         }
@@ -222,15 +229,25 @@ impl Client {
         self.app.notifying.set(caller::permission());
         if let Ok(token) = tokens.get().await {
             self.app.role.set(Some(token.role));
+            self.let_in().await;
         }
         let client = Rc::clone(self);
-        let lister = Lister::start(self.app, Rc::clone(&tokens), move || client.disowned());
+        let lister =
+            Lister::start(self.app, Rc::clone(&tokens), move || errand::run(&client, Errand::Disowned));
         let (vault, channel) = (Rc::clone(&self.vault), Rc::clone(&self.channel));
         let sweeper = Rc::new(Sweeper::new(self.app, Rc::clone(&tokens), vault, channel));
         self.online.replace(Some(Online { tokens, lister, sweeper }));
         self.app.phase.set(Phase::Ready);
         self.follow();
-        self.sweep();
+        errand::run(self, Errand::Sweep);
+    }
+
+    /// An owner confirmed this device: its code is of no more use, and what was kept may be read without the server.
+    async fn let_in(&self) {
+        let waited = self.vault.identity().await.filter(|identity| identity.confirm_code.is_some());
+        if let Some(identity) = waited {
+            self.remember(&Identity { confirm_code: None, ..identity }).await;
+        }
     }
 
     /// The server does not know this device, or not any more: what it kept belongs to nobody.
@@ -262,7 +279,7 @@ impl Client {
         let tokens = self.online.borrow().as_ref().map(|online| Rc::clone(&online.tokens));
         let owner = self.app.role.get_untracked().is_none_or(|role| role.covers(Role::Owner));
         self.leave();
-        self.app.phase.set(Phase::LoggedOut { keeps_key: owner });
+        self.app.phase.set(Phase::LoggedOut(if owner { Key::Kept } else { Key::Gone }));
         self.drafts.purge();
         self.vault.purge().await;
         self.lock_key().await;
@@ -273,7 +290,7 @@ impl Client {
         };
         if revoked || !owner {
             self.vault.forget().await;
-            self.app.phase.set(Phase::LoggedOut { keeps_key: false });
+            self.app.phase.set(Phase::LoggedOut(Key::Gone));
         }
     }
 
@@ -282,6 +299,13 @@ impl Client {
         if let Some(identity) = self.vault.identity().await {
             self.remember(&Identity { logged_out: true, ..identity }).await;
         }
+    }
+
+    /// A person who logged out wants no key left here, whoever else may get in.
+    async fn remove_key(&self) {
+        self.vault.forget().await;
+        self.app.phase.set(Phase::LoggedOut(Key::Removed));
+        self.channel.say(&Word::Identity);
     }
 
     async fn sign_in(self: &Rc<Self>) {
@@ -327,7 +351,7 @@ impl Client {
                 if ready {
                     self.leave();
                     self.drafts.purge();
-                    self.app.phase.set(Phase::LoggedOut { keeps_key: true });
+                    self.app.phase.set(Phase::LoggedOut(Key::Kept));
                 }
             }
             Some(_) if !ready => self.begin().await,
@@ -357,7 +381,7 @@ impl Client {
         // Before drivers can be started there is none; `when_drivers_can_be_started` comes back to it.
         self.driver.replace(drive::start(id.clone(), Surface::Open, shared, stirred));
         self.visit_named();
-        self.sweep();
+        errand::run(self, Errand::Sweep);
     }
 
     /// What drivers share, and whom they tell that lists may have changed.
@@ -384,7 +408,19 @@ impl Client {
 
     /// Opens and watches what was asked for too early.
     async fn when_drivers_can_be_started(self: &Rc<Self>) {
-        drive::arrival().await;
+        // A session that the address names does not wait for anything else.
+        let errands = async {
+            errand::arrival().await;
+            if let Some(online) = &*self.online.borrow() {
+                online.lister.stir();
+            }
+        };
+        if self.app.route.with_untracked(|route| route.session().is_none()) {
+            errands.await;
+            drive::arrival().await;
+        } else {
+            futures_util::future::join(errands, drive::arrival()).await;
+        }
         self.follow();
         let wanted = self.wanted.take();
         if !wanted.is_empty() {
@@ -408,6 +444,21 @@ impl Client {
         self.follow();
     }
 
+    /// Does what is not part of getting in.
+    pub(super) fn run(self: &Rc<Self>, errand: Errand) {
+        match errand {
+            Errand::Command(command) => self.carry_out(command),
+            Errand::Act(act) => self.act(act),
+            Errand::Heard(word) => self.heard(word),
+            Errand::KeepAgain => {
+                let client = Rc::clone(self);
+                spawn_local(async move { client.keep_again().await });
+            }
+            Errand::Disowned => self.disowned(),
+            Errand::Sweep => self.sweep(),
+        }
+    }
+
     fn carry_out(self: &Rc<Self>, command: Command) {
         match command {
             Command::Go(route) => self.go(route),
@@ -416,7 +467,7 @@ impl Client {
                 self.begin_again();
             }
             Command::Retry => self.begin_again(),
-            Command::Reconnect => self.feed(Input::Wake),
+            Command::Reconnect => self.reconnect(),
             Command::Start(create) => self.create(*create),
             Command::Prompt(said) => self.say(said),
             Command::Again(uuid) => self.driver.borrow().iter().for_each(|driver| driver.say_again(&uuid)),
@@ -430,16 +481,26 @@ impl Client {
             Command::Export(format) => self.with_driver(|driver| driver.export(format)),
             Command::Typed { place, text } => self.drafts.typed(&place, text),
             Command::Draft(place) => self.restore_draft(place),
+            Command::Attached { place, files } => self.drafts.attached(&place, files),
+            Command::Attachments(place) => self.restore_pictures(place),
             Command::AskToLeave => self.ask_to_leave(),
             Command::LogOut => {
                 let client = Rc::clone(self);
                 spawn_local(async move { client.log_out().await });
+            }
+            Command::RemoveKey => {
+                let client = Rc::clone(self);
+                spawn_local(async move { client.remove_key().await });
             }
             Command::SignIn => {
                 let client = Rc::clone(self);
                 spawn_local(async move { client.sign_in().await });
             }
             Command::TakeBack(uuid) => self.control(control::cancel_async_message(&uuid)),
+            Command::SetPriority { prompt, priority } => {
+                let (uuid, fresh) = (browser::uuid(), browser::uuid());
+                self.feed(Input::SetPriority { prompt, priority, uuid, fresh });
+            }
             Command::Interrupt => self.control(control::interrupt()),
             Command::SetModel(model) => self.control(control::set_model(&model)),
             Command::SetMode(mode) => self.control(control::set_permission_mode(&mode)),
@@ -469,6 +530,12 @@ impl Client {
                 history::reload_now();
             }
         }
+    }
+
+    /// What stopped for good goes on by a person's wish alone; what waits is not hurried past what the server named.
+    fn reconnect(&self) {
+        let stopped = matches!(self.app.session.link.get_untracked(), LinkView::Stopped(_));
+        self.feed(if stopped { Input::Start } else { Input::Wake });
     }
 
     fn with_lister(&self, then: impl AsyncFnOnce(Rc<Lister>) + 'static) {
@@ -507,6 +574,16 @@ impl Client {
         spawn_local(async move {
             if let Some(text) = drafts.restore(&place).await {
                 app.draft.set(Some((place, text)));
+            }
+        });
+    }
+
+    fn restore_pictures(&self, place: String) {
+        let (app, drafts) = (self.app, Rc::clone(&self.drafts));
+        spawn_local(async move {
+            let files = drafts.restore_pictures(&place).await;
+            if !files.is_empty() {
+                app.files.set(Some((place, files)));
             }
         });
     }

@@ -2,7 +2,7 @@
 //! go away. A draft that was sent is forgotten only once the prompt it became is written down.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::{Rc, Weak};
 
 use wasm_bindgen_futures::spawn_local;
@@ -10,6 +10,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::browser::{self, Timer};
 use super::locks::{self, Hold};
 use super::vault::Vault;
+use crate::state::attach::Attached;
 use crate::state::tab_store;
 
 /// Typing rests this long before it is written to the vault, in ms.
@@ -28,6 +29,8 @@ pub struct Drafts {
     alive: RefCell<Option<Hold>>,
     /// What the vault does not know yet, by place.
     unwritten: RefCell<HashMap<String, String>>,
+    /// Places whose files are gone with a prompt that is being written down.
+    emptied: RefCell<HashSet<String>>,
     timer: RefCell<Option<Timer>>,
     /// Prompts that are being written down: until then an empty draft does not replace what they were.
     sending: Cell<u32>,
@@ -42,6 +45,7 @@ impl Drafts {
             tab: RefCell::new(String::new()),
             alive: RefCell::new(None),
             unwritten: RefCell::default(),
+            emptied: RefCell::default(),
             timer: RefCell::default(),
             sending: Cell::new(0),
             me: me.clone(),
@@ -55,11 +59,31 @@ impl Drafts {
         if let Some(own) = tab_store::read(&key(place)) {
             return Some(own);
         }
-        // Without locks nobody knows which tabs live, so only this tab's own draft is safe to show.
         let alive = locks::held().await;
-        let lives = |tab: &str| alive.as_ref().is_none_or(|names| names.contains(&format!("{ALIVE}{tab}")));
         let tab = self.tab.borrow().clone();
-        self.vault.adopt_draft(place, &tab, lives).await
+        self.vault.adopt_draft(place, &tab, |tab| lives(alive.as_deref(), tab)).await
+    }
+
+    /// What was attached at `place` in this tab, or in one that is gone.
+    pub async fn restore_pictures(&self, place: &str) -> Vec<Attached> {
+        let alive = locks::held().await;
+        let tab = self.tab.borrow().clone();
+        self.vault.adopt_pictures(place, &tab, |tab| lives(alive.as_deref(), tab)).await
+    }
+
+    /// A person attached something, or took it away.
+    pub fn attached(&self, place: &str, files: Vec<Attached>) {
+        if files.is_empty() && self.sending.get() > 0 {
+            self.emptied.borrow_mut().insert(place.to_owned());
+            return;
+        }
+        self.emptied.borrow_mut().remove(place);
+        let (vault, tab, place) = (Rc::clone(&self.vault), self.tab.borrow().clone(), place.to_owned());
+        let at_ms = now_ms();
+        // Where that fails they live as long as the page.
+        spawn_local(async move {
+            let _ = vault.keep_pictures(&place, &tab, files, at_ms).await;
+        });
     }
 
     /// A person typed.
@@ -93,6 +117,8 @@ impl Drafts {
         self.sending.set(self.sending.get().saturating_sub(1));
         if self.sending.get() == 0 {
             self.flush();
+            let emptied = self.emptied.take();
+            emptied.into_iter().for_each(|place| self.attached(&place, Vec::new()));
         }
     }
 
@@ -108,8 +134,7 @@ impl Drafts {
         for (place, text) in unwritten {
             tab_store::write(&key(&place), &text);
             let (vault, tab) = (Rc::clone(&self.vault), self.tab.borrow().clone());
-            #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^53")]
-            let at_ms = browser::wall_ms() as f64;
+            let at_ms = now_ms();
             // Where that fails, the tab's own storage has it.
             spawn_local(async move {
                 let _ = vault.keep_draft(&place, &tab, &text, at_ms).await;
@@ -120,6 +145,7 @@ impl Drafts {
     /// Forgets everything, here and in the tab's own storage.
     pub fn purge(&self) {
         self.unwritten.take();
+        self.emptied.take();
         self.timer.replace(None);
         tab_store::clear();
         tab_store::write(TAB, &self.tab.borrow());
@@ -155,6 +181,17 @@ impl std::fmt::Debug for Drafts {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Drafts").field("tab", &self.tab.borrow()).finish_non_exhaustive()
     }
+}
+
+/// Without locks nobody knows which tabs live, so only this tab's own draft is safe to show.
+fn lives(alive: Option<&[String]>, tab: &str) -> bool {
+    alive.is_none_or(|names| names.contains(&format!("{ALIVE}{tab}")))
+}
+
+fn now_ms() -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are far below 2^53")]
+    let at_ms = browser::wall_ms() as f64;
+    at_ms
 }
 
 fn key(place: &str) -> String {

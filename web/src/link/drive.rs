@@ -8,13 +8,10 @@ use portcullis_protocol::id::SessionId;
 use portcullis_protocol::session::Input;
 use portcullis_protocol::wire::prompt::Said;
 
-use super::browser;
 use super::driver::{Driver, Shared, Surface};
+use super::errand;
 use crate::state::part::Missing;
 use crate::text::export::Format;
-
-/// Between two tries to fetch the code: at first, and at most, in ms.
-const FETCH_MS: std::ops::RangeInclusive<u64> = 1_000..=15_000;
 
 /// A driver, as the page sees it. See [`Driver`] for what each does.
 pub(super) trait Drive {
@@ -53,11 +50,7 @@ pub(super) fn is_here() -> bool {
 
 /// Returns when drivers can be started, however long their code is not to be had.
 pub(super) async fn arrival() {
-    let mut delay_ms = *FETCH_MS.start();
-    while load().await.is_err() {
-        browser::pause(delay_ms).await;
-        delay_ms = (delay_ms * 2).min(*FETCH_MS.end());
-    }
+    errand::patiently(async || load().await).await;
     HERE.set(true);
 }
 

@@ -7,8 +7,9 @@ use std::rc::{Rc, Weak};
 
 use leptos::prelude::*;
 use portcullis_protocol::id::SessionId;
+use portcullis_protocol::session::transcript;
 use portcullis_protocol::session::{
-    Change, Input, LinkView, Output, PageQuery, ResetReason, Session, SessionConfig, StartAt, Whoami,
+    Change, Input, LinkView, Moved, Output, PageQuery, ResetReason, Session, SessionConfig, StartAt, Whoami,
 };
 use portcullis_protocol::wire::client::Presence;
 use portcullis_protocol::wire::prompt::Said;
@@ -30,13 +31,15 @@ use super::socket::{self, Heard, Socket};
 use super::tokens::Tokens;
 use super::vault::{COPY_BYTES_MAX, COPY_EVENTS_MAX, Place, Vault};
 use crate::state::app::App;
+use crate::state::attach;
 use crate::state::desk::Desk;
 use crate::state::dirty::Dirty;
 use crate::state::exact::literal;
 use crate::state::find;
-use crate::state::offers::Offers;
+use crate::state::offers::{Inquiry, Offers};
 use crate::text::export::Format;
 use crate::words::composer as words;
+use crate::words::notices::notice;
 use crate::words::session as said;
 
 /// Between two paints of a hidden tab, in ms.
@@ -73,8 +76,8 @@ pub(super) struct Driver {
     said: RefCell<Option<Said>>,
     /// What the agent was asked, by the id of the question.
     asked: RefCell<HashMap<String, Asked>>,
-    /// Whether the agent was asked what can be said to it.
-    knows_offers: Cell<bool>,
+    /// What can be said to the agent: whether it was asked.
+    inquiry: Cell<Inquiry>,
     ended: Cell<bool>,
 }
 
@@ -217,7 +220,7 @@ impl Driver {
             frame_asked: Cell::new(false),
             said: RefCell::new(None),
             asked: RefCell::default(),
-            knows_offers: Cell::new(false),
+            inquiry: Cell::new(Inquiry::default()),
             ended: Cell::new(false),
         });
         if driver.is_open() {
@@ -494,7 +497,24 @@ impl Driver {
             Change::PromptRejected(error) => {
                 self.app.note.set(Some(words::not_sent(error)));
                 if let Some(said) = self.said.take() {
+                    let files: Vec<_> = said.files.iter().map(attach::attached).collect();
                     self.app.draft.set(Some((self.id.to_string(), said.text)));
+                    self.app
+                        .files
+                        .set(Some((self.id.to_string(), files)).filter(|(_, files)| !files.is_empty()));
+                }
+            }
+            Change::Moved(moved) => {
+                let said = match moved {
+                    Moved::Again => None,
+                    Moved::Begun => Some(words::move_begun().to_owned()),
+                    Moved::Refused(why) => Some(words::move_refused(literal(why.trim_end_matches('.')))),
+                    Moved::Offline => Some(words::move_offline().to_owned()),
+                    Moved::Unrepeatable => Some(words::move_unrepeatable().to_owned()),
+                    Moved::Unanswered => Some(words::move_unanswered().to_owned()),
+                };
+                if said.is_some() {
+                    self.app.note.set(said);
                 }
             }
             Change::LogReset(_) if !self.is_open() => {}
@@ -521,6 +541,7 @@ impl Driver {
                     self.recall();
                 }
             }
+            Change::Transcript(transcript::Change::Facts) => self.ask_for_offers(),
             Change::Transcript(_) | Change::Outbox | Change::History => {}
         }
         self.dirty.borrow_mut().note(change);
@@ -541,10 +562,16 @@ impl Driver {
         }
     }
 
-    /// The bridge answers for the agent from what it was told once; a session without one has nothing to offer yet.
+    /// The bridge answers for the agent from what it was told once. One that ended has nothing to offer before the next.
     fn ask_for_offers(&self) {
-        let online = self.machine.borrow().worker().state == Presence::Online;
-        if self.is_open() && online && !self.knows_offers.replace(true) {
+        let there = {
+            let machine = self.machine.borrow();
+            machine.worker().state == Presence::Online && !machine.transcript().facts().ended
+        };
+        let inquiry = self.inquiry.get().seen(there);
+        let asks = self.is_open() && inquiry == Inquiry::Due;
+        self.inquiry.set(if asks { Inquiry::Asked } else { inquiry });
+        if asks {
             // Not now: the machine is being drained.
             let me = self.me.clone();
             spawn_local(async move {
@@ -562,7 +589,9 @@ impl Driver {
         match (asked, event) {
             (Some(Asked::Offers), Some(event)) => {
                 let mut told = offers.get_untracked();
-                self.knows_offers.set(told.initialized(event));
+                if told.initialized(event) {
+                    self.inquiry.set(Inquiry::Told);
+                }
                 offers.set(told);
             }
             (Some(Asked::Files(query)), Some(event)) => offers.update(|offers| offers.found(query, event)),
@@ -571,7 +600,7 @@ impl Driver {
             (None, event) => {
                 let refused = event.and_then(refusal);
                 if let Some(error) = error.map(str::to_owned).or(refused) {
-                    self.app.note.set(Some(error));
+                    self.app.note.set(Some(notice(&error)));
                 }
             }
         }

@@ -1,9 +1,6 @@
 //! The device's key: P-256 in WebCrypto, not extractable. It signs challenges; no script can read it, not even ours.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_protocol::wire::rest::PublicKey;
-use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{CryptoKey, CryptoKeyPair, SubtleCrypto};
@@ -32,32 +29,19 @@ pub struct KeyPair {
     pub public: PublicKey,
 }
 
-#[derive(Serialize)]
-struct KeyParameters {
-    name: &'static str,
-    #[serde(rename = "namedCurve")]
-    named_curve: &'static str,
-}
-
-#[derive(Serialize)]
-struct SignParameters {
-    name: &'static str,
-    hash: &'static str,
-}
-
 /// Makes a key pair.
 ///
 /// # Errors
 /// [`KeyError`] when the page has no WebCrypto, or it refuses.
 pub async fn generate() -> Result<KeyPair, KeyError> {
     let subtle = subtle()?;
-    let parameters = object(&KeyParameters { name: "ECDSA", named_curve: "P-256" })?;
-    let usages = object(&["sign", "verify"])?;
+    let parameters = object(&[("name", "ECDSA"), ("namedCurve", "P-256")])?;
+    let usages = js_sys::Array::of2(&"sign".into(), &"verify".into());
     let pair = subtle.generate_key_with_object(&parameters, false, &usages).map_err(refused)?;
     let pair: CryptoKeyPair = JsFuture::from(pair).await.map_err(refused)?.unchecked_into();
     let raw = subtle.export_key("raw", &pair.get_public_key()).map_err(refused)?;
     let raw = js_sys::Uint8Array::new(&JsFuture::from(raw).await.map_err(refused)?).to_vec();
-    let public = PublicKey { alg: "ES256".into(), key: URL_SAFE_NO_PAD.encode(raw) };
+    let public = PublicKey { alg: "ES256".into(), key: base64url(&raw)? };
     Ok(KeyPair { private: pair.get_private_key(), public })
 }
 
@@ -66,11 +50,11 @@ pub async fn generate() -> Result<KeyPair, KeyError> {
 /// # Errors
 /// [`KeyError`] when the browser refuses.
 pub async fn sign(key: &CryptoKey, text: &str) -> Result<String, KeyError> {
-    let parameters = object(&SignParameters { name: "ECDSA", hash: "SHA-256" })?;
+    let parameters = object(&[("name", "ECDSA"), ("hash", "SHA-256")])?;
     let signature =
         subtle()?.sign_with_object_and_u8_array(&parameters, key, text.as_bytes()).map_err(refused)?;
     let signature = js_sys::Uint8Array::new(&JsFuture::from(signature).await.map_err(refused)?).to_vec();
-    Ok(URL_SAFE_NO_PAD.encode(signature))
+    base64url(&signature)
 }
 
 fn subtle() -> Result<SubtleCrypto, KeyError> {
@@ -78,9 +62,19 @@ fn subtle() -> Result<SubtleCrypto, KeyError> {
     subtle.filter(|subtle| !subtle.is_undefined()).ok_or(KeyError::Insecure)
 }
 
-fn object<T: Serialize + ?Sized>(value: &T) -> Result<js_sys::Object, KeyError> {
-    let value = serde_wasm_bindgen::to_value(value).map_err(|error| KeyError::Refused(error.to_string()))?;
-    Ok(value.unchecked_into())
+fn object(members: &[(&str, &str)]) -> Result<js_sys::Object, KeyError> {
+    let object = js_sys::Object::new();
+    for (name, value) in members {
+        js_sys::Reflect::set(&object, &(*name).into(), &(*value).into()).map_err(refused)?;
+    }
+    Ok(object)
+}
+
+/// By the browser's own encoder, without padding.
+fn base64url(bytes: &[u8]) -> Result<String, KeyError> {
+    let binary: String = bytes.iter().copied().map(char::from).collect();
+    let text = browser::window().btoa(&binary).map_err(refused)?;
+    Ok(text.trim_end_matches('=').replace('+', "-").replace('/', "_"))
 }
 
 fn refused(error: JsValue) -> KeyError {

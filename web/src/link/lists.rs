@@ -13,9 +13,10 @@ use portcullis_protocol::wire::rest::{Device, Environment, Page, SessionInfo};
 use serde::de::DeserializeOwned;
 use wasm_bindgen_futures::spawn_local;
 
-use super::api::{self, Failure};
+use super::api::{self, Answer, Failure};
 use super::browser::{self, Timer};
 use super::caller::Caller;
+use super::errand;
 use super::tokens::Tokens;
 use crate::state::app::{App, Paged};
 use crate::state::deed::{Call, Deed};
@@ -104,7 +105,7 @@ impl Lister {
         self.timer.replace(Some(timer));
     }
 
-    async fn read(&self) {
+    async fn read(self: &Rc<Self>) {
         let lists = self.app.lists;
         let path = format!("/v1/sessions?state=active&limit={SESSIONS_MAX}");
         let sessions = self.page::<SessionInfo>(&path).await;
@@ -119,6 +120,7 @@ impl Lister {
                 set_if_changed(lists.environments, environments.data);
                 set_if_changed(lists.error, None);
                 set_if_changed(lists.loaded, true);
+                self.learn_role().await;
                 self.caller.hear();
             }
             (Err(failure), _) | (_, Err(failure)) if failure.is_unauthorized() => return (self.disowned)(),
@@ -126,13 +128,27 @@ impl Lister {
                 set_if_changed(lists.error, Some(words::lists_stale(failure)));
             }
         }
+        errand::read_rest(self).await;
+    }
+
+    /// What the page stands without.
+    pub(super) async fn read_rest(&self) {
         if self.app.role.get_untracked().is_some_and(|role| role.covers(Role::Owner))
             && let Ok(devices) = self.page::<Device>("/v1/auth/devices").await
         {
-            set_if_changed(lists.devices, devices.data);
+            set_if_changed(self.app.lists.devices, devices.data);
         }
         self.read_opened().await;
         self.compare_versions().await;
+    }
+
+    /// A page that began without the server does not know yet what its device may do.
+    async fn learn_role(&self) {
+        if self.app.role.get_untracked().is_none()
+            && let Ok(token) = self.tokens.get().await
+        {
+            self.app.role.set(Some(token.role));
+        }
     }
 
     /// The open session may be archived, or older than the list reaches.
@@ -210,7 +226,9 @@ impl Lister {
             self.app.note.set(Some(words::did_not_work(failure)));
         }
         self.stir();
-        if matches!(deed, Deed::Archive(_)) && self.app.lists.archived.with_untracked(|list| list.loaded) {
+        if matches!(deed, Deed::Archive(_) | Deed::Unarchive(_))
+            && self.app.lists.archived.with_untracked(|list| list.loaded)
+        {
             self.archived(false).await;
         }
         if matches!(deed, Deed::Stop(_)) {
@@ -237,11 +255,15 @@ impl Lister {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.answer(path).await?.read()
+    }
+
+    async fn answer(&self, path: &str) -> Result<Answer, Failure> {
         let token = self.tokens.get().await?;
-        match api::get::<T>(path, &token.text).await {
+        match api::ask(path, &token.text).await {
             Err(failure) if failure.is_unauthorized() => {
                 let token = self.tokens.fresh().await?;
-                api::get::<T>(path, &token.text).await
+                api::ask(path, &token.text).await
             }
             other => other,
         }

@@ -8,6 +8,7 @@ mod client;
 pub mod courier;
 mod drive;
 mod driver;
+mod errand;
 mod history;
 pub mod lists;
 pub mod pairing;

@@ -24,9 +24,10 @@ pub struct Call {
 impl Alerts {
     /// Takes a list as it is now. `watched` is the session somebody looks at this moment: it calls for nothing.
     pub fn hear(&mut self, sessions: &[SessionInfo], watched: Option<&SessionId>) -> Call {
-        let waiting = sessions.iter().filter(|session| session.pending_count > 0);
-        let now: BTreeMap<SessionId, u32> =
-            waiting.map(|session| (session.id.clone(), session.pending_count)).collect();
+        let mut now = BTreeMap::new();
+        for session in sessions.iter().filter(|session| session.pending_count > 0) {
+            now.insert(session.id.clone(), session.pending_count);
+        }
         let count = now.values().sum();
         let before = self.known.replace(now);
         let (Some(before), Some(now)) = (before, &self.known) else {

@@ -12,6 +12,7 @@ use portcullis_protocol::wire::decisions::DecisionEntry;
 use portcullis_protocol::wire::rest::{Device, Environment, SessionInfo, SessionStatus};
 use portcullis_protocol::wire::worker::WorkStatus;
 
+use super::attach::Attached;
 use super::command::Command;
 use super::desk::Watched;
 use super::offers::Offers;
@@ -40,10 +41,21 @@ pub enum Phase {
     Unsupported(String),
     /// Another tab with older code holds the storage.
     Blocked,
-    /// A person logged out. The only owner's key is kept, or nobody could ever come back; it waits until a person says so.
-    LoggedOut { keeps_key: bool },
+    /// A person logged out.
+    LoggedOut(Key),
     /// Paired.
     Ready,
+}
+
+/// What became of this browser's key when a person logged out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// It may be the only owner's, and waits until a person uses or removes it.
+    Kept,
+    /// The server let go of this device, and the key is gone.
+    Gone,
+    /// A person had it removed, though the server may know no other owner.
+    Removed,
 }
 
 /// How logging out goes.
@@ -152,6 +164,8 @@ pub struct App {
     pub unsent_elsewhere: RwSignal<usize>,
     /// What was typed and comes back: the place, and the text.
     pub draft: RwSignal<Option<(String, String)>>,
+    /// What was attached and comes back: the place, and the files.
+    pub files: RwSignal<Option<(String, Vec<Attached>)>>,
     /// The last thing worth saying, politely.
     pub note: RwSignal<Option<String>>,
     /// Wall clock for ages, ms since the Unix epoch.
@@ -196,6 +210,7 @@ impl App {
             network: RwSignal::new(true),
             unsent_elsewhere: RwSignal::new(0),
             draft: RwSignal::new(None),
+            files: RwSignal::new(None),
             note: RwSignal::new(None),
             clock_ms: RwSignal::new(0),
             tick: RwSignal::new(Tick(0)),
@@ -235,6 +250,7 @@ impl App {
         self.leaving.set(Leaving::No);
         self.unsent_elsewhere.set(0);
         self.draft.set(None);
+        self.files.set(None);
         self.note.set(None);
         self.session.forget();
         self.offers.set(Offers::default());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portcullis_protocol::RawJson;
 use portcullis_protocol::approval::form::Elicitation;
-use portcullis_protocol::approval::{Kind, OptionKind};
+use portcullis_protocol::approval::{BaseFile, Kind, OptionKind};
 use portcullis_protocol::wire::control::ToolRequest;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -24,6 +24,8 @@ pub struct Ask {
     pub digest: String,
     /// When it was asked, ms since the Unix epoch.
     pub asked_at_ms: u64,
+    /// The file it was asked on, by the server's record.
+    pub base_file: Option<BaseFile>,
     /// Name of the tool.
     pub tool: String,
     /// What it comes to, in plain words.
@@ -151,6 +153,7 @@ impl Ask {
             request_id: request_id.to_owned(),
             digest: digest.to_owned(),
             asked_at_ms,
+            base_file: None,
             what,
             remark,
             sub_agent: tool.agent_id.as_deref().map(literal),
@@ -163,6 +166,12 @@ impl Ask {
             tool: asks.tool,
             input: tool.input,
         }
+    }
+
+    /// The same, asked on this file.
+    #[must_use]
+    pub fn on(self, base_file: Option<BaseFile>) -> Self {
+        Self { base_file, ..self }
     }
 
     /// What may be changed before allowing, `None` where an answer is not an edit or nothing may be allowed.
@@ -178,6 +187,7 @@ impl Ask {
     pub fn is_like(&self, other: &Self) -> bool {
         let same_bytes = self.input.as_str() == other.input.as_str() && self.tool == other.tool;
         let same_words = self.what == other.what
+            && self.base_file == other.base_file
             && self.remark == other.remark
             && self.sub_agent == other.sub_agent
             && self.hints == other.hints;
@@ -474,6 +484,7 @@ mod tests {
         assert!(!one.is_like(&bash(r#"{"command":"ls "}"#, "")));
         assert!(!one.is_like(&bash(r#"{ "command":"ls"}"#, "")));
         assert!(!one.is_like(&bash(r#"{"command":"ls"}"#, r#","agent_id":"sub""#)));
+        assert!(!one.is_like(&one.clone().on(Some(BaseFile::New))));
     }
 
     #[test]

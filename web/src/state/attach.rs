@@ -2,6 +2,7 @@
 
 use portcullis_protocol::limits::EVENT_BYTES_MAX;
 use portcullis_protocol::wire::prompt::Attachment;
+use serde::{Deserialize, Serialize};
 
 /// Longest side of an image that is sent as it is, in px: models scale down what is larger.
 const SIDE_PX_MAX: u32 = 1_568;
@@ -9,6 +10,34 @@ const SIDE_PX_MAX: u32 = 1_568;
 pub const FILE_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Bytes of all files of one message in base64: the rest of the event is for the text.
 pub const FILES_BYTES_MAX: usize = EVENT_BYTES_MAX - 512 * 1024;
+
+/// A file that goes with a message that was not sent yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    pub name: String,
+    /// As browsers write it: media type and base64.
+    pub data_url: String,
+}
+
+/// Those of `files` that may go with one message, from the first on: what was kept may be of another version.
+#[must_use]
+pub fn fitting(files: Vec<Attached>) -> Vec<Attached> {
+    let mut bytes = 0_usize;
+    let taken = files.into_iter().filter(|file| attachment(&file.data_url).is_some());
+    taken
+        .take_while(|file| {
+            bytes = bytes.saturating_add(file.data_url.len());
+            bytes <= FILES_BYTES_MAX
+        })
+        .collect()
+}
+
+/// The data URL of what was to be sent, to be shown and sent again.
+#[must_use]
+pub fn attached(file: &Attachment) -> Attached {
+    let data_url = format!("data:{};base64,{}", file.media_type, file.data);
+    Attached { name: file.media_type.clone(), data_url }
+}
 
 /// Whether files of this media type are taken.
 #[must_use]
@@ -78,5 +107,16 @@ mod tests {
         ] {
             assert_eq!(attachment(other), None);
         }
+    }
+
+    #[test]
+    fn what_was_kept_comes_back_as_far_as_it_may_be_sent() {
+        let file = |data_url: String| Attached { name: "a".into(), data_url };
+        let first = attached(&attachment("data:image/png;base64,AAAA").unwrap());
+        assert_eq!(first.data_url, "data:image/png;base64,AAAA");
+        let big = || file(format!("data:image/png;base64,{}", "A".repeat(FILE_BYTES_MAX)));
+        let kept = vec![first.clone(), file("data:text/html;base64,AAAA".into()), big(), big()];
+        let fits = fitting(kept);
+        assert_eq!((fits.len(), &fits[0]), (2, &first), "no other kind, and no more than one message takes");
     }
 }

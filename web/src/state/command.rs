@@ -2,9 +2,10 @@
 
 use portcullis_protocol::id::SessionId;
 use portcullis_protocol::session::Choice;
-use portcullis_protocol::wire::prompt::Said;
+use portcullis_protocol::wire::prompt::{Priority, Said};
 use portcullis_protocol::wire::rest::CreateSession;
 
+use super::attach::Attached;
 use super::deed::Deed;
 use super::route::Route;
 use crate::text::export::Format;
@@ -46,8 +47,14 @@ pub enum Command {
     Typed { place: String, text: String },
     /// Bring back what was typed at a place, by [`super::app::App::draft`].
     Draft(String),
+    /// Keep what is attached at a place.
+    Attached { place: String, files: Vec<Attached> },
+    /// Bring back what was attached at a place, by [`super::app::App::files`].
+    Attachments(String),
     /// Take a queued prompt back from the agent.
     TakeBack(String),
+    /// Let the agent hear of a queued prompt at another time.
+    SetPriority { prompt: String, priority: Priority },
     /// Stop what runs.
     Interrupt,
     /// Change the agent's model.
@@ -66,6 +73,8 @@ pub enum Command {
     LogOut,
     /// Use the key of this browser again.
     SignIn,
+    /// Remove the key that was kept when a person logged out.
+    RemoveKey,
     /// Do something to a session or a device that is not the open one's own business.
     Do(Deed),
     /// Read a page of archived sessions: the first, or the next.

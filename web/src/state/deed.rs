@@ -1,5 +1,5 @@
-//! What a person does to the server's lists, as one call each: sessions renamed, archived and stopped, devices named,
-//! raised, lowered and sent away.
+//! What a person does to the server's lists, as one call each: sessions renamed, archived, taken out of
+//! the archive and stopped, devices named, raised, lowered and sent away.
 
 use portcullis_protocol::id::{DeviceId, SessionId};
 use portcullis_protocol::role::Role;
@@ -13,6 +13,8 @@ pub enum Deed {
         title: String,
     },
     Archive(SessionId),
+    /// Takes it out of the archive.
+    Unarchive(SessionId),
     /// Ends the agent's process; the session stays.
     Stop(SessionId),
     NameDevice {
@@ -53,6 +55,7 @@ impl Deed {
                 patch(session(id, ""), json(&SessionPatch { title: Some(title.clone()) }))
             }
             Self::Archive(id) => Call { method: "POST", path: session(id, "/archive"), body: None },
+            Self::Unarchive(id) => Call { method: "POST", path: session(id, "/unarchive"), body: None },
             Self::Stop(id) => Call { method: "POST", path: session(id, "/stop"), body: None },
             Self::NameDevice { device: id, name } => {
                 let change = DevicePatch { name: Some(name.clone()), ..DevicePatch::default() };
@@ -90,6 +93,7 @@ mod tests {
         let rename = Deed::Rename { session: session.clone(), title: "a \"b\"".into() };
         check(&rename, "PATCH", "/v1/sessions/s_1", Some(r#"{"title":"a \"b\""}"#));
         check(&Deed::Archive(session.clone()), "POST", "/v1/sessions/s_1/archive", None);
+        check(&Deed::Unarchive(session.clone()), "POST", "/v1/sessions/s_1/unarchive", None);
         check(&Deed::Stop(session), "POST", "/v1/sessions/s_1/stop", None);
         let raised = Deed::SetRole { device: device.clone(), role: Role::Approver };
         check(&raised, "PATCH", "/v1/auth/devices/d_1", Some(r#"{"role":"approver"}"#));

@@ -113,7 +113,11 @@ pub(super) fn paint_asks(
 ) {
     let known = asks.get_untracked();
     let read_again = session.ledger().entries().iter().map(|entry| {
-        let same = |old: &&AskEntry| old.ask.request_id == entry.request_id && old.ask.digest == entry.digest;
+        let same = |old: &&AskEntry| {
+            old.ask.request_id == entry.request_id
+                && old.ask.digest == entry.digest
+                && old.ask.base_file == entry.base_file
+        };
         let ask = known.iter().find(same).filter(|_| !entry.mismatch).map(|old| Arc::clone(&old.ask));
         AskEntry::new(entry, ask.unwrap_or_else(|| Arc::new(read(entry))))
     });
@@ -161,5 +165,6 @@ fn next_selected(asks: &[AskEntry], selected: Option<String>) -> Option<String> 
 }
 
 fn read(entry: &Entry) -> Ask {
-    Ask::read(&entry.request_id, &entry.digest, &entry.raw, entry.mismatch, entry.asked_at_ms)
+    let ask = Ask::read(&entry.request_id, &entry.digest, &entry.raw, entry.mismatch, entry.asked_at_ms);
+    ask.on(entry.base_file.clone())
 }

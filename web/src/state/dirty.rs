@@ -59,7 +59,7 @@ impl Dirty {
             Change::Outbox => self.queue = true,
             Change::History => self.history = true,
             Change::LogReset(_) => self.anew = true,
-            Change::Reply { .. } | Change::PromptRejected(_) => {}
+            Change::Reply { .. } | Change::PromptRejected(_) | Change::Moved(_) => {}
         }
     }
 

@@ -57,7 +57,18 @@ fn searched(session: &SessionInfo, machine: Option<&str>) -> String {
     let fields = [Some(session.title.as_str()), Some(&session.directory), machine];
     let named = [session.agent.as_deref(), session.model.as_deref()];
     let all: Vec<&str> = fields.into_iter().chain(named).flatten().collect();
-    all.join("\n").to_lowercase()
+    lower(&all.join("\n"))
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn lower(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// By the browser, which has the tables of all scripts.
+#[cfg(target_arch = "wasm32")]
+fn lower(text: &str) -> String {
+    js_sys::JsString::from(text).to_lower_case().into()
 }
 
 /// The sessions of `group` that hold every word of `filter`, newest first.
@@ -68,7 +79,7 @@ pub fn members(
     group: Group,
     filter: &str,
 ) -> Vec<SessionInfo> {
-    let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
+    let words: Vec<String> = filter.split_whitespace().map(lower).collect();
     let fits = |session: &&SessionInfo| {
         if Group::of(session) != group || words.is_empty() {
             return Group::of(session) == group;

@@ -8,6 +8,33 @@ use serde_json::Value;
 /// Commands, models or files that are kept of one answer: more than anybody reads through.
 const OFFERS_MAX: usize = 500;
 
+/// Whether the agent was asked what it offers: once for each time that it is there, until it told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Inquiry {
+    /// There is nobody to ask.
+    #[default]
+    Absent,
+    /// It is there, and is to be asked.
+    Due,
+    /// It was asked. Who did not answer is not asked again before the next agent is there.
+    Asked,
+    /// It told.
+    Told,
+}
+
+impl Inquiry {
+    /// The agent is `there`, or is not.
+    #[must_use]
+    pub fn seen(self, there: bool) -> Self {
+        match (self, there) {
+            (Self::Told, _) => Self::Told,
+            (_, false) => Self::Absent,
+            (Self::Absent, true) => Self::Due,
+            (Self::Due | Self::Asked, true) => self,
+        }
+    }
+}
+
 /// One thing to choose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
@@ -91,6 +118,24 @@ mod tests {
             r#"{{"type":"control_response","response":{{"subtype":"success","request_id":"r","response":{payload}}}}}"#
         ))
         .unwrap()
+    }
+
+    #[test]
+    fn an_agent_is_asked_once_for_each_time_that_it_is_there_until_it_told() {
+        let mut inquiry = Inquiry::default();
+        let mut asked = 0;
+        let mut see = |inquiry: &mut Inquiry, there: bool| {
+            *inquiry = inquiry.seen(there);
+            if *inquiry == Inquiry::Due {
+                *inquiry = Inquiry::Asked;
+                asked += 1;
+            }
+            asked
+        };
+        let steps = [false, true, true, true, false, false, true, true];
+        assert_eq!(steps.map(|there| see(&mut inquiry, there)), [0, 1, 1, 1, 1, 1, 2, 2]);
+        inquiry = Inquiry::Told;
+        assert_eq!([false, true].map(|there| see(&mut inquiry, there)), [2, 2]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Connection, bridge and agent in words, for one quiet line: what is known, and nothing that is not.
 
 use portcullis_protocol::session::{LinkView, StopReason};
-use portcullis_protocol::wire::client::Presence;
-use portcullis_protocol::wire::worker::WorkStatus;
+use portcullis_protocol::wire::client::{Presence, WorkerStatus};
+use portcullis_protocol::wire::worker::{STANDSTILL_DISK_FULL, WorkStatus};
 
 use crate::words::session as said;
 
@@ -75,6 +75,14 @@ pub fn bridge(wire: Wire, presence: Presence, machine: Option<&str>) -> String {
     }
 }
 
+/// Why nothing goes on behind the bridge, whatever the agent does.
+#[must_use]
+pub fn standstill(wire: Wire, worker: &WorkerStatus) -> Option<&'static str> {
+    let why = worker.worker_state.as_ref()?.standstill.as_deref()?;
+    let is_there = wire == Wire::Online && worker.state != Presence::Offline;
+    (is_there && why == STANDSTILL_DISK_FULL).then(said::disk_full)
+}
+
 /// The agent, behind its bridge; `asks` says whether a request waits for a person here.
 #[must_use]
 pub fn agent(wire: Wire, presence: Presence, status: WorkStatus, asks: bool) -> &'static str {
@@ -121,6 +129,21 @@ mod tests {
         assert_eq!(bridge(Wire::Online, Presence::Offline, Some("atlas")), "bridge on atlas offline");
         assert_eq!(agent(Wire::Online, Presence::Offline, WorkStatus::Running, false), "agent out of reach");
         assert_eq!(bridge(Wire::Online, Presence::Online, None), "bridge online");
+    }
+
+    #[test]
+    fn a_full_disk_is_said_while_its_bridge_is_there() {
+        let worker = |state, why: &str| WorkerStatus {
+            state,
+            worker_state: serde_json::from_value(serde_json::json!({"standstill": why})).ok(),
+            delivered_seq: None,
+        };
+        let full = worker(Presence::Online, STANDSTILL_DISK_FULL);
+        assert!(standstill(Wire::Online, &full).is_some_and(|said| said.contains("is full")));
+        assert_eq!(standstill(Wire::Waiting, &full), None);
+        assert_eq!(standstill(Wire::Online, &worker(Presence::Offline, STANDSTILL_DISK_FULL)), None);
+        assert_eq!(standstill(Wire::Online, &worker(Presence::Online, "of a later version")), None);
+        assert_eq!(standstill(Wire::Online, &WorkerStatus::default()), None);
     }
 
     #[test]

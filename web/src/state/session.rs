@@ -43,6 +43,8 @@ pub struct Queued {
     pub lasting: bool,
     /// Whether the server takes long to answer.
     pub slow: bool,
+    /// Whether the agent was asked to give it back, so that it is said again with another priority.
+    pub moving: bool,
 }
 
 impl Queued {
@@ -62,6 +64,8 @@ pub struct SessionSignals {
     pub part: RwSignal<Part>,
     /// The events in view: the first and the last.
     pub view: RwSignal<(u64, u64)>,
+    /// Whether everything in the page is in view at once.
+    pub fits: RwSignal<bool>,
     /// The event that somebody wanted to see, and how often one was.
     pub target: RwSignal<Option<(u64, u32)>>,
     /// A search in it.
@@ -104,6 +108,7 @@ impl SessionSignals {
             rows: RwSignal::new(Vec::new()),
             part: RwSignal::new(Part::default()),
             view: RwSignal::new((0, 0)),
+            fits: RwSignal::new(false),
             target: RwSignal::new(None),
             find: RwSignal::new(None),
             export: RwSignal::new(Export::No),
@@ -233,7 +238,6 @@ impl SessionSignals {
         self.facts.set(Facts::default());
         self.link.set(LinkView::Stopped(StopReason::NotStarted));
         self.gap.set(None);
-        self.find.set(None);
         self.export.set(Export::No);
         self.kept_at_ms.set(None);
     }
@@ -247,6 +251,8 @@ impl SessionSignals {
         self.window.set(Window::default());
         self.following.set(true);
         self.target.set(None);
+        // What was found stands in another log.
+        self.find.set(None);
     }
 
     /// The transcript was folded anew and its ids are others: the item of the same event keeps its key.
@@ -379,12 +385,16 @@ impl SessionSignals {
 }
 
 fn queued(session: &Session) -> Vec<Queued> {
-    let stored = |prompt: &Prompt| Queued { prompt: prompt.clone(), error: None, lasting: true, slow: false };
+    let stored = |prompt: &Prompt| {
+        let moving = session.is_moving(&prompt.uuid);
+        Queued { prompt: prompt.clone(), error: None, lasting: true, slow: false, moving }
+    };
     let mut queued: Vec<Queued> = session.transcript().queue().iter().map(stored).collect();
     for entry in session.outbox().entries() {
         if !queued.iter().any(|known| known.prompt.uuid == entry.prompt.uuid) {
             let (prompt, error) = (entry.prompt.clone(), entry.error.clone());
-            queued.push(Queued { prompt, error, lasting: entry.lasting, slow: entry.slow });
+            let (lasting, slow) = (entry.lasting, entry.slow);
+            queued.push(Queued { prompt, error, lasting, slow, moving: false });
         }
     }
     queued

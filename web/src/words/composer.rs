@@ -1,5 +1,7 @@
 //! The composer: what a person says to an agent, what is on its way, and how the agent works.
 
+use portcullis_protocol::wire::prompt::Priority;
+
 use super::words;
 
 words! {
@@ -50,6 +52,12 @@ words! {
     send_again: "Send again" | "重新发送";
     discard: "Discard" | "丢弃";
     take_back: "Take back" | "撤回";
+    moving: "Being taken back from the agent, to be said again." | "正在从代理撤回，之后会重新发送。";
+    move_begun: "Too late: the agent has begun with this message. Nothing was sent again." | "太迟了：代理已开始处理这条消息。没有重新发送。";
+    move_refused(why): "This message stays where it was: {0}." | "这条消息保持不变：{0}。";
+    move_offline: "Not connected: this message stays where it was. Try again once the connection is back." | "未连接：这条消息保持不变。请在连接恢复后重试。";
+    move_unrepeatable: "This message stays where it was: this page cannot say it again just as it is. Take it back and write it anew." | "这条消息保持不变：此页面无法原样重新发送。请撤回后重新写。";
+    move_unanswered: "Nobody answered whether this message was taken back, so it was not sent again. If it is no longer waiting, write it anew." | "没有收到是否已撤回的答复，所以没有重新发送。如果它已不在等待中，请重新写。";
     refused_because(error): "The server refused it: {0}." | "服务器拒绝了它：{0}。";
     waiting_to_be_sent: "Waiting to be sent." | "等待发送。";
     waiting_for_connection: "Waiting for the connection." | "等待连接。";
@@ -63,6 +71,16 @@ words! {
     with_the_agent: "With the agent." | "代理已收到。";
     answered: "Answered." | "已回答。";
     stopped: "Stopped." | "已停止。";
-    unknown_fate: "It may or may not have reached the agent: the bridge went down meanwhile." | "不确定是否送达代理：桥接程序中途停止了。";
+    unknown_fate: "It may or may not have reached the agent, which ended meanwhile." | "不确定是否送达代理：代理中途结束了。";
     with_the_server: "With the server." | "服务器已收到。";
+}
+
+/// When an agent that works hears of a message.
+#[must_use]
+pub fn heard(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Now => at_once(),
+        Priority::Next => at_next_pause(),
+        Priority::Later => when_done(),
+    }
 }

@@ -26,6 +26,8 @@ words! {
     by_the_sub_agent(id): "asked by the sub-agent {0}" | "由子代理 {0} 提出";
     just_now: "just now" | "刚刚";
     ago(age): "{0} ago" | "{0}前";
+    on_no_file: "makes a new file" | "新建一个文件";
+    on_file(size): "changes a file of {0}" | "更改一个 {0} 的文件";
     the_agent_says: "The agent says: " | "代理说：";
     agents_words: " (the agent's words)" | "（代理的话）";
 
@@ -153,6 +155,7 @@ words! {
     process_gone: "the process that asked is gone" | "提出请求的进程已不存在";
     did_not_run(reason): "It did not run: {0}." | "没有运行：{0}。";
     bridge_refused: "the bridge refused the decision" | "桥接程序拒绝了这个决定";
+    file_moved_on: "The file changed meanwhile, so this did not run. The agent was told to read it again and to ask again." | "文件在此期间被更改，所以没有运行。已告知代理重新读取文件并再次提出请求。";
     nobody_decided: "Nobody decided in time. It did not run." | "没有人及时决定，没有运行。";
     late_online: "The agent has not got this yet, though its bridge is connected. It is delivered as soon as the bridge takes it. If this stays, look at that machine, or stop the agent." | "代理还没有收到，尽管桥接程序已连接。桥接程序一接收就会送达。如果一直这样，请检查那台机器，或停止代理。";
     late_offline: "The agent has not got this yet: its bridge is offline. The decision is kept and delivered when the bridge is back. If it does not come back, start it again on that machine." | "代理还没有收到：桥接程序离线。决定会被保留，等它恢复后送达。如果它没有恢复，请在那台机器上重新启动它。";

@@ -8,6 +8,7 @@ pub mod gate;
 pub mod inbox;
 pub mod keys;
 mod language;
+pub mod notices;
 pub mod page;
 pub mod pair;
 pub mod session;

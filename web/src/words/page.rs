@@ -12,6 +12,7 @@ words! {
     turn_stopped: "The agent was stopped." | "代理已被停止。";
     turn_failed: "The agent's turn failed." | "代理这一轮失败了。";
     dismiss: "Dismiss" | "关闭";
+    connection: "Connection" | "连接";
     now: "Now" | "立即";
     connect_now: "Connect now" | "立即连接";
     device_offline: "This device is offline. What you write is kept." | "此设备已离线。你写的内容会保留。";

@@ -20,7 +20,10 @@ words! {
     logged_out: "You are logged out." | "你已退出登录。";
     logged_out_keeps_key: "What was written here and not sent is gone from this browser. It stays paired, because it may be the only owner's: whoever uses it can sign in again." | "此浏览器中未发送的内容已删除。它可能是唯一的所有者设备,因此保持配对:任何使用它的人都可以重新登录。";
     logged_out_no_key: "What was written here and not sent is gone from this browser, and so is its key. To come back, pair it with a fresh link." | "此浏览器中未发送的内容及其密钥已删除。要重新使用,请用新链接配对。";
+    logged_out_removed: "This browser's key is gone too. If it was the only owner's, run this on the machine that runs the server: it forgets every device but the machines and gives a fresh link. Otherwise a fresh link and another owner let you in." | "此浏览器的密钥也已删除。如果它属于唯一的所有者,请在运行服务器的机器上执行下面的命令:它会移除除机器以外的所有设备,并给出新链接。否则,用新链接配对并由另一位所有者确认即可。";
     sign_in: "Sign in again" | "重新登录";
+    remove_key: "Remove this browser's key all the same" | "仍然删除此浏览器的密钥";
+    remove_key_why: "On a computer that others use too, do not leave the key here. You get back in by running this on the machine that runs the server:" | "如果别人也使用这台电脑,请不要把密钥留在这里。之后在运行服务器的机器上执行以下命令即可重新进入:";
     try_now: "Try now" | "立即重试";
     code: "Pairing code" | "配对码";
     pair: "Pair" | "配对";

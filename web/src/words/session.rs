@@ -93,6 +93,7 @@ words! {
     is_online(what): "{0} online" | "{0}在线";
     is_offline(what): "{0} offline" | "{0}离线";
     is_leaving(what): "{0} is about to leave" | "{0}即将离开";
+    disk_full: "the disk of its machine is full: everything waits there until there is room" | "它所在机器的磁盘已满：一切都会等到有空间为止";
     agent_away: "agent out of reach" | "无法联系代理";
     agent_idle: "agent idle" | "代理空闲";
     agent_works: "agent working" | "代理正在工作";

@@ -19,6 +19,7 @@ words! {
     actions(title): "Actions for {0}" | "对“{0}”的操作";
     rename: "Rename" | "重命名";
     archive: "Archive" | "归档";
+    unarchive: "Unarchive" | "取消归档";
     title: "Title" | "标题";
     save: "Save" | "保存";
     cancel: "Cancel" | "取消";

@@ -94,6 +94,11 @@ words! {
     show_more(size): "Show more ({0})" | "继续显示（{0}）";
     side_by_side: "Side by side" | "左右对照";
     unified: "Unified" | "合并显示";
+    line: "Line" | "行";
+    sign: "Change" | "改动";
+    text: "Text" | "内容";
+    before: "Before" | "改动前";
+    after: "After" | "改动后";
     larger: "Show larger" | "放大";
     image_of(name): "Image: {0}" | "图片：{0}";
     image_too_large(size): "An image of {0} is too large to show." | "图片有 {0}，太大，无法显示。";

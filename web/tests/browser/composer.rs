@@ -3,12 +3,14 @@
 use crate::page::{Page, settled};
 use leptos::prelude::Set as _;
 use portcullis_protocol::Tick;
+use portcullis_web::state::attach::Attached;
 use portcullis_web::state::command::Command;
 use portcullis_web::state::route::Route;
 use wasm_bindgen_test::wasm_bindgen_test;
 use web_sys::{Event, HtmlTextAreaElement, KeyboardEvent, KeyboardEventInit};
 
 const INPUT: &str = "[data-testid=composer-input]";
+const THUMB: &str = "[data-testid=thumb]";
 const SEND: &str = "[data-testid=composer-send]";
 
 fn type_into(page: &Page, text: &str) {
@@ -74,6 +76,39 @@ async fn what_is_typed_is_handed_over_and_what_comes_back_fills_an_empty_field()
     page.app.draft.set(Some(("test".into(), "half a thou".into())));
     settled().await;
     assert_eq!(page.element::<HtmlTextAreaElement>(INPUT).value(), "half a thou");
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn what_was_attached_comes_back_is_kept_and_goes_with_the_message() {
+    let page = Page::with_composer();
+    let file = |name: &str| Attached {
+        name: name.into(),
+        data_url: "data:image/gif;base64,R0lGODlhAQABAAAAACw=".into(),
+    };
+    let kept = |page: &Page| {
+        let names = |files: &[Attached]| files.iter().map(|file| file.name.clone()).collect::<Vec<_>>();
+        page.sent(|command| {
+            let Command::Attached { place, files } = command else { return None };
+            Some((place.clone(), names(files)))
+        })
+    };
+    assert!(kept(&page).is_empty(), "nothing attached is no news");
+    page.app.files.set(Some(("elsewhere".into(), vec![file("x")])));
+    settled().await;
+    assert_eq!(page.count(THUMB), 0);
+    page.app.files.set(Some(("test".into(), vec![file("a"), file("b")])));
+    settled().await;
+    assert_eq!(page.count(THUMB), 2);
+    page.click("[data-testid=thumb] button");
+    settled().await;
+    assert_eq!(kept(&page).last().unwrap(), &("test".to_owned(), vec!["b".to_owned()]));
+    page.click(SEND);
+    settled().await;
+    let sent =
+        page.sent(|command| if let Command::Prompt(said) = command { Some(said.files.len()) } else { None });
+    assert_eq!((sent, page.count(THUMB)), (vec![1], 0));
+    assert_eq!(kept(&page).last().unwrap(), &("test".to_owned(), Vec::new()));
     page.end();
 }
 

@@ -1,7 +1,8 @@
 //! The gate on the page: the exact text, nothing allowed before it stood still and was read, one decision per click.
 
-use crate::page::{Page, settled, until};
+use crate::page::{Page, asks, settled, until};
 use leptos::prelude::Set as _;
+use portcullis_protocol::approval::base::MOVED_ON;
 use portcullis_protocol::session::{Choice, Input};
 use portcullis_protocol::{RawJson, Tick};
 use serde_json::{Value, json};
@@ -30,6 +31,29 @@ async fn shows_the_exact_text_and_names_what_hides() {
     assert_eq!((page.text(".spaces"), mark(".tab", "::before")), ("  ".into(), "\"⇥\"".into()));
     style.remove();
     page.end();
+}
+
+#[wasm_bindgen_test]
+async fn a_file_edit_says_what_it_was_asked_on_and_why_it_did_not_run_over_another() {
+    let request =
+        json!({"subtype":"can_use_tool","tool_name":"Write","input":{"file_path":"/p/a","content":"x"}});
+    let asked = asks("R", &request, 0);
+    for (base, said) in [
+        (json!({"sha256": "ab".repeat(32), "bytes": 3_300}), "changes a file of 3 KiB"),
+        (json!({"is_new": true}), "makes a new file"),
+    ] {
+        let page = Page::with_gate();
+        page.frame(Tick(0), &format!(r#"{},"base_file":{base}}}}}"#, asked.strip_suffix("}}").unwrap()));
+        until("what it was asked on", || page.text(".card-where").contains(said)).await;
+        let digest = portcullis_protocol::approval::digest(&RawJson::from_value(&request));
+        let why = format!("{MOVED_ON}: it is not the one. Read it again");
+        let refused = json!({"type": "permission", "request_id": "R", "state": "refused", "digest": digest,
+            "behavior": "allow", "decided_by": "me", "reason": why});
+        page.frame(Tick(1), &refused.to_string());
+        let said = "The file changed meanwhile, so this did not run.";
+        until("why it did not run", || page.text(".outcome-said").starts_with(said)).await;
+        page.end();
+    }
 }
 
 #[wasm_bindgen_test]

@@ -8,6 +8,7 @@ mod crash;
 mod elicit;
 mod gate;
 mod inbox;
+mod jumps;
 mod keys;
 mod markdown;
 mod outside;

@@ -4,14 +4,17 @@ use crate::page::{Page, settled};
 use leptos::prelude::*;
 use portcullis_protocol::Tick;
 use portcullis_protocol::session::{Input, LinkView, PostOutcome};
+use portcullis_protocol::wire::prompt::Priority;
 use portcullis_protocol::wire::rest::ErrorDetail;
-use portcullis_web::state::app::Leaving;
+use portcullis_web::state::app::{Key, Leaving, Phase};
 use portcullis_web::state::command::Command;
 use portcullis_web::state::route::Route;
 use serde_json::json;
+use wasm_bindgen::JsCast as _;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 const STATE: &str = "[data-testid=prompt-state]";
+const PRIORITY: &str = "[data-testid=queued-priority]";
 const UNSENT: &str = "[data-testid=unsent]";
 
 fn states(page: &Page) -> Vec<String> {
@@ -85,6 +88,44 @@ async fn a_refusal_gives_its_reason_and_another_try() {
 }
 
 #[wasm_bindgen_test]
+async fn when_the_agent_hears_of_a_waiting_message_is_shown_and_changed() {
+    let page = Page::with_queue();
+    page.app.route.set(Route::parse("/s/s_1"));
+    let message = json!({"role":"user","content":"hello"});
+    page.event(
+        Tick(0),
+        &json!({"type":"user","uuid":"u1","session_id":"","priority":"later","message":message}),
+    );
+    settled().await;
+    assert_eq!(page.count(PRIORITY), 0, "the agent does not have it");
+    page.event(Tick(1), &json!({"type":"command_lifecycle","command_uuid":"u1","state":"queued"}));
+    settled().await;
+    let field = || page.find(PRIORITY).unwrap().unchecked_into::<web_sys::HtmlSelectElement>();
+    assert_eq!(field().value(), "later");
+    let choose = |value: &str| {
+        field().set_value(value);
+        field().dispatch_event(&web_sys::Event::new("change").unwrap()).unwrap();
+    };
+    choose("later");
+    choose("now");
+    let wished = page.sent(|command| {
+        let Command::SetPriority { prompt, priority } = command else { return None };
+        Some((prompt.clone(), *priority))
+    });
+    assert_eq!(wished, [("u1".to_owned(), Priority::Now)]);
+    let (uuid, fresh) = ("c1".into(), "u2".into());
+    page.feed(Tick(2), Input::SetPriority { prompt: "u1".into(), priority: Priority::Now, uuid, fresh });
+    settled().await;
+    assert!(field().disabled() && page.text(STATE).contains("taken back"), "{}", page.text(STATE));
+    page.frame(Tick(3), r#"{"type":"reply","request_id":"c1","event":{"type":"control_response","response":{"subtype":"success","request_id":"c1","response":{"cancelled":true}}}}"#);
+    page.event(Tick(3), &json!({"type":"command_lifecycle","command_uuid":"u1","state":"cancelled"}));
+    page.feed(Tick(3), Input::Kept { uuid: "u2".into(), lasting: true });
+    settled().await;
+    assert_eq!(states(&page), ["sent"], "once, and on its way again");
+    page.end();
+}
+
+#[wasm_bindgen_test]
 async fn what_storage_did_not_keep_and_what_takes_long_say_so() {
     let page = Page::with_queue();
     page.app.route.set(Route::parse("/s/s_1"));
@@ -142,5 +183,20 @@ async fn the_bar_counts_down_to_the_next_try_and_lets_nobody_wait_for_it() {
     page.app.network.set(false);
     settled().await;
     assert!(page.text(".bar").contains("This device is offline."), "{}", page.text(".bar"));
+    page.end();
+}
+
+#[wasm_bindgen_test]
+async fn the_last_owner_may_have_the_key_removed_and_is_told_the_way_back() {
+    const RESET: &str = "portcullis pair --local-reset";
+    let page = Page::whole();
+    page.app.phase.set(Phase::LoggedOut(Key::Kept));
+    settled().await;
+    assert!(page.text(".alone").contains(RESET), "{}", page.text(".alone"));
+    page.click("[data-testid=remove-key]");
+    assert_eq!(page.sent(|command| matches!(command, Command::RemoveKey).then_some(())).len(), 1);
+    page.app.phase.set(Phase::LoggedOut(Key::Removed));
+    settled().await;
+    assert!(page.text(".alone").contains(RESET) && page.count("[data-testid=sign-in]") == 0);
     page.end();
 }

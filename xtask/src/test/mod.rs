@@ -53,7 +53,7 @@ struct Step {
     run: fn(&Runner<'_>) -> Result<Count>,
 }
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step { part: Part::Lint, heading: "formatting", run: |runner| runner.formatting() },
     Step { part: Part::Lint, heading: "layout rules", run: |runner| runner.layout_rules() },
     Step { part: Part::Lint, heading: "clippy, native", run: |runner| runner.clippy_native() },
@@ -64,6 +64,7 @@ const STEPS: [Step; 13] = [
     Step { part: Part::Web, heading: "web in headless Chromium", run: |runner| runner.web_in_browser() },
     Step { part: Part::Browser, heading: "build of the system", run: |runner| runner.system_build() },
     Step { part: Part::Browser, heading: "journey in a browser", run: |runner| runner.journey() },
+    Step { part: Part::Browser, heading: "accessibility", run: |runner| runner.accessibility() },
     Step { part: Part::Sdk, heading: "official browser client", run: |runner| runner.official_client() },
     Step { part: Part::Agents, heading: "agents", run: |runner| runner.agents() },
     Step { part: Part::Python, heading: "Python SDK", run: |runner| runner.python_sdk() },

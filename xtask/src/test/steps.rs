@@ -1,13 +1,14 @@
 //! What each step runs.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::browser::Browser;
 use crate::checkout::Checkout;
+use crate::dist;
 use crate::group::{self, Group, Interrupt, Waited};
 use crate::test::count::Count;
 use crate::tidy;
@@ -19,6 +20,12 @@ const WASM_CLIPPY_FOLDER: &str = ".cargo/clippy-wasm32";
 
 /// The one test that needs what npm fetches.
 const OFFICIAL_CLIENT_TEST: &str = "the_official_browser_client_holds_a_whole_session";
+
+/// How the names of the tests begin that need axe-core, which npm fetches too.
+const AXE_TESTS: &str = "axe_finds_nothing";
+
+/// The package of the tests in a browser.
+const BROWSER: &str = "portcullis-tests";
 
 /// The package of the tests that need no browser.
 const WIRED: &str = "portcullis-wired";
@@ -115,7 +122,7 @@ impl<'a> Runner<'a> {
     pub(crate) fn native_tests(&self) -> Result<Count> {
         let mut command = self.checkout.cargo("test");
         command.args(["--workspace", "--no-fail-fast"]);
-        for package in ["portcullis-tests", WIRED, AGENTS] {
+        for package in [BROWSER, WIRED, AGENTS] {
             command.args(["--exclude", package]);
         }
         self.count(command)
@@ -156,20 +163,58 @@ impl<'a> Runner<'a> {
     }
 
     pub(crate) fn journey(&self) -> Result<Count> {
+        let mut command = self.checkout.cargo("test");
+        command.args(["--package", BROWSER, "--no-fail-fast"]);
+        // They have steps of their own, for they need npm.
+        command.args(["--", "--skip", OFFICIAL_CLIENT_TEST, "--skip", AXE_TESTS]);
+        command.env("PORTCULLIS_XTASK", std::env::current_exe().context("finding this program")?);
+        self.in_the_browser(command, &self.client_folder()?)
+    }
+
+    /// The same walk through the client as it is shipped: cut into parts that arrive one after the other.
+    pub(crate) fn journey_in_parts(&self) -> Result<Count> {
+        // It says by itself what is too big; here it is used.
+        dist::run(self.checkout, self.interrupt)?;
+        build(self.checkout, Profile::Debug, self.interrupt)?;
+        let mut command = self.checkout.cargo("test");
+        command.args(["--package", BROWSER, "--no-fail-fast", "--test", "journey", "--test", "scenarios"]);
+        self.in_the_browser(command, &self.checkout.root().join("dist"))
+    }
+
+    pub(crate) fn accessibility(&self) -> Result<Count> {
+        let Some(axe) = self.tools.axe()? else {
+            println!("skipped: npm is not on the PATH, so axe-core cannot be fetched");
+            return Ok(Count::skip());
+        };
+        let mut command = self.checkout.cargo("test");
+        command.args(["--package", BROWSER, "--no-fail-fast", "--test", "pages", "--", AXE_TESTS]);
+        command.env("PORTCULLIS_AXE", axe);
+        self.in_the_browser(command, &self.client_folder()?)
+    }
+
+    /// Takes the pictures of `docs/screenshots`.
+    pub(crate) fn pictures(&self, into: &Path) -> Result<Count> {
+        let mut command = self.checkout.cargo("run");
+        command.args(["--package", BROWSER, "--bin", "screenshots"]);
+        command.env("PORTCULLIS_PICTURES", into);
+        self.tell_of_the_system(&mut command, &self.client_folder()?)?;
+        self.check(command)
+    }
+
+    fn in_the_browser(&self, mut command: Command, client: &Path) -> Result<Count> {
+        command.env("PORTCULLIS_SCREENSHOTS", self.checkout.target().join("journey"));
+        self.tell_of_the_system(&mut command, client)?;
+        self.count(command)
+    }
+
+    /// Says where the program, the client and the browser are.
+    fn tell_of_the_system(&self, command: &mut Command, client: &Path) -> Result<()> {
         let binary = self.checkout.target().join("debug/portcullis");
-        let client = self.client_folder()?;
         if !binary.is_file() || !client.join("index.html").is_file() {
             bail!("there is no build of the system to walk through");
         }
-        let mut command = self.checkout.cargo("test");
-        command.args(["--package", "portcullis-tests", "--no-fail-fast"]);
-        // It has a step of its own, for it needs npm.
-        command.args(["--", "--skip", OFFICIAL_CLIENT_TEST]);
         command.env("PORTCULLIS_BIN", binary).env("PORTCULLIS_WEB_ROOT", client);
-        command.env("PORTCULLIS_XTASK", std::env::current_exe().context("finding this program")?);
-        command.env("PORTCULLIS_SCREENSHOTS", self.checkout.target().join("journey"));
-        Browser::ensure(self.interrupt)?.tell(&mut command, self.checkout)?;
-        self.count(command)
+        Browser::ensure(self.interrupt)?.tell(command, self.checkout)
     }
 
     pub(crate) fn official_client(&self) -> Result<Count> {
@@ -181,7 +226,7 @@ impl<'a> Runner<'a> {
         binary.args(["--package", "portcullis"]);
         group::run("cargo build", binary, self.interrupt)?;
         let mut command = self.checkout.cargo("test");
-        command.args(["--package", "portcullis-tests", "--test", "sdk", "--", OFFICIAL_CLIENT_TEST]);
+        command.args(["--package", BROWSER, "--test", "sdk", "--", OFFICIAL_CLIENT_TEST]);
         command.env("PORTCULLIS_BIN", self.checkout.target().join("debug/portcullis"));
         command.env("PORTCULLIS_SDK", package);
         Browser::ensure(self.interrupt)?.tell(&mut command, self.checkout)?;

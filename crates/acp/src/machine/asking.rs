@@ -14,7 +14,7 @@ use super::opening::written;
 use super::turns::Stop;
 use super::{AskId, Machine, Output};
 use crate::call::Call;
-use crate::card::{card, command, cut, quoted};
+use crate::card::{card, command, cut, details, quoted};
 use crate::host::ControlAnswer;
 use crate::serve::{Job, Prepared, Refusal};
 
@@ -24,6 +24,8 @@ const PENDING_MAX: usize = 128;
 const OPTIONS_MAX: usize = 32;
 const OPTION_ID_BYTES_MAX: usize = 256;
 const OPTION_NAME_BYTES_MAX: usize = 400;
+/// Variables by which an agent only tells its commands who runs them: nobody has to see them to know what runs.
+const MARKS: [&str; 1] = ["CLAUDECODE"];
 
 /// A request that waits for a person.
 #[derive(Debug)]
@@ -65,7 +67,10 @@ impl Machine {
         self.tell_call(&id, true);
         let Some(call) = self.calls.get(&id) else { return };
         let options = options(params);
-        let (name, input) = card(call);
+        let (name, mut input) = card(call);
+        if let (Some(words), Some(fields)) = (details(call), input.as_object_mut()) {
+            fields.entry("details").or_insert(json!(words));
+        }
         let pending = Pending {
             request_id: self.outside.uuid(),
             ask,
@@ -82,7 +87,10 @@ impl Machine {
 
     /// What this machine does for the agent needs a person's word, unless a person gave it for the very call.
     pub(super) fn handle_job(&mut self, ask: AskId, prepared: Prepared) {
-        let Prepared { session_id, job } = prepared;
+        let Prepared { session_id, mut job } = prepared;
+        if let Job::Read { or_empty, .. } = &mut job {
+            *or_empty = self.agent.wants_empty_files;
+        }
         if session_id != self.conversation {
             return self.answer(ask, Err(Refusal::invalid("that is no session of this connection")));
         }
@@ -285,7 +293,9 @@ impl Machine {
                     _ => None,
                 };
                 let says = |shown: &str| shown == typed || Some(shown) == script || shown == words.join(" ");
-                line.env.is_empty() && open().filter_map(command).any(|shown| says(&shown))
+                let is_mark =
+                    |(name, value): &(String, String)| MARKS.contains(&name.as_str()) && value == "1";
+                line.env.iter().all(is_mark) && open().filter_map(command).any(|shown| says(&shown))
             }
             Job::Read { .. }
             | Job::Output { .. }

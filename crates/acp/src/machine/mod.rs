@@ -24,7 +24,7 @@ use crate::outside::Outside;
 use crate::scribe::Scribe;
 use crate::serve::{Job, Prepared, Refusal};
 use asking::Pending;
-use opening::Phase;
+use opening::{Phase, Settling};
 use turns::{Totals, Turn};
 
 /// Prompts that may wait at once.
@@ -125,6 +125,8 @@ pub(crate) struct Machine {
     options: FrontOptions,
     scribe: Scribe,
     phase: Phase,
+    /// A conversation that was loaded comes to rest before the first turn.
+    settling: Option<Settling>,
     agent: Agent,
     offered: Offered,
     /// The mode this front itself works under.
@@ -165,6 +167,8 @@ struct Agent {
     can_load: bool,
     can_resume: bool,
     can_add_dirs: bool,
+    /// It cannot make a file that it was told is not there.
+    wants_empty_files: bool,
     /// Its ways to log in, in words.
     logins: Vec<String>,
 }
@@ -177,6 +181,7 @@ impl Machine {
             outside,
             scribe,
             phase: Phase::Greeting,
+            settling: None,
             agent: Agent::default(),
             offered: Offered::default(),
             mode: mode.unwrap_or(PermissionMode::Default),
@@ -269,7 +274,8 @@ impl Machine {
     /// When [`Machine::handle_time`] wants to be called, ms since the Unix epoch.
     pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
         let cancel = self.turn.as_ref().and_then(Turn::gives_up_at_ms);
-        [cancel, self.introduce_at_ms].into_iter().flatten().min()
+        let settled = self.settling.as_ref().map(Settling::ends_at_ms);
+        [cancel, self.introduce_at_ms, settled].into_iter().flatten().min()
     }
 
     pub(crate) fn handle_time(&mut self) {
@@ -279,6 +285,10 @@ impl Machine {
         }
         if self.turn.as_ref().and_then(Turn::gives_up_at_ms).is_some_and(|at| at <= now) {
             self.give_turn_up();
+        }
+        if self.settling.as_ref().is_some_and(|settling| settling.ends_at_ms() <= now) {
+            self.settling = None;
+            self.start_turn();
         }
     }
 

@@ -31,6 +31,28 @@ pub(super) enum Phase {
     Refused(Why),
 }
 
+/// Quiet after the last word of a conversation that was loaded, and the longest wait for it, in ms: the protocol wants all
+/// of it before the answer, and some agents go on after it.
+const QUIET_MS: u64 = 500;
+const SETTLING_MS: u64 = 10_000;
+
+/// An agent that may still repeat what was said in an earlier life.
+#[derive(Debug)]
+pub(super) struct Settling {
+    quiet_at_ms: u64,
+    latest_ms: u64,
+}
+
+impl Settling {
+    fn from(now_ms: u64) -> Self {
+        Self { quiet_at_ms: now_ms + QUIET_MS, latest_ms: now_ms + SETTLING_MS }
+    }
+
+    pub(super) fn ends_at_ms(&self) -> u64 {
+        self.quiet_at_ms.min(self.latest_ms)
+    }
+}
+
 /// Why there is no session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Why {
@@ -65,6 +87,8 @@ impl Machine {
             ));
         }
         let info = answer.agent_info;
+        let is_named = |part: &str| info.as_ref().is_some_and(|info| info.name.contains(part));
+        let (is_claude, wants_empty_files) = (is_named("claude"), is_named("gemini-cli"));
         let can = answer.agent_capabilities;
         self.agent = Agent {
             name: info
@@ -76,9 +100,10 @@ impl Machine {
             can_load: can.load_session,
             can_resume: can.session_capabilities.resume.is_some(),
             can_add_dirs: can.session_capabilities.additional_directories.is_some(),
+            wants_empty_files,
             logins: answer.auth_methods.iter().map(login).collect(),
         };
-        self.offered.is_claude = info.is_some_and(|info| info.name.contains("claude"));
+        self.offered.is_claude = is_claude;
         self.open();
     }
 
@@ -139,6 +164,8 @@ impl Machine {
         self.conversation = id;
         self.offered.read_session(&answer);
         self.phase = Phase::Ready;
+        let loads = resumes && !self.agent.can_resume;
+        self.settling = loads.then(|| Settling::from(self.outside.unix_ms()));
         self.tell_model();
         self.begin_in_mode();
         self.begin_with_model();
@@ -148,6 +175,19 @@ impl Machine {
             self.introduce();
         }
         self.start_turn();
+    }
+
+    /// Something of the earlier life came: more of it may follow.
+    pub(super) fn go_on_settling(&mut self) {
+        let now_ms = self.outside.unix_ms();
+        if let Some(settling) = &mut self.settling {
+            settling.quiet_at_ms = now_ms + QUIET_MS;
+        }
+    }
+
+    /// Whether a later process of this agent can go on in this conversation, by the name it has on this wire.
+    pub(super) fn can_be_taken_up(&self) -> bool {
+        (self.agent.can_resume || self.agent.can_load) && self.scribe.session_id == self.conversation
     }
 
     /// No session, and why. Whoever waits is told.

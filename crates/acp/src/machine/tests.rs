@@ -105,7 +105,11 @@ impl Stage {
     }
 
     pub(super) fn greeted(&mut self, can: Value) {
-        let info = json!({"name": "test", "version": "1"});
+        self.greeted_by("test", can);
+    }
+
+    pub(super) fn greeted_by(&mut self, name: &str, can: Value) {
+        let info = json!({"name": name, "version": "1"});
         let ways = json!([{"id": "l", "name": "Login", "description": "by browser"}]);
         let answer =
             json!({"protocolVersion": 1, "agentCapabilities": can, "agentInfo": info, "authMethods": ways});

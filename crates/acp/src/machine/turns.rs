@@ -138,7 +138,7 @@ impl Machine {
 
     /// Starts the next turn if a prompt waits.
     pub(super) fn start_turn(&mut self) {
-        while self.turn.is_none() && self.phase == Phase::Ready {
+        while self.turn.is_none() && self.phase == Phase::Ready && self.settling.is_none() {
             let Some(prompt) = self.queue.pop_front() else { return self.end_if_done() };
             self.fall_silent(false);
             self.forget_calls();
@@ -191,6 +191,7 @@ impl Machine {
             "capabilities": ["msg_lifecycle_v1", "interrupt_receipt_v1", "interrupt_cancel_queued_v1"],
             "agent": {"name": self.agent.name, "version": self.agent.version},
             "agent_mode": self.offered.modes.current, "agent_modes": self.offered.listed_modes(),
+            "resumable": self.can_be_taken_up(),
         });
         let line = self.scribe.system(&*self.outside, "init", fields);
         self.say(line);

@@ -33,7 +33,7 @@ impl Machine {
         if !is_ours {
             return self.pass_on("acp_update", params);
         }
-        let repeats = matches!(self.phase, Phase::Opening { resumes: true });
+        let repeats = matches!(self.phase, Phase::Opening { resumes: true }) || self.settling.is_some();
         match note.update {
             SessionUpdate::AvailableCommandsUpdate(update) => self.take_commands(update.available_commands),
             SessionUpdate::CurrentModeUpdate(update) => self.take_mode(&update.current_mode_id.0),
@@ -56,7 +56,7 @@ impl Machine {
                 }
             }
             // What was said in an earlier life stands in the host's log.
-            _ if repeats => {}
+            _ if repeats => self.go_on_settling(),
             SessionUpdate::AgentMessageChunk(chunk) => self.take_words(Voice::Text, &chunk),
             SessionUpdate::AgentThoughtChunk(chunk) => self.take_words(Voice::Thought, &chunk),
             // The host knows what it said.

@@ -2,7 +2,7 @@
 //! through no link to somewhere else, and ends in a file of bounded size.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
@@ -35,6 +35,15 @@ impl Roots {
         plain(path)?;
         let real = path.canonicalize().map_err(|_| Refusal::not_found(shown(path, "is not there")))?;
         self.hold(path, real)
+    }
+
+    /// A file to be read: one that is there, or that could be.
+    pub(super) fn readable(&self, path: &Path) -> Result<PathBuf, Refusal> {
+        self.existing(path).or_else(
+            |refusal| {
+                if refusal.is_not_found() { self.writable(path) } else { Err(refusal) }
+            },
+        )
     }
 
     /// A directory that is there.
@@ -126,7 +135,13 @@ pub(super) async fn write(path: PathBuf, content: String) -> Result<(), Refusal>
 /// Opens a regular file, neither through a link nor waiting for whoever holds the other end of a pipe.
 fn open(options: &mut OpenOptions, path: &Path) -> Result<File, Refusal> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits().cast_signed();
-    let failed = |error: std::io::Error| Refusal::failed(shown(path, &error.to_string()));
+    let failed = |error: std::io::Error| {
+        if error.kind() == ErrorKind::NotFound {
+            Refusal::not_found(shown(path, "is not there"))
+        } else {
+            Refusal::failed(shown(path, &error.to_string()))
+        }
+    };
     let file = options.custom_flags(flags).open(path).map_err(failed)?;
     let is_file = file.metadata().map_err(failed)?.is_file();
     if is_file { Ok(file) } else { Err(Refusal::invalid(shown(path, "is no file"))) }
@@ -174,9 +189,11 @@ mod tests {
         let ground = Ground::new();
         for path in ["out/secret", "in/link/secret", "in/secret", "in/../out/secret", "in/a\0b", "in/link"] {
             assert!(ground.roots.existing(&ground.at(path)).is_err(), "{path}");
+            assert!(ground.roots.readable(&ground.at(path)).is_err(), "{path}");
             assert!(ground.roots.writable(&ground.at(path)).is_err(), "{path}");
         }
         for path in ["out/new", "in/link/new", "in/link/deep/new", "in/../out/new"] {
+            assert!(ground.roots.readable(&ground.at(path)).is_err(), "{path}");
             assert!(ground.roots.writable(&ground.at(path)).is_err(), "{path}");
         }
         assert!(ground.roots.existing(Path::new("in/a")).is_err(), "relative");

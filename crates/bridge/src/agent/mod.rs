@@ -25,7 +25,9 @@ impl AgentSpec {
     /// Claude Code.
     #[must_use]
     pub fn claude(program: impl Into<OsString>) -> Self {
-        let environment = ["ANTHROPIC_*", "CLAUDE_CODE_*", "DISABLE_*"].map(str::to_owned).to_vec();
+        // By the last one the machine's owner tells it that root may bypass its questions here.
+        let environment =
+            ["ANTHROPIC_*", "CLAUDE_CODE_*", "DISABLE_*", "IS_SANDBOX"].map(str::to_owned).to_vec();
         Self { name: "claude".into(), argv: vec![program.into()], environment }
     }
 

@@ -92,6 +92,11 @@ impl Fields {
             None => self.0.push((key.to_owned(), value)),
         }
     }
+
+    pub(crate) fn remove(&mut self, key: &str) -> Option<RawJson> {
+        let at = self.0.iter().position(|(known, _)| known == key)?;
+        Some(self.0.remove(at).1)
+    }
 }
 
 impl Serialize for Fields {

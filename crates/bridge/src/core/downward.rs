@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::asked::{ASKED_MAX, Asker, DeviceAsks, Fields};
 use super::deliveries::Arrival;
-use super::posting::Turn;
+use super::posting::{Turn, WhyGivenUp};
 use super::{DEFERRED_MAX, End, Entry, Initialized, Output, Phase, Receipt, Relay};
 
 /// What stands for the agent's own model in a `set_model`.
@@ -67,7 +67,7 @@ impl Relay {
             return;
         }
         if self.is_resumed {
-            self.turn = Some(Turn::GiveUp);
+            self.turn = Some(Turn::GiveUp(WhyGivenUp::Superseded));
         } else {
             self.finish(End::Lost("another agent process speaks for the session since".into()));
         }

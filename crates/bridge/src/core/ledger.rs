@@ -2,9 +2,11 @@
 //! never used again.
 
 use portcullis_protocol::RawJson;
-use portcullis_protocol::approval::Kind;
+use portcullis_protocol::approval::{BaseFile, Kind};
 use portcullis_protocol::limits::{PENDING_REQUESTS_MAX, UUID_RING_MAX};
 
+use super::base::FileEdit;
+use super::requests::Bound;
 use super::ring::Ring;
 
 /// Bytes of requests that may wait: each may be large, and nobody may come for hours.
@@ -16,7 +18,7 @@ pub(crate) struct Held {
     pub(crate) request_id: String,
     /// The `request` object as it was read: what a decision is bound to.
     pub(crate) request: RawJson,
-    /// The whole `control_request`.
+    /// The whole `control_request`, and beside it what the bridge found in the place of its file.
     pub(crate) event: RawJson,
     pub(crate) digest: String,
     /// Which answers it takes.
@@ -25,17 +27,39 @@ pub(crate) struct Held {
     /// Whether the end of the main turn does not end it: a sub-agent asks, or a server of the agent.
     pub(crate) outlives_turn: bool,
     pub(crate) progress: Progress,
+    /// The file it would change.
+    pub(crate) edit: Option<FileEdit>,
+    /// What stood there when it was asked, as far as that is known.
+    pub(crate) base_file: Option<BaseFile>,
+    /// The look at that file that is under way.
+    pub(crate) look: u64,
+    /// What the agent is told if the file is still the one.
+    pub(crate) bound: Option<Bound>,
 }
 
 /// How far the answer of a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
+    /// The file it would change is being looked at: nobody was asked yet.
+    Looking,
     /// Nobody decided.
     Waiting,
+    /// It was allowed, and its file is being looked at again.
+    Weighing,
     /// The answer is on its way to the agent's stdin.
     Answered,
     /// The agent has it.
     Delivered,
+}
+
+impl Progress {
+    /// Whether the agent was told something, or is being told.
+    pub(crate) fn is_answered(self) -> bool {
+        match self {
+            Self::Looking | Self::Waiting | Self::Weighing => false,
+            Self::Answered | Self::Delivered => true,
+        }
+    }
 }
 
 /// What became of a request that was read.
@@ -71,7 +95,8 @@ impl Ledger {
             return Admission::OtherBytes;
         }
         let bytes: usize = self.held.iter().map(|held| held.event.byte_len()).sum();
-        if self.waiting() >= PENDING_REQUESTS_MAX || bytes + held.event.byte_len() > PENDING_BYTES_MAX {
+        let open = self.held.iter().filter(|held| !held.progress.is_answered()).count();
+        if open >= PENDING_REQUESTS_MAX || bytes + held.event.byte_len() > PENDING_BYTES_MAX {
             return Admission::Full;
         }
         self.used.insert(held.request_id.clone());
@@ -83,8 +108,20 @@ impl Ledger {
         self.held.iter().find(|held| held.request_id == request_id)
     }
 
+    /// The request that waits for this look.
+    pub(crate) fn looked_for(&mut self, look: u64) -> Option<&mut Held> {
+        let is_looked_for = |held: &&mut Held| {
+            held.look == look && matches!(held.progress, Progress::Looking | Progress::Weighing)
+        };
+        self.held.iter_mut().find(is_looked_for)
+    }
+
+    pub(crate) fn get_mut(&mut self, request_id: &str) -> Option<&mut Held> {
+        self.held.iter_mut().find(|held| held.request_id == request_id)
+    }
+
     pub(crate) fn set_progress(&mut self, request_id: &str, progress: Progress) {
-        if let Some(held) = self.held.iter_mut().find(|held| held.request_id == request_id) {
+        if let Some(held) = self.get_mut(request_id) {
             held.progress = progress;
         }
     }

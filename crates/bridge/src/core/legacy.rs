@@ -14,6 +14,9 @@ pub struct Legacy {
     /// The agent's own name of the conversation; none = the next process begins a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<String>,
+    /// There was a conversation, and nobody can take it up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forgets: bool,
     /// The model somebody chose while it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,

@@ -7,6 +7,7 @@ use portcullis_protocol::wire::worker::{WorkStatus, WorkerItem};
 use super::asked::Asker;
 use super::earlier::{ALL, Fact, Rest};
 use super::lane::{LaneQueue, Lanes};
+use super::posting::WhyGivenUp;
 use super::{AgentExit, End, Entry, Output, Phase, Relay, mint_incarnation, notice};
 use crate::room::Activity;
 
@@ -133,15 +134,20 @@ impl Relay {
 
     /// Somebody else spoke for the session after the earlier life: what it left is counted and dropped, for nobody
     /// knows how much of it was taken, and nothing is said twice.
-    pub(super) fn give_up_earlier_life(&mut self) {
+    pub(super) fn give_up_earlier_life(&mut self, why: WhyGivenUp) {
         let lost = self.lanes.content.drain().filter(|item| item.n().is_some()).count();
         let old = self.incarnation.clone();
         self.outputs.push_back(Output::Journal(Entry::Taken { incarnation: old.clone(), next_n: ALL }));
         self.be_reborn();
         if lost > 0 {
+            let how = match why {
+                WhyGivenUp::Superseded => "while another one spoke for this session",
+                WhyGivenUp::Unheard => {
+                    "and the server, perhaps of an older version, did not say how much of this session it has"
+                }
+            };
             self.say(&format!(
-                "The bridge was restarted while another one spoke for this session: up to {lost} events its agent \
-                 had printed are not in the log."
+                "The bridge was restarted {how}: up to {lost} events its agent had printed are not in the log."
             ));
         }
         self.say_unknown_end("The agent ended together with the bridge that ran it.");

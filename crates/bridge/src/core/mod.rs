@@ -2,6 +2,7 @@
 //! items for the two lanes and orders to the shell come out, in one order. No IO, no clock, no randomness.
 
 mod asked;
+mod base;
 mod deliveries;
 mod downward;
 pub(crate) mod earlier;
@@ -17,16 +18,19 @@ mod requests;
 mod ring;
 mod streams;
 mod succession;
+mod unheard;
 mod upward;
 
 use std::collections::VecDeque;
 
+use portcullis_protocol::approval::BaseFile;
 use portcullis_protocol::id::{Epoch, Incarnation};
 use portcullis_protocol::limits::UUID_RING_MAX;
 use portcullis_protocol::wire::control;
 use portcullis_protocol::wire::framing::Line;
 use portcullis_protocol::wire::worker::{
-    Attach, DeliveredAck, Lane, WorkerDown, WorkerItem, WorkerPost, WorkerState, WorkerUp,
+    Attach, DeliveredAck, Lane, STANDSTILL_DISK_FULL, WorkerDown, WorkerItem, WorkerPost, WorkerState,
+    WorkerUp,
 };
 use portcullis_protocol::{RawJson, Tick};
 
@@ -37,11 +41,12 @@ pub(crate) use earlier::{Earlier, Entry};
 use lane::Lanes;
 use ledger::Ledger;
 use legacy::Legacy;
-use posting::Turn;
+use posting::{Turn, WhyGivenUp};
 pub use reading::Reading;
 use report::Report;
 use ring::Ring;
 use streams::Streams;
+use unheard::Unheard;
 
 /// What waits for the ingress above which the agent is not read any further, in bytes: so much is held in memory, and
 /// as much and [`posting::SPOOL_TAKEN_BYTES_MAX`] on disk.
@@ -94,6 +99,8 @@ pub enum Input {
     SpawnFailed(String),
     /// A line with a receipt reached stdin.
     Written(Receipt),
+    /// What [`Output::Look`] asked for; nothing when nobody can tell.
+    Looked { look: u64, found: Option<BaseFile> },
     /// A POST was answered.
     Posted(Lane, PostOutcome),
     /// The time of [`Relay::poll_timeout`] has come.
@@ -102,6 +109,8 @@ pub enum Input {
     MakeRoom,
     /// There is no place for this session: it is told so, and given back.
     PutOff,
+    /// Whether the disk is full: no entry can be made durable, and what comes behind one waits.
+    DiskFull(bool),
     /// Something a person has to know about the session.
     Notice(String),
     /// The bridge shuts down.
@@ -152,6 +161,8 @@ pub enum Output {
     Spawn { resume: Option<String> },
     /// Write a line to the agent.
     Stdin { line: String, receipt: Option<Receipt> },
+    /// Look what stands at this path, beside everything else; [`Input::Looked`] answers within a bounded time.
+    Look { look: u64, path: String },
     /// Make it durable before going on.
     Journal(Entry),
     /// End the agent process.
@@ -210,6 +221,8 @@ pub struct Relay {
     is_put_off: bool,
     /// `attach` frames whose `hello` has not come; only the last one counts.
     hellos_due: u32,
+    /// What the ingress did not say of an earlier life's incarnation.
+    unheard: Unheard,
     /// Whether the ingress knows this incarnation.
     is_attached: bool,
     is_linked: bool,
@@ -233,10 +246,14 @@ pub struct Relay {
     agent_session_id: String,
     /// What the next process goes on with, as the disk has it.
     legacy: Legacy,
+    /// How often a file was looked at.
+    looks: u64,
     /// The model somebody chose.
     chosen_model: Option<String>,
     /// What the present conversation can be taken up by.
     conversation: Option<String>,
+    /// The session had a conversation, and nobody can take it up.
+    forgets: bool,
     complaints: u32,
     mode_violated: bool,
     outputs: VecDeque<Output>,
@@ -288,6 +305,7 @@ impl Relay {
             stopping: false,
             is_put_off: false,
             hellos_due: 0,
+            unheard: Unheard::default(),
             is_attached: false,
             is_linked: false,
             epoch: None,
@@ -305,8 +323,10 @@ impl Relay {
             initialize_waiters: Vec::new(),
             deferred: VecDeque::new(),
             agent_session_id: String::new(),
+            looks: 0,
             chosen_model: legacy.model.clone(),
             conversation: legacy.conversation.clone().filter(|name| legacy::is_conversation(name)),
+            forgets: legacy.forgets,
             legacy,
             complaints: 0,
             mode_violated: false,
@@ -322,7 +342,7 @@ impl Relay {
             return;
         }
         match input {
-            Input::LinkUp => self.handle_link_up(),
+            Input::LinkUp => self.handle_link_up(now),
             Input::LinkDown => self.handle_link_down(),
             Input::Frame(frame) => self.handle_frame(now, frame),
             Input::Line(line) => self.handle_reading(line.into()),
@@ -330,12 +350,19 @@ impl Relay {
             Input::AgentExited(exit) => self.handle_exit(now, &exit),
             Input::SpawnFailed(reason) => self.handle_spawn_failed(&reason),
             Input::Written(receipt) => self.handle_written(receipt),
+            Input::Looked { look, found } => self.handle_looked(look, found),
             Input::Posted(lane, outcome) => self.handle_posted(lane, outcome),
             Input::Tick => self.handle_tick(now),
             Input::MakeRoom => self.make_room(),
             Input::PutOff => self.put_off(),
+            Input::DiskFull(is_full) => {
+                self.report.set_standstill(is_full.then_some(STANDSTILL_DISK_FULL));
+            }
             Input::Notice(content) => self.say(&content),
-            Input::Shutdown => self.stop(),
+            Input::Shutdown => {
+                self.say_farewell();
+                self.stop();
+            }
         }
         self.advance(now);
     }
@@ -345,10 +372,22 @@ impl Relay {
         self.outputs.pop_front()
     }
 
+    /// The next thing to say while no entry can be made durable: the control lane relies on none. What an agent asks
+    /// and what became of it, and how the worker is, is nothing that a later life would have to say again.
+    pub fn poll_ahead(&mut self) -> Option<WorkerPost> {
+        let is_control = |output: &Output| matches!(output, Output::Post(post) if post.lane == Lane::Control);
+        let at = self.outputs.iter().position(is_control)?;
+        match self.outputs.remove(at) {
+            Some(Output::Post(post)) => Some(post),
+            _ => None,
+        }
+    }
+
     /// When to send [`Input::Tick`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Tick> {
-        self.asked.next_deadline()
+        let unheard = self.unheard.deadline().filter(|_| self.is_unheard());
+        self.asked.next_deadline().into_iter().chain(unheard).min()
     }
 
     /// Whether so much waits for the ingress that the agent should not be read.
@@ -357,13 +396,35 @@ impl Relay {
         self.lanes.content.weight() + self.lanes.control.weight() > CONTENT_BACKLOG_BYTES_MAX
     }
 
-    fn handle_link_up(&mut self) {
+    fn handle_link_up(&mut self, now: Tick) {
         self.is_linked = true;
-        self.attach();
+        if self.is_unheard() {
+            self.unheard.ask(now);
+        }
+        if !self.stop_listening(now) {
+            self.attach();
+        }
+    }
+
+    /// Whether an earlier life has words left, and the ingress has not said where it stands.
+    fn is_unheard(&self) -> bool {
+        self.phase == Phase::Resuming && self.turn.is_none()
+    }
+
+    /// Goes on without what the ingress does not say, if it had its time.
+    fn stop_listening(&mut self, now: Tick) -> bool {
+        let is_over = self.is_unheard() && self.unheard.is_over(now);
+        if is_over {
+            tracing::warn!("the ingress does not say where the session stands");
+            self.hellos_due = 0;
+            self.turn = Some(Turn::GiveUp(WhyGivenUp::Unheard));
+        }
+        is_over
     }
 
     fn handle_link_down(&mut self) {
         self.is_linked = false;
+        self.unheard.unlink();
         self.hellos_due = 0;
         // What was not acknowledged is delivered again; kept here it would arrive twice.
         self.deferred.retain(|frame| !matches!(frame, WorkerDown::Deliver(_)));
@@ -394,6 +455,7 @@ impl Relay {
     }
 
     fn handle_tick(&mut self, now: Tick) {
+        self.stop_listening(now);
         for asker in self.asked.take_expired(now) {
             self.fail_asker(asker, "the agent did not answer in time");
         }

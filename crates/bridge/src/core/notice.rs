@@ -53,7 +53,7 @@ pub(crate) fn delivery_unknown(message_uuid: &str, content: &str, uuid: &str, se
 }
 
 /// The input a tool really ran with, when a person edited it.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Edit {
     pub(crate) tool_use_id: String,
     pub(crate) input: RawJson,

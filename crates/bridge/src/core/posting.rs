@@ -18,8 +18,17 @@ pub(super) const SPOOL_TAKEN_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(super) enum Turn {
     /// The ingress came back without `missing` words that are here no more: all that is here is said under a new name.
     Rename { missing: u64 },
-    /// Somebody else speaks for the session since: what an earlier life left cannot be said any more.
-    GiveUp,
+    /// What an earlier life left cannot be said any more.
+    GiveUp(WhyGivenUp),
+}
+
+/// Why what an earlier life left cannot be said any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WhyGivenUp {
+    /// Somebody else speaks for the session since.
+    Superseded,
+    /// The ingress does not say where the session stands.
+    Unheard,
 }
 
 impl Relay {
@@ -36,7 +45,7 @@ impl Relay {
     fn handle_gone(&mut self, lane: Lane) {
         self.lanes.get_mut(lane).handle_gone();
         if self.is_resumed && matches!(self.phase, Phase::Resuming | Phase::Ending(_) | Phase::Ended) {
-            self.turn = Some(Turn::GiveUp);
+            self.turn = Some(Turn::GiveUp(WhyGivenUp::Superseded));
         } else {
             self.finish(End::Lost("the ingress says that the session is over".into()));
         }
@@ -55,7 +64,7 @@ impl Relay {
                 tracing::warn!(?lane, expected_n, missing, "the ingress lost more than is kept here");
                 let counted = if lane == Lane::Content { missing } else { 0 };
                 let before = if let Some(Turn::Rename { missing }) = self.turn { missing } else { 0 };
-                if self.turn != Some(Turn::GiveUp) {
+                if !matches!(self.turn, Some(Turn::GiveUp(_))) {
                     self.turn = Some(Turn::Rename { missing: counted.max(before) });
                 }
             }
@@ -140,7 +149,7 @@ impl Relay {
         }
         match self.turn.take() {
             Some(Turn::Rename { missing }) => self.rename(missing),
-            Some(Turn::GiveUp) => self.give_up_earlier_life(),
+            Some(Turn::GiveUp(why)) => self.give_up_earlier_life(why),
             None => {}
         }
     }

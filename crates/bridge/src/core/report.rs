@@ -98,6 +98,11 @@ impl Report {
         }
     }
 
+    /// Nothing goes on, for this reason, or it goes on again.
+    pub(crate) fn set_standstill(&mut self, why: Option<&str>) {
+        self.state.standstill = why.map(str::to_owned);
+    }
+
     /// The agent took another model.
     pub(crate) fn set_model(&mut self, model: String) {
         self.state.model = Some(model).filter(|model| is_name(model));

@@ -2,13 +2,14 @@
 //! answered at once, so that no request is left hanging.
 
 use portcullis_protocol::RawJson;
-use portcullis_protocol::approval::{self, Decision, Kind, Verdict};
+use portcullis_protocol::approval::{self, BaseFile, Decision, Kind, Verdict};
 use portcullis_protocol::json::{Header, JsonError};
 use portcullis_protocol::wire::control::{self, ToolRequest};
 use portcullis_protocol::wire::worker::{DecisionDown, RequestStep, WorkerItem};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::base::{self, FileEdit, Worth};
 use super::ledger::{Admission, Held, Progress};
 use super::notice::Edit;
 use super::{Entry, Output, Receipt, Relay, notice};
@@ -52,30 +53,33 @@ impl Relay {
             };
             return self.turn_away(kind, request_id, reason);
         }
-        let Ok((tool_use_id, outlives_turn)) = bonds(kind, request) else {
+        let Ok(Bonds { tool_use_id, outlives_turn, edit }) = bonds(kind, request) else {
             return self.turn_away(
                 kind,
                 request_id,
                 "The request does not say which tool would run with what.",
             );
         };
-        let digest = approval::digest(request);
-        let bytes = event.byte_len();
+        let event = base::beside(event, None);
         let admission = self.ledger.admit(Held {
             request_id: request_id.to_owned(),
             request: request.clone(),
             event: event.clone(),
-            digest: digest.clone(),
+            digest: approval::digest(request),
             kind,
             tool_use_id,
             outlives_turn,
             progress: Progress::Waiting,
+            edit: edit.clone(),
+            base_file: None,
+            look: 0,
+            bound: None,
         });
         match admission {
-            Admission::New => {
-                let request_id = request_id.to_owned();
-                self.lanes.control.push(bytes, |n| WorkerItem::Request { n, request_id, digest, event });
-            }
+            Admission::New => match edit {
+                Some(edit) => self.look(request_id, &edit, Progress::Looking),
+                None => self.put_to_person(request_id),
+            },
             Admission::Repeated => {}
             // One id for two bodies: neither is what a person saw, so both are denied.
             Admission::OtherBytes => {
@@ -87,12 +91,62 @@ impl Relay {
         }
     }
 
-    /// Asks about everything that waits once more: the ingress knows none of it under the present name.
+    /// Looks at the file of `request_id`, which waits for that and holds up nothing else.
+    fn look(&mut self, request_id: &str, edit: &FileEdit, progress: Progress) {
+        self.looks += 1;
+        let look = self.looks;
+        if let Some(held) = self.ledger.get_mut(request_id) {
+            (held.look, held.progress) = (look, progress);
+            self.outputs.push_back(Output::Look { look, path: edit.path.clone() });
+        }
+    }
+
+    pub(super) fn handle_looked(&mut self, look: u64, found: Option<BaseFile>) {
+        let Some(held) = self.ledger.looked_for(look) else { return };
+        let request_id = held.request_id.clone();
+        if held.progress == Progress::Looking {
+            held.event = base::beside(held.event.clone(), found.as_ref());
+            held.base_file = found;
+            return self.put_to_person(&request_id);
+        }
+        let bound = held.bound.take();
+        if let Some(bound) = bound {
+            self.weigh(&request_id, bound, found.as_ref());
+        }
+    }
+
+    /// An allowed edit reaches the agent if what was shown is what happens.
+    fn weigh(&mut self, request_id: &str, bound: Bound, now: Option<&BaseFile>) {
+        let Some(held) = self.ledger.get(request_id) else { return };
+        let (kind, base) = (held.kind, held.base_file.as_ref());
+        let Some((edit, base)) = bound.reaches.clone().zip(base) else {
+            return self.answer(request_id, bound);
+        };
+        match edit.worth(base, now) {
+            Worth::Same => self.answer(request_id, bound),
+            Worth::Elsewhere => {
+                self.answer(request_id, bound);
+                self.say(&edit.told_elsewhere());
+            }
+            Worth::Nothing(reason) => self.refuse_decision(kind, request_id, &reason),
+        }
+    }
+
+    fn put_to_person(&mut self, request_id: &str) {
+        let Some(held) = self.ledger.get_mut(request_id) else { return };
+        (held.progress, held.bound) = (Progress::Waiting, None);
+        let Held { request_id, digest, event, .. } = held.clone();
+        let bytes = event.byte_len();
+        self.lanes.control.push(bytes, |n| WorkerItem::Request { n, request_id, digest, event });
+    }
+
+    /// Asks about everything that waits once more: the ingress knows none of it under the present name, nor that
+    /// anything of it was decided.
     pub(super) fn ask_again(&mut self) {
-        let waiting: Vec<Held> = self.ledger.waiting_requests().cloned().collect();
-        for Held { request_id, digest, event, .. } in waiting {
-            let bytes = event.byte_len();
-            self.lanes.control.push(bytes, |n| WorkerItem::Request { n, request_id, digest, event });
+        for request_id in
+            self.ledger.ids(|held| matches!(held.progress, Progress::Waiting | Progress::Weighing))
+        {
+            self.put_to_person(&request_id);
         }
     }
 
@@ -105,9 +159,13 @@ impl Relay {
 
     /// Whoever waited under an id that is answered now waits no more: none is answered twice.
     fn withdraw(&mut self, request_id: &str, reason: &str) {
-        if self.ledger.get(request_id).is_some_and(|held| held.progress == Progress::Waiting) {
-            self.ledger.remove(request_id);
-            self.step(request_id, RequestStep::Refused, Some(reason));
+        match self.ledger.get(request_id).map(|held| held.progress) {
+            Some(Progress::Waiting | Progress::Weighing) => {
+                self.ledger.remove(request_id);
+                self.step(request_id, RequestStep::Refused, Some(reason));
+            }
+            Some(Progress::Looking) => drop(self.ledger.remove(request_id)),
+            Some(Progress::Answered | Progress::Delivered) | None => {}
         }
     }
 
@@ -164,11 +222,13 @@ impl Relay {
     pub(super) fn close_requests(&mut self, which: impl Fn(&Held) -> bool) {
         for request_id in self.ledger.ids(which) {
             let Some(held) = self.ledger.remove(&request_id) else { continue };
-            if held.progress != Progress::Waiting {
+            if held.progress.is_answered() {
                 self.outputs.push_back(Output::Journal(Entry::Settled { request_id: request_id.clone() }));
             }
             match held.progress {
-                Progress::Waiting => {
+                // Nobody heard of it.
+                Progress::Looking => {}
+                Progress::Waiting | Progress::Weighing => {
                     self.lanes.control.push(request_id.len(), |n| WorkerItem::Cancel { n, request_id });
                 }
                 Progress::Answered => {
@@ -195,41 +255,54 @@ impl Relay {
             return;
         };
         let kind = held.kind;
-        match self.bound(&held.request, down) {
-            Ok(bound) => {
-                self.journal_answer(&down.request_id, bound.behavior);
-                self.ledger.set_progress(&down.request_id, Progress::Answered);
-                self.stdin(bound.line, Some(Receipt::Answer(down.request_id.clone())));
-                if let Some(edit) = bound.edit {
-                    let uuid = (self.uuids)();
-                    self.push_event(notice::input_edited(&edit, &uuid, &self.agent_session_id));
+        match self.bound(held, down) {
+            Ok(bound) => match bound.reaches.clone() {
+                Some(edit) => {
+                    if let Some(held) = self.ledger.get_mut(&down.request_id) {
+                        held.bound = Some(bound);
+                    }
+                    self.look(&down.request_id, &edit, Progress::Weighing);
                 }
-            }
-            Err(reason) => {
-                self.ledger.remove(&down.request_id);
-                self.deny(
-                    kind,
-                    &down.request_id,
-                    &format!("The decision was refused by the bridge: {reason}."),
-                );
-                self.step(&down.request_id, RequestStep::Refused, Some(&reason));
-            }
+                None => self.answer(&down.request_id, bound),
+            },
+            Err(reason) => self.refuse_decision(kind, &down.request_id, &reason),
         }
     }
 
-    fn bound(&self, held: &RawJson, down: &DecisionDown) -> Result<Bound, String> {
+    fn answer(&mut self, request_id: &str, bound: Bound) {
+        self.journal_answer(request_id, bound.behavior);
+        self.ledger.set_progress(request_id, Progress::Answered);
+        self.stdin(bound.line, Some(Receipt::Answer(request_id.to_owned())));
+        if let Some(edit) = bound.edit {
+            let uuid = (self.uuids)();
+            self.push_event(notice::input_edited(&edit, &uuid, &self.agent_session_id));
+        }
+    }
+
+    fn refuse_decision(&mut self, kind: Kind, request_id: &str, reason: &str) {
+        self.ledger.remove(request_id);
+        self.deny(kind, request_id, &format!("The decision was refused by the bridge: {reason}."));
+        self.step(request_id, RequestStep::Refused, Some(reason));
+    }
+
+    fn bound(&self, held: &Held, down: &DecisionDown) -> Result<Bound, String> {
         let decision = Decision::parse(&down.event).map_err(|error| error.to_string())?;
         if decision.request_id != down.request_id {
             return Err("it names another request".into());
+        }
+        // A reader that is shown no file names none; the bridge looks again all the same.
+        if decision.base_file.is_some() && decision.base_file != held.base_file {
+            return Err("it is about another state of the file than the request was made on".into());
         }
         if let Verdict::Allow { updated_permissions, .. } = &decision.verdict {
             for mode in updated_permissions.iter().filter_map(granted_mode) {
                 self.spec.policy.mode(&mode).map_err(|error| error.to_string())?;
             }
         }
-        let line = approval::bind(held, &decision).map_err(|error| error.to_string())?;
+        let line = approval::bind(&held.request, &decision).map_err(|error| error.to_string())?;
         let behavior = decision.behavior();
-        Ok(Bound { line, behavior, edit: edit(held, decision, &down.decided_by) })
+        let reaches = reaches(held, &decision);
+        Ok(Bound { line, behavior, reaches, edit: edit(&held.request, decision, &down.decided_by) })
     }
 
     fn step(&mut self, request_id: &str, step: RequestStep, reason: Option<&str>) {
@@ -238,27 +311,58 @@ impl Relay {
     }
 }
 
-/// The tool call a request belongs to, and whether it outlives the main turn: a server of the agent asks at any time.
-fn bonds(kind: Kind, request: &RawJson) -> Result<(Option<String>, bool), JsonError> {
+/// What a request hangs on.
+struct Bonds {
+    /// The tool call it belongs to.
+    tool_use_id: Option<String>,
+    /// Whether it outlives the main turn: a server of the agent asks at any time.
+    outlives_turn: bool,
+    /// The file it would change.
+    edit: Option<FileEdit>,
+}
+
+fn bonds(kind: Kind, request: &RawJson) -> Result<Bonds, JsonError> {
     #[derive(Deserialize)]
     struct Dialog {
         #[serde(default)]
         tool_use_id: Option<String>,
     }
     match kind {
-        Kind::Tool => request.read::<ToolRequest>().map(|tool| (tool.tool_use_id, tool.agent_id.is_some())),
-        Kind::Elicitation => Ok((None, true)),
+        Kind::Tool => request.read::<ToolRequest>().map(|tool| Bonds {
+            edit: FileEdit::of(&tool),
+            outlives_turn: tool.agent_id.is_some(),
+            tool_use_id: tool.tool_use_id,
+        }),
+        Kind::Elicitation => Ok(Bonds { tool_use_id: None, outlives_turn: true, edit: None }),
         Kind::Dialog => {
-            Ok((request.read::<Dialog>().map(|dialog| dialog.tool_use_id).unwrap_or_default(), true))
+            let tool_use_id = request.read::<Dialog>().map(|dialog| dialog.tool_use_id).unwrap_or_default();
+            Ok(Bonds { tool_use_id, outlives_turn: true, edit: None })
         }
     }
 }
 
 /// A decision that fits the held bytes.
-struct Bound {
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
     line: String,
     behavior: &'static str,
+    /// The file that has to be the one that was shown.
+    reaches: Option<FileEdit>,
     edit: Option<Edit>,
+}
+
+/// The file that `decision` lets the agent change, if a person was shown which one. Who names another file by an edit
+/// was shown nothing of it, and knows.
+fn reaches(held: &Held, decision: &Decision) -> Option<FileEdit> {
+    let (Verdict::Allow { updated_input, .. }, Some(_)) = (&decision.verdict, &held.base_file) else {
+        return None;
+    };
+    let asked = held.edit.clone()?;
+    if !decision.edited {
+        return Some(asked);
+    }
+    let tool = held.request.read::<ToolRequest>().ok()?;
+    FileEdit::edited(&tool, updated_input).filter(|edited| edited.path == asked.path)
 }
 
 /// What a person put in the place of the agent's input: the agent's own lines never say it.

@@ -4,11 +4,15 @@
 
 use portcullis_protocol::Tick;
 use portcullis_protocol::json::{Header, RawJson};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::asked::{Asker, payload};
 use super::legacy::{Legacy, is_conversation};
 use super::{AgentExit, Entry, Output, Phase, Relay, notice};
+
+/// Said where a conversation is lost.
+const BEGINS_ANEW: &str = "It begins a new one, and remembers nothing of what stands above.";
 
 impl Relay {
     /// Starts a process in the conversation the last one was in, if it named one.
@@ -17,6 +21,9 @@ impl Relay {
         if resume.is_some() {
             self.phase = Phase::TakingUp;
         } else {
+            if self.forgets {
+                self.say(&format!("This agent cannot take up its earlier conversation. {BEGINS_ANEW}"));
+            }
             self.phase = Phase::Running;
             self.report.count_anew();
         }
@@ -37,10 +44,7 @@ impl Relay {
     pub(super) fn begin_anew(&mut self, now: Tick, exit: &AgentExit) {
         let why =
             exit.last_stderr.as_deref().map(|line| format!(" ({})", notice::quote(line))).unwrap_or_default();
-        self.say(&format!(
-            "The agent could not take up its earlier conversation{why}. It begins a new one, and remembers nothing of \
-             what stands above."
-        ));
+        self.say(&format!("The agent could not take up its earlier conversation{why}. {BEGINS_ANEW}"));
         self.conversation = None;
         // Only the bridge itself asked it anything, and asks again.
         self.asked.take_all();
@@ -85,16 +89,41 @@ impl Relay {
         ));
     }
 
-    /// What the agent calls its conversation, from the line that begins a turn.
-    pub(super) fn note_conversation(&mut self, header: &Header) {
+    /// What the agent calls its conversation, from the line that begins a turn, and whether it can take it up again.
+    pub(super) fn note_conversation(&mut self, header: &Header, event: &RawJson) {
+        #[derive(Deserialize)]
+        struct Init {
+            resumable: Option<bool>,
+        }
         match (header.kind.as_str(), header.subtype.as_deref()) {
             ("system", Some("init")) => {
                 self.be_taken_up();
-                self.conversation = header.session_id.clone().filter(|name| is_conversation(name));
+                let keeps = event.read::<Init>().ok().and_then(|init| init.resumable).unwrap_or(true);
+                let name = header.session_id.clone().filter(|name| keeps && is_conversation(name));
+                self.forgets = name.is_none();
+                self.conversation = name;
             }
             // Its new name comes with the next turn; until then there is nothing to take up.
-            ("conversation_reset", _) => self.conversation = None,
+            ("conversation_reset", _) => (self.conversation, self.forgets) = (None, false),
             _ => {}
+        }
+    }
+
+    /// Whether another bridge, or this one's next life, could go on where the session stands. One that never had a
+    /// turn can: nothing is lost with it.
+    #[must_use]
+    pub(crate) fn can_go_on(&self) -> bool {
+        !self.forgets
+    }
+
+    /// The bridge ends, and what this session's agent knows ends with it.
+    pub(super) fn say_farewell(&mut self) {
+        let can_speak = matches!(self.phase, Phase::Unborn | Phase::TakingUp | Phase::Running);
+        if self.forgets && can_speak && !self.stopping && !self.is_put_off {
+            self.say(
+                "The bridge is being ended, and this agent cannot take up a conversation again: the session is \
+                 archived.",
+            );
         }
     }
 
@@ -106,6 +135,7 @@ impl Relay {
         let mode = self.report.permission_mode().filter(|mode| *mode != self.spec.permission_mode);
         let legacy = Legacy {
             conversation: self.conversation.clone(),
+            forgets: self.forgets,
             model: self.chosen_model.clone(),
             permission_mode: mode.map(str::to_owned),
             spent: self.report.spent(),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::asked::ANSWER_TIMEOUT_MS;
 use super::*;
 
+mod base;
 mod control;
 mod cuts;
 mod hostile;
@@ -172,6 +173,14 @@ fn tool_request(request_id: &str, command: &str) -> Value {
     }})
 }
 
+/// The agent asks to put `content` in the place of a file.
+fn write_request(request_id: &str, path: &str, content: &str) -> Value {
+    json!({"type": "control_request", "request_id": request_id, "request": {
+        "subtype": "can_use_tool", "tool_name": "Write", "input": {"file_path": path, "content": content},
+        "tool_use_id": format!("t-{request_id}"),
+    }})
+}
+
 /// What a person sends who allows `request` as it stands, with `change` made to the whole event.
 fn allow(request: &Value, change: impl FnOnce(&mut Value)) -> Value {
     let shown = RawJson::from_value(&request["request"]);
@@ -187,6 +196,7 @@ fn allow(request: &Value, change: impl FnOnce(&mut Value)) -> Value {
 fn show(output: &Output, shown: &mut Vec<String>) {
     shown.push(match output {
         Output::Send(frame) => format!("send {}", frame.to_text()),
+        Output::Look { look, path } => format!("look {look} {path}"),
         Output::Spawn { resume: None } => "spawn".into(),
         Output::Spawn { resume: Some(name) } => format!("spawn {name}"),
         Output::Terminate => "terminate".into(),

@@ -65,7 +65,7 @@ impl Relay {
         if fingerprint.is_some_and(|fingerprint| !self.posted.insert(fingerprint)) {
             return;
         }
-        self.note_conversation(header);
+        self.note_conversation(header, &event);
         if let Some(session_id) = header.session_id.as_ref().filter(|id| id.len() <= FOREIGN_ID_BYTES_MAX) {
             self.agent_session_id.clone_from(session_id);
         }
@@ -81,7 +81,7 @@ impl Relay {
             }
             "assistant" => self.close_requests(|held| held.progress == Progress::Delivered),
             "result" => {
-                self.close_requests(|held| !held.outlives_turn || held.progress != Progress::Waiting);
+                self.close_requests(|held| !held.outlives_turn || held.progress.is_answered());
                 self.complaints = 0;
             }
             _ => {}
@@ -146,8 +146,7 @@ impl Relay {
                 self.reply(&device, reply);
             }
             Some(Asker::Choice(subtype)) => self.note_choice(&subtype, answer),
-            None => self
-                .close_requests(|held| held.request_id == request_id && held.progress != Progress::Waiting),
+            None => self.close_requests(|held| held.request_id == request_id && held.progress.is_answered()),
         }
     }
 

@@ -4,7 +4,7 @@
 mod grants;
 
 use portcullis_protocol::RawJson;
-use portcullis_protocol::approval::{Decision, Kind, OptionError, PermissionOption, Verdict, pick};
+use portcullis_protocol::approval::{BaseFile, Decision, Kind, OptionError, PermissionOption, Verdict, pick};
 use portcullis_protocol::id::DeviceId;
 use portcullis_protocol::limits::{DECISION_AGE_MAX_MS, PENDING_REQUESTS_MAX};
 use portcullis_protocol::wire::client::PermissionState;
@@ -90,6 +90,11 @@ pub(crate) fn rule(
     if decision.digest != row.digest {
         return Ruled::Refused(Refusal::OtherBytes);
     }
+    let names_other_file =
+        decision.base_file.is_some() && decision.base_file != BaseFile::of_event(&row.event);
+    if names_other_file {
+        return Ruled::Refused(Refusal::OtherBytes);
+    }
     if decision.verdict.kind() != Kind::of_event(&row.event) {
         return Ruled::Refused(Refusal::OtherKind);
     }
@@ -146,6 +151,7 @@ pub(crate) fn overflow_denial(request_id: &str, digest: &str, event: &RawJson) -
         decided_at_ms: None,
         updated_input_digest: None,
         edited: false,
+        base_file: None,
         option_id: None,
         verdict: Kind::of_event(event).refusal().map_or(denial, Verdict::Answer),
     }
@@ -217,6 +223,7 @@ pub(crate) fn bind_plain(line: &RawJson, shown: &RawJson, uuid: String) -> Resul
         decided_at_ms: None,
         updated_input_digest: None,
         edited: false,
+        base_file: None,
         option_id,
         verdict,
     };
@@ -279,6 +286,7 @@ mod tests {
             decided_at_ms,
             updated_input_digest: None,
             edited: false,
+            base_file: None,
             option_id: None,
             verdict: Verdict::Deny { message: String::new(), interrupt: false },
         }
@@ -286,6 +294,20 @@ mod tests {
 
     fn ruled(row: &RequestRow, is_current: bool, decision: &Decision) -> Ruled {
         rule(row, is_current, decision, &decision.to_event(), &DeviceId::parse("dev").unwrap(), NOW)
+    }
+
+    #[test]
+    fn a_decision_on_another_file_than_the_one_that_was_recorded_is_refused() {
+        let on = |base_file: &str| RequestRow {
+            event: RawJson::parse(&format!(r#"{{"request":{{}},"base_file":{base_file}}}"#)).unwrap(),
+            ..row(PermissionState::Pending)
+        };
+        let named = Decision { base_file: Some(BaseFile::New), ..denial("d", None) };
+        assert_eq!(ruled(&on(r#"{"is_new":true}"#), true, &named), Ruled::Record);
+        for row in [on("null"), on(&format!(r#"{{"sha256":"{}","bytes":1}}"#, "0".repeat(64)))] {
+            assert_eq!(ruled(&row, true, &named), Ruled::Refused(Refusal::OtherBytes));
+            assert_eq!(ruled(&row, true, &denial("d", None)), Ruled::Record, "it names none");
+        }
     }
 
     #[test]

@@ -96,6 +96,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/sessions", get(sessions::list).post(sessions::create))
         .route("/sessions/{session}", get(sessions::read).patch(sessions::rename))
         .route("/sessions/{session}/archive", post(sessions::archive))
+        .route("/sessions/{session}/unarchive", post(sessions::unarchive))
         .route("/sessions/{session}/stop", post(sessions::stop))
         .route("/sessions/{session}/events", get(events::page).post(events::post))
         .route("/sessions/ws/{session}/subscribe", any(subscribe::subscribe))

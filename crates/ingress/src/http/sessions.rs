@@ -1,4 +1,4 @@
-//! Sessions: listed, created, read, renamed, archived.
+//! Sessions: listed, created, read, renamed, archived and taken out of the archive.
 
 use axum::Json;
 use axum::extract::{Query, State};
@@ -17,7 +17,7 @@ use super::extract::{Anybody, Ids, JsonBody};
 use super::{App, Shared};
 use crate::hub::Note;
 use crate::seam::{mint, sha256};
-use crate::store::{Archived, EnvironmentRow, Prompt, SessionFilter, SessionRow};
+use crate::store::{Archived, EnvironmentRow, Prompt, SessionFilter, SessionRow, Unarchived};
 
 /// Sessions in one page.
 const PAGE_MAX: u32 = 200;
@@ -176,6 +176,25 @@ pub(super) async fn close(app: &App, id: &SessionId) -> ApiResult<()> {
             Ok(())
         }
     }
+}
+
+/// `POST /v1/sessions/{id}/unarchive`: it takes prompts again; its next agent begins anew.
+pub(super) async fn unarchive(
+    State(app): State<Shared>,
+    caller: Anybody,
+    Ids(id): Ids<SessionId>,
+) -> ApiResult<Json<SessionInfo>> {
+    let caller = caller.at_least(Role::Operator)?;
+    let (by, tag) = (caller.device.name.clone(), mint(&*app.entropy, "un_"));
+    match app.store.unarchive(id.clone(), by, tag, app.clock.now_ms()).await? {
+        Unarchived::Missing => return Err(ApiError::not_found("there is no such session")),
+        Unarchived::Active => return Err(ApiError::conflict("this session is not archived")),
+        Unarchived::Done => {}
+    }
+    tracing::info!(session = %id, by = %caller.device.id, "a session was taken out of the archive");
+    let row = find(&app, &id).await?;
+    app.hub.room(&id).advance(row.head_seq);
+    Ok(Json(info(&app, row).await?))
 }
 
 /// `POST /v1/sessions/{id}/stop`: its agent's process ends, and with it whatever was granted to that process alone. The

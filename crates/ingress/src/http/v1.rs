@@ -127,9 +127,7 @@ impl Reader<'_> {
                 Some(live) = self.seat.live.recv() => self.flow.hold(live),
                 () = std::future::ready(()), if can_send => self.content().await?,
                 // Nothing follows in an archived session: whoever has read it all is told so.
-                () = std::future::ready(()), if is_all => {
-                    return Err(Some(Closing::new(close::ARCHIVED, "the session was archived")));
-                }
+                () = std::future::ready(()), if is_all => self.leave_the_archive().await?,
                 () = sleep_until(flush_at), if self.flow.has_live() => {
                     let events = self.flow.take_live();
                     self.wire.send(ServerFrame::Live(Live { events }).to_text()).await?;
@@ -179,6 +177,16 @@ impl Reader<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Closes the socket of an archived session, unless it was taken out of the archive while it was read.
+    async fn leave_the_archive(&mut self) -> Result<(), Ending> {
+        let row = self.app.store.session(&self.session.id).await.map_err(broke)?;
+        match row.filter(|row| !row.archived) {
+            Some(row) => self.session = row,
+            None => return Err(Some(Closing::new(close::ARCHIVED, "the session was archived"))),
+        }
+        Ok(())
     }
 
     async fn renew(&mut self, auth: Auth) -> Result<(), Ending> {

@@ -205,6 +205,7 @@ fn bounded(state: WorkerState) -> WorkerState {
         model: cut(state.model),
         permission_mode: cut(state.permission_mode),
         directory: cut(state.directory),
+        standstill: cut(state.standstill),
         title: state.title.map(|title| title.chars().take(TITLE_CHARS_MAX).collect()),
         ..state
     }

@@ -15,8 +15,8 @@ use super::memory::MemoryStore;
 use super::sqlite::SqliteStore;
 use super::{
     AppendOutcome, Appended, Archived, Beat, Decided, DecisionFilter, DeviceChange, DeviceEdit, DeviceRow,
-    Prompt, Redeemed, Registration, RequestRow, Ruling, SessionFilter, SessionRow, Store, WorkState,
-    WorkerOutcome, WorkerWrite, Wrote,
+    Prompt, Redeemed, Registration, RequestRow, Ruling, SessionFilter, SessionRow, Store, Unarchived,
+    WorkState, WorkerOutcome, WorkerWrite, Wrote,
 };
 use crate::seam::{SystemEntropy, mint, sha256};
 
@@ -52,6 +52,8 @@ macro_rules! contracts {
             an_item_is_held_by_one_lease,
             a_session_has_one_live_item,
             archiving_ends_everything_open,
+            a_session_out_of_the_archive_takes_prompts_and_delivers_none_of_before,
+            what_is_said_while_a_bridge_still_stops_waits_for_the_next_one,
         ]);)*};
 }
 
@@ -579,4 +581,58 @@ async fn archiving_ends_everything_open(store: Opened) {
     let count = async |filter| store.sessions(filter, None, 10).await.unwrap().0.len();
     assert_eq!((count(SessionFilter::Active).await, count(SessionFilter::Archived).await), (0, 1));
     assert_eq!(count(SessionFilter::All).await, 1);
+}
+
+async fn a_session_out_of_the_archive_takes_prompts_and_delivers_none_of_before(store: Opened) {
+    let environment = registered(&store).await;
+    let id = session(&store, "s").await;
+    append(&store, &id, vec![prompt("a", "1"), prompt("b", "2"), prompt("c", "3")]).await;
+    store.acknowledge(id.clone(), 1).await.unwrap();
+    let unarchive =
+        async |id: &SessionId| store.unarchive(id.clone(), "phone".into(), "t".into(), 9).await.unwrap();
+    assert_eq!(unarchive(&id).await, Unarchived::Active);
+    assert_eq!(unarchive(&session_id("none")).await, Unarchived::Missing);
+    store.archive(id.clone(), 5).await.unwrap();
+    assert_eq!(unarchive(&id).await, Unarchived::Done);
+    let row = store.session(&id).await.unwrap().unwrap();
+    assert_eq!((row.archived, row.head_seq, row.delivered_seq, row.updated_at_ms), (false, 6, 6, 9));
+    let said: Vec<serde_json::Value> = store
+        .events_after(&id, 3, 10, usize::MAX)
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.event.read().unwrap())
+        .collect();
+    let of = |field: &str| -> Vec<&str> { said.iter().filter_map(|event| event[field].as_str()).collect() };
+    assert_eq!(of("subtype"), ["informational", "delivery_unknown", "delivery_unknown"]);
+    assert_eq!(of("message_uuid"), ["b", "c"]);
+    assert!(of("content")[0].contains("phone"), "{said:?}");
+    assert_eq!(store.claim(environment.clone(), lease_id("l1"), 10).await.unwrap(), None, "nothing waits");
+    append(&store, &id, vec![prompt("d", "4")]).await;
+    let (item, _) =
+        store.claim(environment, lease_id("l2"), 11).await.unwrap().expect("a new prompt wants an agent");
+    assert_eq!(item.session_id, id);
+    let waiting = store.prompts_after(&id, 6, 10).await.unwrap();
+    assert_eq!(waiting.iter().map(|row| row.seq).collect::<Vec<_>>(), [7], "and only it is delivered");
+    // A second stay in the archive does not say it again.
+    store.acknowledge(id.clone(), 7).await.unwrap();
+    store.archive(id.clone(), 12).await.unwrap();
+    assert_eq!(unarchive(&id).await, Unarchived::Done);
+    assert_eq!(store.session(&id).await.unwrap().unwrap().head_seq, 8, "only who did it");
+}
+
+async fn what_is_said_while_a_bridge_still_stops_waits_for_the_next_one(store: Opened) {
+    let environment = registered(&store).await;
+    let id = session(&store, "s").await;
+    append(&store, &id, vec![prompt("a", "1")]).await;
+    store.claim(environment.clone(), lease_id("l1"), 10).await.unwrap().unwrap();
+    store.archive(id.clone(), 11).await.unwrap();
+    store.unarchive(id.clone(), "phone".into(), "t".into(), 12).await.unwrap();
+    append(&store, &id, vec![prompt("b", "2")]).await;
+    assert_eq!(store.claim(environment.clone(), lease_id("l2"), 13).await.unwrap(), None, "it is held still");
+    // The bridge died before it said that it stopped, and comes back without the session.
+    store.release(environment.clone(), Vec::new()).await.unwrap();
+    let (item, _) =
+        store.claim(environment, lease_id("l3"), 14).await.unwrap().expect("the prompt was not lost");
+    assert_eq!(item.session_id, id);
 }

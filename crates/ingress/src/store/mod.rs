@@ -21,7 +21,7 @@ use portcullis_protocol::wire::worker::Lane;
 pub(crate) use rows::{
     AppendOutcome, Appended, Attached, Beat, DecidedRow, DecisionFilter, DeviceChange, DeviceEdit, DeviceRow,
     EnvironmentRow, Prompt, Redeemed, Registration, RequestRow, Ruling, SessionFilter, SessionRow, WorkRow,
-    WorkState, WorkerOutcome, WorkerWrite, Wrote,
+    WorkState, WorkerOutcome, WorkerWrite, Wrote, never_confirmed, unarchived_by,
 };
 
 /// Why the store could not do it.
@@ -105,6 +105,10 @@ pub(crate) trait LogStore: Send + Sync {
     async fn suggest_title(&self, id: SessionId, title: String) -> Result<()>;
     /// Ends a session and orphans its open requests.
     async fn archive(&self, id: SessionId, now_ms: u64) -> Result<Archived>;
+    /// Takes a session out of the archive, which the log says with who did it. A prompt that no agent is known to have
+    /// got is not delivered any more: what its bridge knew of it was removed with the session. The log says so of each.
+    /// The names of these events begin with `tag`.
+    async fn unarchive(&self, id: SessionId, by: String, tag: String, now_ms: u64) -> Result<Unarchived>;
     /// Appends prompts, all or none, and queues work when nobody holds the session.
     async fn append_prompts(
         &self,
@@ -139,6 +143,15 @@ pub(crate) trait LogStore: Send + Sync {
 pub(crate) enum Archived {
     Done(Vec<RequestRow>),
     Already,
+    Missing,
+}
+
+/// What became of taking a session out of the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unarchived {
+    Done,
+    /// It is not archived.
+    Active,
     Missing,
 }
 

@@ -134,6 +134,25 @@ pub(crate) enum AppendOutcome {
     Missing,
 }
 
+/// The event that says who took its session out of the archive.
+pub(crate) fn unarchived_by(who: &str, tag: &str) -> RawJson {
+    RawJson::from_value(&serde_json::json!({
+        "type": "system", "subtype": "informational", "level": "info",
+        "content": format!("Taken out of the archive by {who}. The next agent may begin anew and remember nothing of what stands above."),
+        "uuid": tag, "session_id": "",
+    }))
+}
+
+/// The event that says of the prompt `message_uuid` that its session was archived before an agent was known to have it.
+/// It is as a bridge says it of a prompt whose fate it does not know; `tag` and `nth` make its name.
+pub(crate) fn never_confirmed(message_uuid: &str, tag: &str, nth: usize) -> RawJson {
+    RawJson::from_value(&serde_json::json!({
+        "type": "system", "subtype": "delivery_unknown", "level": "warning", "message_uuid": message_uuid,
+        "content": "This session was archived before the agent confirmed this message. Send it again if it still counts.",
+        "uuid": format!("{tag}_{nth}"), "session_id": "",
+    }))
+}
+
 /// What a worker says in one POST, checked.
 #[derive(Clone, Debug)]
 pub(crate) enum WorkerWrite {
@@ -159,6 +178,18 @@ pub(crate) enum WorkerWrite {
     Ended {
         reason: String,
     },
+}
+
+impl WorkerWrite {
+    /// What it adds to the log, in bytes.
+    pub(crate) fn byte_len(&self) -> usize {
+        match self {
+            Self::Event(event) | Self::Request { event, .. } => event.byte_len(),
+            Self::Cancel { .. } | Self::Step { .. } | Self::State(_) | Self::Passing | Self::Ended { .. } => {
+                0
+            }
+        }
+    }
 }
 
 /// What became of one item of a worker's POST.

@@ -37,6 +37,29 @@ async fn a_session_is_created_listed_renamed_and_archived() {
 }
 
 #[tokio::test]
+async fn a_session_out_of_the_archive_goes_on_and_is_not_sent_what_was_said_before() {
+    let stage = Stage::set().await;
+    let path = format!("/v1/sessions/{}", stage.session);
+    let unarchive = format!("{path}/unarchive");
+    assert_eq!(stage.owner.post(&unarchive, &json!({})).await.0, StatusCode::CONFLICT, "it is not archived");
+    assert_eq!(stage.owner.post("/v1/sessions/none/unarchive", &json!({})).await.0, StatusCode::NOT_FOUND);
+    stage.owner.post(&format!("{path}/archive"), &json!({})).await;
+    let (status, back) = stage.owner.post(&unarchive, &json!({})).await;
+    assert_eq!((status, &back["status"]), (StatusCode::OK, &json!("idle")));
+    let said = stage.owner.events(&stage.session, "?after_seq=1").await;
+    let told = &said["data"][1]["event"];
+    assert_eq!((&told["subtype"], &said["head_seq"]), (&json!("delivery_unknown"), &json!(3)), "{said}");
+
+    let mut reader = stage.owner.subscribe(&stage.session, None).await;
+    reader.read_to(3).await;
+    assert_eq!(stage.owner.say(&stage.session, json!([prompt("fresh", "go on")])).await.0, StatusCode::OK);
+    assert_eq!(reader.read_to(4).await, [4], "the reader stays");
+    let mut worker = stage.bridge.serve("i1").await;
+    let delivered = worker.link.next_of("deliver").await;
+    assert_eq!(delivered["seq"], 4, "{delivered}");
+}
+
+#[tokio::test]
 async fn sessions_are_listed_page_by_page() {
     let stage = Stage::set().await;
     for _ in 0..4 {

@@ -44,6 +44,7 @@ async fn each_call_needs_its_role() {
     assert_eq!(viewer.post("/v1/sessions", &json!({ "prompt": "x" })).await.0, StatusCode::FORBIDDEN);
     assert_eq!(viewer.patch(&path, &json!({ "title": "x" })).await.0, StatusCode::FORBIDDEN);
     assert_eq!(viewer.post(&format!("{path}/archive"), &json!({})).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(viewer.post(&format!("{path}/unarchive"), &json!({})).await.0, StatusCode::FORBIDDEN);
     for device in [&viewer, &operator, &approver] {
         assert_eq!(device.get("/v1/auth/devices").await.0, StatusCode::FORBIDDEN);
         let other = format!("/v1/auth/devices/{}", owner.id.clone().unwrap());

@@ -60,9 +60,11 @@ async fn a_full_disk_ends_nothing_and_loses_nothing() {
     let full = bridge.fact("disk_full").await;
     assert_eq!(full["session_id"], session.id);
     assert!(bridge.log().contains("the disk is full") && bridge.is_running());
+    session.worker(|state| state["standstill"] == "disk_full").await;
     drop(file);
     std::fs::remove_file(&filler).unwrap();
     bridge.fact("disk_free").await;
+    session.worker(|state| state.get("standstill").is_none()).await;
     session.prompt("@say at last").await;
     session.event(|event| event["type"] == "assistant" && event.to_string().contains("at last")).await;
     let log = session.log().await;

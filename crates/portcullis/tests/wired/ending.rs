@@ -13,17 +13,18 @@ use crate::support::{Decision, Machines, Process, pair, processes_in, run, wait_
 /// A `claude` on PATH that ignores every wish to end, and leaves a process in a session of its own behind.
 const STUBBORN: &str = "#!/bin/sh\ntrap '' TERM INT HUP\nsetsid sh -c \"trap '' TERM INT HUP; while :; do sleep 1; done\" &\ntouch started\nwhile :; do sleep 1; done\n";
 
-fn path_with(machines: &Machines, script: &str) -> (&'static str, String) {
+/// A PATH with an agent of this name before all others.
+fn path_with(machines: &Machines, name: &str, script: &str) -> (&'static str, String) {
     let folder = machines.laptop().join("bin");
     std::fs::create_dir_all(&folder).unwrap();
-    let program = folder.join("claude");
+    let program = folder.join(name);
     std::fs::write(&program, script).unwrap();
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     ("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").unwrap()))
 }
 
 async fn stubborn(machines: &Machines) -> Process {
-    let path = path_with(machines, STUBBORN);
+    let path = path_with(machines, "claude", STUBBORN);
     let mut bridge = machines.control_as("claude", &["--json"], &[path]).await;
     bridge.fact("registered").await;
     let session = machines.owner.new_session().await;
@@ -163,6 +164,42 @@ async fn sessions_are_kept_at_the_end_unless_they_are_to_be_archived() {
     assert!(journal.exists());
     assert_eq!(bridge.interrupt().await, Some(0), "{}", bridge.log());
     assert_eq!(status().await, "archived");
+}
+
+/// An agent of the Agent Client Protocol that answers one prompt, and can do in its sessions what it is told here.
+fn brief(capabilities: &str) -> String {
+    let answer = r#"{"jsonrpc":"2.0","id":%s,"result":%s}\n"#;
+    let results = [
+        &format!(r#"{{"protocolVersion":1,"agentCapabilities":{capabilities}}}"#),
+        r#"{"sessionId":"s1"}"#,
+        r#"{"stopReason":"end_turn"}"#,
+    ];
+    let say = |result: &str| format!("read -r line; printf '{answer}' \"$(id \"$line\")\" '{result}'\n");
+    let id = r#"id() { printf '%s' "$1" | sed 's/.*"id":\("[^"]*"\|[0-9]*\).*/\1/'; }"#;
+    format!("#!/bin/sh\n{id}\n{}while read -r line; do :; done\n", results.map(say).concat())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_resumed_is_archived_at_the_end_and_the_rest_is_kept() {
+    for (capabilities, status) in [("{}", "archived"), (r#"{"loadSession":true}"#, "idle")] {
+        let machines = Machines::start().await;
+        machines.log_in().await;
+        let path = path_with(&machines, "gemini", &brief(capabilities));
+        let mut bridge = machines.control_as("gemini", &["--json"], &[path]).await;
+        let mut session = machines.owner.new_session().await;
+        session.prompt("hello").await;
+        session.event(|event| event["type"] == "result").await;
+        // It had no turn, and loses nothing.
+        let fresh = machines.owner.new_session().await;
+        bridge.tell_to_end();
+        assert_eq!(bridge.exit().await, Some(0), "{}", bridge.log());
+        let row = machines.owner.get(&format!("/v1/sessions/{}", session.id)).await;
+        assert_eq!(row["status"], status, "{}", bridge.log());
+        let is_said = session.log().await.iter().any(|event| event.to_string().contains("is archived"));
+        assert_eq!(is_said, status == "archived", "{}", bridge.log());
+        let row = machines.owner.get(&format!("/v1/sessions/{}", fresh.id)).await;
+        assert_eq!(row["status"], "idle");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

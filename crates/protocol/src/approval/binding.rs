@@ -279,6 +279,7 @@ mod tests {
             decided_at_ms: None,
             updated_input_digest: None,
             edited: false,
+            base_file: None,
             option_id: None,
             verdict: Verdict::Allow { updated_input: raw(input), updated_permissions: vec![] },
         }

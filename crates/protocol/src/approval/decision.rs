@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Kind};
+use super::{Answer, BaseFile, Kind};
 use crate::json::{JsonError, RawJson};
 use crate::limits::FOREIGN_ID_BYTES_MAX;
 
@@ -96,6 +96,8 @@ pub struct Decision {
     pub updated_input_digest: Option<String>,
     /// Whether the input was edited.
     pub edited: bool,
+    /// The file that the request was shown to be made on, where it was shown; the bridge compares it with its own.
+    pub base_file: Option<BaseFile>,
     /// The option that was picked, where the request offers some; see [`super::pick`].
     pub option_id: Option<String>,
     /// What was decided.
@@ -116,6 +118,8 @@ struct Envelope {
     edited: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     updated_input_digest: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base_file: Option<BaseFile>,
     response: Body,
 }
 
@@ -206,6 +210,7 @@ impl Decision {
             decided_at_ms: envelope.decided_at_ms,
             updated_input_digest: envelope.updated_input_digest,
             edited: envelope.edited,
+            base_file: envelope.base_file,
             option_id,
             verdict,
         })
@@ -253,6 +258,7 @@ impl Decision {
             decided_at_ms: self.decided_at_ms,
             edited: self.edited,
             updated_input_digest: self.updated_input_digest.clone(),
+            base_file: self.base_file.clone(),
             response: Body {
                 subtype: "success".into(),
                 request_id: self.request_id.clone(),
@@ -293,6 +299,7 @@ mod tests {
                 decided_at_ms: Some(5),
                 updated_input_digest: None,
                 edited: false,
+                base_file: Some(BaseFile::New).filter(|_| option_id.is_some()),
                 option_id,
                 verdict,
             };

@@ -1,7 +1,8 @@
 //! What binds a decision to the bytes that were shown.
 //!
 //! A client computes [`digest`] over the request it rendered and sends it inside a [`Decision`]; the ingress compares
-//! it before anything is recorded, and the bridge calls [`bind`] before anything reaches the agent.
+//! it before anything is recorded, and the bridge calls [`bind`] before anything reaches the agent. A [`BaseFile`] says
+//! beside the request which file an edit was asked on.
 //!
 //! The rest is how the bytes are shown, without the painting: [`reveal`] names what hides, [`look_alike`] marks what
 //! poses as something else, [`exact`] lays every field of an input out and folds what is long, [`edit`] and [`diff`]
@@ -9,6 +10,7 @@
 
 mod answer;
 pub mod arming;
+pub mod base;
 mod binding;
 mod decision;
 pub mod diff;
@@ -21,6 +23,7 @@ pub mod reveal;
 pub mod told;
 
 pub use answer::{Answer, Kind};
+pub use base::BaseFile;
 pub use binding::{BindingError, bind, denial_line, refusal_line};
 pub use decision::{Decision, DecisionError, Verdict};
 pub use option::{OptionError, OptionKind, PermissionOption, pick};

@@ -68,6 +68,7 @@ pub(super) fn decision(
         digest: entry.digest.clone(),
         decided_at_ms,
         edited: updated_input_digest.is_some(),
+        base_file: entry.base_file.clone(),
         updated_input_digest,
         option_id,
         verdict,

@@ -1,7 +1,7 @@
 //! What a driver tells the machine.
 
 use crate::json::RawJson;
-use crate::wire::prompt::Said;
+use crate::wire::prompt::{Priority, Said};
 use crate::wire::rest::{ErrorDetail, EventsPage};
 
 /// What a session machine is given once.
@@ -55,6 +55,9 @@ pub enum Input {
     Discard { uuid: String },
     /// A person decided about the request whose bytes have this `digest`. `uuid` is fresh and random.
     Decide { uuid: String, request_id: String, digest: String, choice: Choice },
+    /// A person wants the agent to hear at another time of a prompt that waits with it. `uuid` and `fresh` are fresh and
+    /// random: the first is of the request that takes it back, the other of the prompt once it is said again.
+    SetPriority { prompt: String, priority: Priority, uuid: String, fresh: String },
     /// A control request of this client's; `uuid` serves as its `request_id` too.
     Control { uuid: String, request: RawJson },
     /// What the server says about this device.

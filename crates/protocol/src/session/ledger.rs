@@ -1,7 +1,7 @@
 //! The requests that wait for a person. The row in the ingress is the truth: only `welcome` and `permission` frames
 //! change this, and nothing is rebuilt from history.
 
-use crate::approval::digest;
+use crate::approval::{BaseFile, digest};
 use crate::json::RawJson;
 use crate::limits::{DELIVERY_LATE_MS, LEDGER_ENTRIES_MAX};
 use crate::tick::Tick;
@@ -24,6 +24,8 @@ pub struct Entry {
     pub tool: Option<ToolRequest>,
     /// Computed here, over what is rendered.
     pub digest: String,
+    /// The file it was asked on, as the bridge found it, where it knew one.
+    pub base_file: Option<BaseFile>,
     /// The server named another digest: what is shown is not what would run, so it cannot be approved.
     pub mismatch: bool,
     /// When it was asked, ms since the Unix epoch, server time.
@@ -199,6 +201,7 @@ impl Entry {
             mismatch: digest != frame.digest,
             digest,
             raw: request.request,
+            base_file: BaseFile::of_event(event),
             asked_at_ms: frame.asked_at_ms,
             decided_by: None,
             behavior: None,

@@ -22,6 +22,7 @@ mod live;
 mod outbox;
 mod output;
 mod pages;
+mod priority;
 mod reading;
 mod recent;
 mod speaking;
@@ -36,6 +37,7 @@ pub use ledger::{Click, Entry, Ledger};
 pub use link::{LinkView, StopReason};
 pub use outbox::{Outbox, OutboxEntry, OutboxError};
 pub use output::{Change, Output, PageQuery, ResetReason};
+pub use priority::Moved;
 pub use visit::Part;
 
 use crate::role::Role;
@@ -47,6 +49,7 @@ use history::Rows;
 use link::Link;
 use live::Live;
 use pages::{Pages, Want};
+use priority::Moving;
 use recent::Recent;
 use speaking::Post;
 use transcript::{Activity, Transcript};
@@ -90,6 +93,8 @@ pub struct Session {
     server_clock: Option<(u64, Tick)>,
     posts: BTreeMap<u64, Post>,
     next_post: u64,
+    /// Prompts that are being taken back, to be said again with another priority.
+    moving: Vec<Moving>,
     outputs: VecDeque<Output>,
 }
 
@@ -119,6 +124,7 @@ impl Session {
             server_clock: None,
             posts: BTreeMap::new(),
             next_post: 0,
+            moving: Vec::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -144,6 +150,9 @@ impl Session {
             Input::Decide { uuid, request_id, digest, choice } => {
                 self.decide(now, uuid, &request_id, &digest, choice);
             }
+            Input::SetPriority { prompt, priority, uuid, fresh } => {
+                self.set_priority(now, &prompt, priority, uuid, fresh);
+            }
             Input::Control { uuid, request } => self.control(now, uuid, &request),
             Input::Whoami(whoami) => self.recognised(whoami),
             Input::WantHistory => self.pages.want(Want::Above),
@@ -159,6 +168,7 @@ impl Session {
             }
             Input::Timeout => self.timeout(now),
         }
+        self.expire_moving(now);
         self.send_next_prompt(now);
         self.ask_history(now);
         self.publish_transcript();
@@ -181,7 +191,8 @@ impl Session {
         let posts = self.posts.values().map(Post::deadline).min();
         let outbox = self.outbox.deadline(self.link.is_online());
         let pages = self.pages.deadline().filter(|_| self.link.is_wanted());
-        let due = [self.link.deadline(), outbox, self.ledger.deadline(), posts, pages];
+        let moving = self.moving.iter().map(Moving::deadline).min();
+        let due = [self.link.deadline(), outbox, self.ledger.deadline(), posts, pages, moving];
         due.into_iter().flatten().min().map(|due| self.clock.tell(due))
     }
 

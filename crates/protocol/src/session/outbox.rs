@@ -279,6 +279,7 @@ fn entry(uuid: &str, said: &Said) -> Result<OutboxEntry, OutboxError> {
         return Err(OutboxError::TooBig);
     }
     let (text, attachments) = (said.text.clone(), said.files.len());
-    let prompt = Prompt { uuid: uuid.into(), text, attachments, blocks: None, state: PromptState::Waiting };
+    let (blocks, priority, state) = (None, said.priority, PromptState::Waiting);
+    let prompt = Prompt { uuid: uuid.into(), text, attachments, blocks, priority, state };
     Ok(OutboxEntry { prompt, said: said.clone(), event, error: None, lasting: false, slow: false })
 }

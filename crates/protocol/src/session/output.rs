@@ -1,6 +1,7 @@
 //! What the machine asks of its driver, and what it says is different.
 
 use super::outbox::OutboxError;
+use super::priority::Moved;
 use super::transcript;
 use crate::json::RawJson;
 use crate::wire::prompt::Said;
@@ -64,6 +65,8 @@ pub enum Change {
     Reply { request_id: String, event: Option<RawJson>, error: Option<String> },
     /// A prompt was not taken.
     PromptRejected(OutboxError),
+    /// What became of a prompt that was to get another priority.
+    Moved(Moved),
 }
 
 /// Why a transcript begins anew. A person is told, except after [`ResetReason::Gap`].

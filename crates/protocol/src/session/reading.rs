@@ -9,7 +9,8 @@ use super::{Gap, Session, StartAt};
 use crate::limits::{GOAWAY_PAUSE_MAX_MS, RESUME_GAP_EVENTS_MAX, STALLED_BEATS};
 use crate::tick::Tick;
 use crate::wire::client::{
-    Ack, Auth, ClientFrame, Credential, Events, Heartbeat, PermissionState, Resume, ServerFrame, Welcome,
+    Ack, Auth, ClientFrame, Credential, Events, Heartbeat, PermissionState, Reply, Resume, ServerFrame,
+    Welcome,
 };
 use crate::wire::close;
 use crate::wire::rest::EventsPage;
@@ -70,12 +71,10 @@ impl Session {
                 }
                 self.change(Change::Ledger);
             }
-            Ok(ServerFrame::Reply(reply)) => {
-                self.change(Change::Reply {
-                    request_id: reply.request_id,
-                    event: Some(reply.event),
-                    error: None,
-                });
+            Ok(ServerFrame::Reply(Reply { request_id, event })) => {
+                if !self.moved(now, &request_id, Ok(&event)) {
+                    self.change(Change::Reply { request_id, event: Some(event), error: None });
+                }
             }
             Ok(ServerFrame::Worker(worker)) => {
                 // What does not change is not repeated.

@@ -7,6 +7,7 @@ use super::input::{Choice, PostOutcome};
 use super::ledger::Click;
 use super::outbox::OutboxError;
 use super::output::{Change, Output};
+use super::priority::Moved;
 use crate::json::RawJson;
 use crate::limits::{POST_LOST_MS, POST_SLOW_MS};
 use crate::tick::Tick;
@@ -205,11 +206,17 @@ impl Session {
                 self.change(Change::Ledger);
             }
             What::Control { request_id } => {
-                let error = match outcome {
+                let (error, moved) = match outcome {
                     PostOutcome::Accepted { .. } => return,
-                    PostOutcome::Refused(error) => words(error),
-                    PostOutcome::Failed => "The server did not answer.".into(),
+                    PostOutcome::Refused(error) => {
+                        let error = words(error);
+                        (error.clone(), Moved::Refused(error))
+                    }
+                    PostOutcome::Failed => ("The server did not answer.".into(), Moved::Unanswered),
                 };
+                if self.moved(now, &request_id, Err(moved)) {
+                    return;
+                }
                 self.change(Change::Reply { request_id, event: None, error: Some(error) });
             }
         }

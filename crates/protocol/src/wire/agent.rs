@@ -124,6 +124,8 @@ view! {
         origin: Option<Origin>,
         /// When it was written.
         timestamp: Option<Cow<'a, str>>,
+        /// When an agent that works should hear of it.
+        priority: Option<Cow<'a, str>>,
     }
 }
 

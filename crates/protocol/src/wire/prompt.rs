@@ -83,6 +83,17 @@ impl Priority {
     }
 }
 
+impl Priority {
+    /// All of them, the soonest first.
+    pub const ALL: [Self; 3] = [Self::Now, Self::Next, Self::Later];
+
+    /// The priority of that name on the wire.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == name)
+    }
+}
+
 impl Said {
     /// Whether there is nothing to say.
     #[must_use]
@@ -135,20 +146,37 @@ pub fn prompt(uuid: &str, said: &Said) -> RawJson {
         role: &'a str,
         content: Value,
     }
-    let content = if said.files.is_empty() {
-        Value::String(said.text.clone())
-    } else {
-        let text = (!said.text.trim().is_empty()).then(|| json!({"type": "text", "text": said.text}));
-        Value::Array(said.files.iter().map(Attachment::block).chain(text).collect())
-    };
     RawJson::from_value(&Prompt {
         kind: "user",
         uuid,
         session_id: "",
         parent_tool_use_id: None,
         priority: said.priority,
-        message: Message { role: "user", content },
+        message: Message { role: "user", content: content(said) },
     })
+}
+
+fn content(said: &Said) -> Value {
+    if said.files.is_empty() {
+        return Value::String(said.text.clone());
+    }
+    let text = (!said.text.trim().is_empty()).then(|| json!({"type": "text", "text": said.text}));
+    Value::Array(said.files.iter().map(Attachment::block).chain(text).collect())
+}
+
+/// What was said with this `text`, and these content `blocks` where they were more than it, to be said again with
+/// `priority`; `None` where [`prompt`] would write other blocks.
+#[must_use]
+pub fn said(text: &str, blocks: Option<&RawJson>, priority: Option<Priority>) -> Option<Said> {
+    #[derive(Deserialize)]
+    struct Block {
+        source: Option<Attachment>,
+    }
+    let mut said = Said { text: text.to_owned(), files: Vec::new(), priority };
+    let Some(blocks) = blocks else { return Some(said) };
+    let read: Vec<Block> = blocks.read().ok()?;
+    said.files = read.into_iter().filter_map(|block| block.source).collect();
+    (content(&said) == blocks.read::<Value>().ok()?).then_some(said)
 }
 
 /// Checks a client's `user` event and returns its uuid.
@@ -230,6 +258,23 @@ mod tests {
         );
         let kept = serde_json::to_string(&said).unwrap();
         assert_eq!(serde_json::from_str::<Said>(&kept).unwrap(), said);
+    }
+
+    #[test]
+    fn what_was_said_is_said_again_just_so_or_not_at_all() {
+        let image = Attachment { media_type: "image/png".into(), data: "AAAA".into() };
+        let first = Said { text: "look".into(), files: vec![image], priority: None };
+        let blocks = |said: &Said| RawJson::from_value(&content(said));
+        let again = said("look", Some(&blocks(&first)), Some(Priority::Later)).unwrap();
+        assert_eq!((again.priority, content(&again)), (Some(Priority::Later), content(&first)));
+        assert_eq!(said("hi", None, None), Some("hi".into()));
+        for other in [
+            r#"[{"type":"text","text":"look"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}]"#,
+            r#"[{"type":"image","source":{"type":"url","url":"https://x"}},{"type":"text","text":"look"}]"#,
+            r#"[{"type":"document","title":"t","source":{"type":"base64","media_type":"application/pdf","data":"AAAA"}},{"type":"text","text":"look"}]"#,
+        ] {
+            assert_eq!(said("look", Some(&RawJson::parse(other).unwrap()), None), None, "{other}");
+        }
     }
 
     #[test]

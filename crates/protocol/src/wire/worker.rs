@@ -192,7 +192,13 @@ pub struct WorkerState {
     /// Running total in US dollars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_cost_usd: Option<f64>,
+    /// Why nothing goes on at present, whatever the agent does: [`STANDSTILL_DISK_FULL`] is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standstill: Option<String>,
 }
+
+/// The disk of the bridge's machine is full: its agent is not read, and nothing is written to it, until there is room.
+pub const STANDSTILL_DISK_FULL: &str = "disk_full";
 
 /// What an agent does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

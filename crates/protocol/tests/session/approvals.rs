@@ -25,6 +25,23 @@ fn a_decision_binds_the_bytes_that_were_shown() {
 }
 
 #[test]
+fn a_decision_names_the_file_that_the_request_was_shown_to_be_made_on() {
+    for base in [r#"{"is_new":true}"#.to_owned(), format!(r#"{{"sha256":"{}","bytes":3}}"#, "ab".repeat(32))]
+    {
+        let mut bench = Bench::online();
+        let asked = format!(r#"{{"type":"permission",{}"#, &pending("R", &request_digest())[1..]);
+        let beside = format!(r#""request":{REQUEST},"base_file":{base}}}"#);
+        let frame = asked.replace(&format!(r#""request":{REQUEST}}}"#), &beside);
+        assert_ne!(frame, asked);
+        bench.frame(&frame);
+        assert_eq!(bench.session.ledger().waiting(), 1, "the digest is of the request alone");
+        bench.decide("d1", Choice::Allow);
+        let body = bench.posts()[0].1;
+        assert!(body.contains(&format!(r#""base_file":{base}"#)), "{body}");
+    }
+}
+
+#[test]
 fn an_agents_own_option_is_sent_by_its_id_with_what_it_means() {
     let request = r#"{"subtype":"can_use_tool","tool_name":"Edit","input":{"a":1},"permission_options":[{"option_id":"aa","name":"Always","kind":"allow_always"},{"option_id":"r","name":"No","kind":"reject_once"}]}"#;
     let digest = portcullis_protocol::approval::digest(&RawJson::parse(request).unwrap());

@@ -8,4 +8,5 @@ mod history;
 mod link;
 #[cfg(not(target_arch = "wasm32"))]
 mod model;
+mod priority;
 mod up;

@@ -71,6 +71,8 @@ struct Script {
     queue: VecDeque<Reply>,
     otherwise: Reply,
     requests: Vec<Request>,
+    /// The places of those that no standing rule took.
+    conversation: Vec<usize>,
 }
 
 type Wanted = Box<dyn Fn(&Request) -> bool + Send>;
@@ -144,14 +146,20 @@ impl MessagesApi {
         self.shared.script().requests.clone()
     }
 
-    /// Waits until that many requests came.
+    /// The same without what standing rules answered.
+    pub fn conversation(&self) -> Vec<Request> {
+        let script = self.shared.script();
+        script.conversation.iter().map(|at| script.requests[*at].clone()).collect()
+    }
+
+    /// Waits until that many requests came that no standing rule takes.
     ///
     /// # Panics
     ///
     /// When they do not come within a minute.
     pub async fn until_asked(&self, times: usize) -> Vec<Request> {
         wait(&self.shared.asked, times, "requests").await;
-        self.requests()
+        self.conversation()
     }
 
     /// Waits until that many answers were left by whoever asked for them before they were complete.
@@ -180,6 +188,7 @@ impl Shared {
         let mut guard = self.script();
         let script = &mut *guard;
         let standing = script.standing.iter().find(|(wanted, _)| wanted(&request));
+        let is_aside = standing.is_some();
         let reply = standing.map(|(_, reply)| reply.clone()).or_else(|| {
             let mut threads = script.threads.iter_mut();
             let thread = threads.find(|(opening, _)| request.opening_text().contains(opening.as_str()));
@@ -188,8 +197,13 @@ impl Shared {
         let reply = reply.unwrap_or_else(|| script.otherwise.clone());
         let number = script.requests.len();
         script.requests.push(request);
+        if !is_aside {
+            script.conversation.push(number);
+        }
         drop(guard);
-        self.asked.send_modify(|asked| *asked += 1);
+        if !is_aside {
+            self.asked.send_modify(|asked| *asked += 1);
+        }
         (number, reply)
     }
 }

@@ -15,7 +15,7 @@ pub(crate) async fn clear_begins_a_new_conversation(agent: &Agent) -> Result<()>
     let before = talk.turn(1, "remember plum").await?;
     let cleared = talk.turn(2, "/clear").await?;
     let after = talk.turn(3, "which word?").await?;
-    let request = scene.api.requests().pop().map(|request| request.body.to_string()).unwrap_or_default();
+    let request = scene.api.conversation().pop().map(|request| request.body.to_string()).unwrap_or_default();
     ensure!(!request.contains("plum"), "{}", talk.story().await);
     if !agent.is_before(Version(2, 1, 329)) {
         ensure!(before["session_id"] != after["session_id"], "{before} {cleared} {after}");
@@ -32,10 +32,10 @@ pub(crate) async fn context_is_shown(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
     let talk = Talk::new(&scene).await?;
     talk.turn(1, "hello").await?;
-    let asked = scene.api.requests().len();
+    let asked = scene.api.conversation().len();
     let result = talk.turn(2, "/context").await?;
     ensure!(result["is_error"] == false, "{result}");
-    ensure!(scene.api.requests().len() == asked, "no model was asked");
+    ensure!(scene.api.conversation().len() == asked, "no model was asked");
     let shown = talk.log().await?;
     ensure!(
         shown.iter().any(|event| event.to_string().to_lowercase().contains("tokens")),
@@ -59,7 +59,7 @@ pub(crate) async fn compact_shortens_the_conversation(agent: &Agent) -> Result<(
     talk.until("a boundary", |log| log.iter().find(|event| event["subtype"] == "compact_boundary").cloned())
         .await?;
     talk.turn(4, "go on").await?;
-    let request = scene.api.requests().pop().map(|request| request.body.to_string()).unwrap_or_default();
+    let request = scene.api.conversation().pop().map(|request| request.body.to_string()).unwrap_or_default();
     ensure!(
         request.contains("They like plums") && !request.contains("remember plum"),
         "{}",

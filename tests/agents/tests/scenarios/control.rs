@@ -3,17 +3,19 @@
 use anyhow::{Context, Result, ensure};
 use portcullis_agents_tests::agent::{Agent, Version};
 use portcullis_agents_tests::scene::Scene;
+use portcullis_agents_tests::script::bash;
 use portcullis_agents_tests::talk::{Talk, answers, tool_results};
-use portcullis_protocol::session::Choice;
+use portcullis_protocol::wire::client::PermissionState;
 use portcullis_testkit::{Gate, Reply};
 use portcullis_wired::patience::{PATIENCE, until};
 use portcullis_wired::tab::Tab;
 use serde_json::json;
 
+use crate::waiting::{begin_to_wait, waited};
+
 pub(crate) async fn an_agent_introduces_itself_to_whoever_asks(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
-    let touch = json!({"command": "touch x", "description": "x"});
-    scene.api.then(Reply::new().text("hello")).then(Reply::new().tool_with_id("toolu_1", "Bash", &touch));
+    scene.api.then(Reply::new().text("hello")).then(bash("toolu_1", "touch x"));
     let talk = Talk::new(&scene).await?;
     talk.turn(1, "hello").await?;
     let first = talk.ask(json!({"subtype": "initialize"})).await?;
@@ -53,11 +55,7 @@ pub(crate) async fn an_interrupt_ends_what_is_said(agent: &Agent) -> Result<()> 
 
 pub(crate) async fn an_interrupt_withdraws_what_waits(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
-    scene.api.then(Reply::new().tool_with_id(
-        "toolu_1",
-        "Bash",
-        &json!({"command": "touch x", "description": "x"}),
-    ));
+    scene.api.then(bash("toolu_1", "touch x"));
     let talk = Talk::new(&scene).await?;
     talk.say("go").await?;
     talk.asked().await?;
@@ -65,8 +63,7 @@ pub(crate) async fn an_interrupt_withdraws_what_waits(agent: &Agent) -> Result<(
     talk.result(1).await?;
     let listed = talk.listed("idle").await?;
     ensure!(listed["pending_count"] == 0, "{listed}");
-    let left = talk.tab.with(|driver| driver.states.clone()).await?;
-    ensure!(left.values().all(|state| state.as_str() == "cancelled"), "{left:?}");
+    talk.all_ended(1, PermissionState::Cancelled).await?;
     ensure!(!scene.stage.project()?.join("x").exists());
     Ok(())
 }
@@ -84,8 +81,7 @@ pub(crate) async fn an_interrupt_withdraws_all_that_wait(agent: &Agent) -> Resul
     talk.result(1).await?;
     let listed = talk.listed("idle").await?;
     ensure!(listed["pending_count"] == 0, "{listed}");
-    let left = talk.tab.with(|driver| driver.states.clone()).await?;
-    ensure!(left.len() == 2 && left.values().all(|state| state.as_str() == "cancelled"), "{left:?}");
+    talk.all_ended(2, PermissionState::Cancelled).await?;
     let after = talk.turn(2, "never mind").await?;
     ensure!(after["result"] == "very well", "{after}");
     Ok(())
@@ -93,21 +89,12 @@ pub(crate) async fn an_interrupt_withdraws_all_that_wait(agent: &Agent) -> Resul
 
 pub(crate) async fn an_interrupt_ends_a_command(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
-    let command = "touch began; sleep 600; touch ended";
-    scene.api.then(Reply::new().tool_with_id(
-        "toolu_1",
-        "Bash",
-        &json!({"command": command, "description": "wait"}),
-    ));
     let talk = Talk::new(&scene).await?;
-    talk.say("wait").await?;
-    talk.decide(&talk.asked().await?, Choice::Allow).await?;
-    let project = scene.stage.project()?;
-    talk.until("a command that runs", |_| project.join("began").exists().then_some(())).await?;
+    begin_to_wait(&scene, &talk).await?;
     talk.ask(json!({"subtype": "interrupt"})).await?;
     let result = talk.result(1).await?;
     ensure!(result["subtype"] == "error_during_execution", "{result}");
-    ensure!(tool_results(&talk.log().await?).len() == 1 && !project.join("ended").exists());
+    ensure!(tool_results(&talk.log().await?).len() == 1 && !waited(&scene)?);
     Ok(())
 }
 
@@ -115,10 +102,10 @@ pub(crate) async fn a_model_is_chosen(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
     let talk = Talk::new(&scene).await?;
     talk.turn(1, "hello").await?;
-    let before = scene.api.requests()[0].model().to_owned();
+    let before = scene.api.conversation()[0].model().to_owned();
     talk.ask(json!({"subtype": "set_model", "model": "claude-haiku-4-5"})).await?;
     talk.turn(2, "hello again").await?;
-    let requests = scene.api.requests();
+    let requests = scene.api.conversation();
     let after = requests.last().context("two requests")?.model().to_owned();
     ensure!(before != after && after.starts_with("claude-haiku-4-5"), "{before} {after}");
     let listed = talk.listed("idle").await?;

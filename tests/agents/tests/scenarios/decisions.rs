@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use portcullis_agents_tests::agent::{Agent, Version};
 use portcullis_agents_tests::scene::Scene;
+use portcullis_agents_tests::script::bash;
 use portcullis_agents_tests::talk::{Asked, Talk, tool_results};
 use portcullis_protocol::RawJson;
 use portcullis_protocol::session::Choice;
@@ -11,10 +12,6 @@ use serde_json::{Value, json};
 
 fn touch(id: &str, name: &str) -> Reply {
     bash(id, &format!("touch {name}"))
-}
-
-fn bash(id: &str, command: &str) -> Reply {
-    Reply::new().tool_with_id(id, "Bash", &json!({"command": command, "description": "as told"}))
 }
 
 fn deny(message: &str, interrupt: bool) -> Choice {

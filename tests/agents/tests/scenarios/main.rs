@@ -5,11 +5,13 @@
 mod commands;
 mod control;
 mod decisions;
+mod modes;
 mod plain;
 mod queue;
 mod resume;
 mod tasks;
 mod trouble;
+mod waiting;
 
 /// One test for each scenario and agent. A scenario of one agent alone says why.
 macro_rules! scenarios {
@@ -63,6 +65,16 @@ scenarios! {
         a_model_is_chosen,
         a_mode_is_chosen_by_role_and_policy,
         what_is_asked_about_is_answered,
+    ;
+    modes:
+        bypass_asks_nobody_until_the_mode_is_left,
+        bypass_is_refused_to_a_session_that_began_without_it,
+        a_mode_that_the_policy_does_not_name_is_refused_with_the_reason,
+        auto_runs_nothing_that_could_not_be_judged for claude
+            because "the built-in agent has no auto: what Claude Code lets pass there is judged by a service that \
+                     wants an account, so here only what it does without a verdict can be shown",
+        auto_is_refused_and_the_session_goes_on_as_it_was for builtin
+            because "Claude Code has it",
     ;
     commands:
         clear_begins_a_new_conversation,

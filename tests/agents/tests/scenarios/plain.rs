@@ -23,7 +23,7 @@ pub(crate) async fn a_prompt_is_answered_and_what_it_cost_is_known(agent: &Agent
     let [shown, counted] = [&listed, &result].map(|of| of["total_cost_usd"].as_f64().unwrap_or(-1.0));
     ensure!((shown - counted).abs() < 1e-9, "{listed} {result}");
     ensure!(listed["permission_mode"] == "default" && listed["model"].is_string(), "{listed}");
-    let request = &scene.api.requests()[0];
+    let request = &scene.api.conversation()[0];
     ensure!(request.header("x-api-key") == Some("sk-nobody"), "{:?}", request.headers);
     Ok(())
 }
@@ -45,7 +45,7 @@ pub(crate) async fn an_image_reaches_the_model(agent: &Agent) -> Result<()> {
     }))
     .await?;
     talk.result(1).await?;
-    let requests = scene.api.requests();
+    let requests = scene.api.conversation();
     let carried = requests.iter().any(|request| {
         let blocks = request.messages().iter().filter_map(|message| message["content"].as_array()).flatten();
         blocks.into_iter().any(|block| block["type"] == "image")

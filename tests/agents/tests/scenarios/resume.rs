@@ -10,7 +10,7 @@ use serde_json::json;
 
 /// What the model was told last.
 fn last_request(scene: &Scene) -> String {
-    scene.api.requests().pop().map(|request| request.body["messages"].to_string()).unwrap_or_default()
+    scene.api.conversation().pop().map(|request| request.body["messages"].to_string()).unwrap_or_default()
 }
 
 fn cost(of: &serde_json::Value) -> f64 {
@@ -127,7 +127,7 @@ pub(crate) async fn what_was_chosen_holds_after_a_restart(agent: &Agent) -> Resu
     talk.turn(3, "hello").await?;
     let listed = talk.listed("idle").await?;
     ensure!(listed["permission_mode"] == "plan", "{listed}");
-    let requests = scene.api.requests();
+    let requests = scene.api.conversation();
     ensure!(
         requests.last().is_some_and(|request| request.model().starts_with("claude-haiku-4-5")),
         "{listed}"

@@ -3,12 +3,14 @@
 use anyhow::{Result, ensure};
 use portcullis_agents_tests::agent::{Agent, Version};
 use portcullis_agents_tests::scene::Scene;
+use portcullis_agents_tests::script::bash;
 use portcullis_agents_tests::talk::Talk;
-use portcullis_protocol::session::Choice;
+use portcullis_protocol::wire::client::PermissionState;
 use portcullis_testkit::Reply;
 use portcullis_wired::patience::{PATIENCE, until};
 use portcullis_wired::process::{kill_in, processes_in};
-use serde_json::json;
+
+use crate::waiting::{begin_to_wait, waited};
 
 pub(crate) async fn an_overloaded_model_is_asked_again(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
@@ -75,17 +77,12 @@ pub(crate) async fn an_agent_that_is_killed_with_a_request_open_leaves_none_behi
     agent: &Agent,
 ) -> Result<()> {
     let scene = Scene::set(agent).await?;
-    scene.api.then(Reply::new().tool_with_id(
-        "toolu_1",
-        "Bash",
-        &json!({"command": "touch x", "description": "x"}),
-    ));
+    scene.api.then(bash("toolu_1", "touch x"));
     let talk = Talk::new(&scene).await?;
     talk.say("go").await?;
-    let asked = talk.asked().await?;
+    talk.asked().await?;
     kill_agent(&scene, &talk).await?;
-    let states = talk.tab.with(|driver| driver.states.clone()).await?;
-    ensure!(states.get(&asked.id).is_some_and(|state| state.as_str() == "orphaned"), "{states:?}");
+    talk.all_ended(1, PermissionState::Orphaned).await?;
     goes_on(&scene, &talk).await?;
     ensure!(!scene.stage.project()?.join("x").exists());
     Ok(())
@@ -93,20 +90,11 @@ pub(crate) async fn an_agent_that_is_killed_with_a_request_open_leaves_none_behi
 
 pub(crate) async fn an_agent_that_is_killed_while_a_command_runs_takes_it_along(agent: &Agent) -> Result<()> {
     let scene = Scene::set(agent).await?;
-    let command = "touch began; sleep 600; touch ended";
-    scene.api.then(Reply::new().tool_with_id(
-        "toolu_1",
-        "Bash",
-        &json!({"command": command, "description": "wait"}),
-    ));
     let talk = Talk::new(&scene).await?;
-    talk.say("wait").await?;
-    talk.decide(&talk.asked().await?, Choice::Allow).await?;
-    let project = scene.stage.project()?;
-    talk.until("a command that runs", |_| project.join("began").exists().then_some(())).await?;
+    begin_to_wait(&scene, &talk).await?;
     kill_agent(&scene, &talk).await?;
     goes_on(&scene, &talk).await?;
-    ensure!(!project.join("ended").exists());
+    ensure!(!waited(&scene)?);
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use crate::state::storage::StorageTrouble;
 
 const NAME: &str = "portcullis";
 /// The form of the stores below. A newer one closes the database of tabs that run older code.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Keys and settings, one row each.
 pub(super) const DEVICE: &str = "device";
@@ -30,6 +30,8 @@ pub(super) const BY_PLACE: &str = "place";
 pub(super) const BY_UUID: &str = "uuid";
 /// What was typed and not sent.
 pub(super) const DRAFTS: &str = "drafts";
+/// What was attached to what was not sent.
+pub(super) const PICTURES: &str = "pictures";
 /// The newest events of sessions that were read, by device and session.
 pub(super) const COPIES: &str = "copies";
 /// Of [`COPIES`]: when a copy was kept.
@@ -218,7 +220,7 @@ fn shape(database: &IdbDatabase) -> Result<(), JsValue> {
     if names.contains(OUTBOX_OF_VERSION_1) {
         database.delete_object_store(OUTBOX_OF_VERSION_1)?;
     }
-    for name in [DEVICE, DRAFTS] {
+    for name in [DEVICE, DRAFTS, PICTURES] {
         if !names.contains(name) {
             database.create_object_store(name)?;
         }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use leptos::html::Div;
 use leptos::prelude::*;
+use portcullis_protocol::approval::BaseFile;
 use portcullis_protocol::wire::client::Presence;
 
 use super::arming::{ArmingSignal, use_arming};
@@ -105,6 +106,7 @@ fn away(wire: Wire, bridge: Presence) -> &'static str {
 /// Where and who, from the server's record.
 fn where_line(app: App, desk: Desk, ask: &Ask) -> impl Fn() -> AnyView + Send + Sync + use<> {
     let (sub_agent, asked_at_ms, tool) = (ask.sub_agent.clone(), ask.asked_at_ms, ask.tool.clone());
+    let file = ask.base_file.as_ref().map(file_line);
     move || {
         let info = desk.session.get().and_then(|id| app.info(&id));
         let machine = info.as_ref().and_then(|info| app.environment(info)).map(|one| one.machine_name);
@@ -115,9 +117,19 @@ fn where_line(app: App, desk: Desk, ask: &Ask) -> impl Fn() -> AnyView + Send + 
             "now" => words::just_now().to_owned(),
             age => words::ago(age),
         });
-        let parts = [machine, directory, Some(tool.clone()), Some(who), age];
+        let parts = [machine, directory, Some(tool.clone()), file.clone(), Some(who), age];
         let parts = parts.into_iter().flatten().filter(|part| !part.is_empty()).enumerate();
         let parts = parts.map(|(at, part)| view! { {(at > 0).then_some(" · ")}{told(&part)} });
         parts.collect_view().into_any()
+    }
+}
+
+/// What stood in the place of the file when this was asked.
+fn file_line(base: &BaseFile) -> String {
+    match base {
+        BaseFile::New => words::on_no_file().to_owned(),
+        BaseFile::Known { bytes, .. } => {
+            words::on_file(numbers::bytes(usize::try_from(*bytes).unwrap_or(usize::MAX)))
+        }
     }
 }

@@ -18,12 +18,16 @@ pub fn Gate() -> impl IntoView {
     let chosen = move |asks: &[AskEntry]| {
         let selected = desk.selected.get();
         let found = asks.iter().find(|entry| Some(&entry.ask.request_id) == selected.as_ref());
-        found.or(asks.first()).map(|entry| (entry.ask.request_id.clone(), entry.ask.digest.clone()))
+        found.or(asks.first()).map(|entry| {
+            let ask = &entry.ask;
+            (ask.request_id.clone(), ask.digest.clone(), ask.base_file.clone())
+        })
     };
-    // The digest is part of the identity: a request with other bytes is another card, which has to arm again.
+    // The digest is part of the identity, and so is the file: a request with others is another card, which has to arm
+    // again.
     let shown = Memo::new(move |_| desk.asks.with(|asks| chosen(asks)));
     let waits = Memo::new(move |_| {
-        shown.get().is_some_and(|(id, _)| {
+        shown.get().is_some_and(|(id, ..)| {
             desk.asks.with(|asks| asks.iter().any(|entry| entry.ask.request_id == id && entry.waits()))
         })
     });
@@ -33,7 +37,7 @@ pub fn Gate() -> impl IntoView {
             data-waits=move || if waits.get() { "yes" } else { "no" }
             data-folded=move || if folded.get() { "yes" } else { "no" }>
             <Strip desk folded/>
-            {move || shown.get().map(|(id, _)| {
+            {move || shown.get().map(|(id, ..)| {
                 let ask = desk.asks.with_untracked(|asks| {
                     asks.iter().find(|entry| entry.ask.request_id == id).map(|entry| entry.ask.clone())
                 });

@@ -1,4 +1,5 @@
 use leptos::prelude::*;
+use portcullis_protocol::approval::base::MOVED_ON;
 use portcullis_protocol::session::Click;
 use portcullis_protocol::wire::client::{PermissionState, Presence};
 
@@ -96,6 +97,7 @@ fn said(entry: &AskEntry, worker: Presence) -> String {
         },
         (PermissionState::Orphaned, _) if allowed => words::withdrawn_too_late(reason(words::process_gone())),
         (PermissionState::Orphaned, _) => words::withdrawn_because(reason(words::process_gone())),
+        (PermissionState::Refused, _) if moved_on(entry) => words::file_moved_on().to_owned(),
         (PermissionState::Refused, _) => words::did_not_run(reason(words::bridge_refused())),
         (PermissionState::Expired, _) => words::nobody_decided().into(),
         (PermissionState::Pending, Click::Failed { message }) => {
@@ -119,6 +121,11 @@ fn said(entry: &AskEntry, worker: Presence) -> String {
             _,
         ) => words::sentence(decided(entry)),
     }
+}
+
+/// Whether the bridge refused it because the file is another one than was shown.
+fn moved_on(entry: &AskEntry) -> bool {
+    entry.reason.as_deref().is_some_and(|reason| reason.starts_with(MOVED_ON))
 }
 
 fn decided(entry: &AskEntry) -> String {

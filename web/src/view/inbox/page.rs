@@ -12,7 +12,7 @@ use crate::words::{gate, inbox as words};
 
 later! {
     /// What waits over all sessions.
-    inbox: fn inbox_later() { view! { <Inbox/> }.into_any() }
+    gate: fn inbox_later() { view! { <Inbox/> }.into_any() }
 }
 
 /// The gate for all sessions at once. The focus goes nowhere by itself; after an answer the next request is offered.

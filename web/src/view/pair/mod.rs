@@ -4,4 +4,4 @@ mod code_form;
 mod pair_page;
 
 pub(crate) use code_form::CodeForm;
-pub(crate) use pair_page::PairPage;
+pub(crate) use pair_page::pair_later;

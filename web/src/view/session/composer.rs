@@ -23,9 +23,9 @@ use crate::words::composer as words;
 #[component]
 pub fn Composer(draft: String) -> impl IntoView {
     let app = App::here();
+    let pictures = Pictures::new(app, draft.clone());
     let text = use_draft(app, draft);
     let priority = RwSignal::new(None::<Priority>);
-    let pictures = Pictures::new(app);
     let help = Help {
         completion: Completion::new(app),
         pictures,
@@ -112,9 +112,7 @@ fn Status(
             </button>
             <select class="quiet" data-testid="priority" aria-label=words::when() title=words::when() hidden=move || !runs.get()
                 prop:value=chosen on:change:target=move |event| choose(event.target().value())>
-                <option value="next">{words::at_next_pause()}</option>
-                <option value="now">{words::at_once()}</option>
-                <option value="later">{words::when_done()}</option>
+                {[Priority::Next, Priority::Now, Priority::Later].map(|one| view! { <option value=one.as_str()>{words::heard(one)}</option> }).collect_view()}
             </select>
             <span class="status-mode"><ModeMenu/><ModelMenu/></span>
             <Usage/>
@@ -136,7 +134,10 @@ fn Pulse() -> impl IntoView {
     let bridge = Memo::new(move |_| {
         machine.with(|machine| pulse::bridge(link.get(), presence.get(), machine.as_deref()))
     });
-    let agent = Memo::new(move |_| pulse::agent(link.get(), presence.get(), work(app), asks.get()));
+    let agent = Memo::new(move |_| {
+        let standstill = app.session.worker.with(|worker| pulse::standstill(link.get(), worker));
+        standstill.unwrap_or_else(|| pulse::agent(link.get(), presence.get(), work(app), asks.get()))
+    });
     view! {
         <span class="pulse" data-testid="pulse" role="status" aria-live="polite" data-link=move || link.get().name()>
             <i class="dot" aria-hidden="true"></i>

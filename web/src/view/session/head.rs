@@ -1,6 +1,7 @@
 use leptos::prelude::*;
 
 use super::Menu;
+use super::jumps::Jumps;
 use crate::state::app::App;
 use crate::state::command::Command;
 use crate::state::route::Route;
@@ -37,6 +38,7 @@ pub(crate) fn Head() -> impl IntoView {
                 {told(&directory)}
             })}</span>
             <span class="head-link"><LinkMark/></span>
+            <Jumps/>
             <Menu/>
         </header>
     }

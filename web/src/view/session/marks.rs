@@ -1,34 +1,76 @@
 //! Marks what a search found, without touching the text: the browser's highlights lie over it. Where it has none, the
 //! match is still brought into view.
 
+use std::time::Duration;
+
 use js_sys::{Array, Function, Reflect};
 use leptos::prelude::*;
-use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::Node;
+use wasm_bindgen::prelude::*;
+use web_sys::{MutationObserver, MutationObserverInit, Node};
 
 use crate::state::session::SessionSignals;
 
 /// Name of the highlight in the style sheet.
 const FOUND: &str = "found";
+const LOG: &str = "[data-testid=transcript]";
 /// Marks in the page at once.
 const MARKS_MAX: u32 = 500;
 
-/// Keeps the marks where the words of the search are, as long as the component that calls it is there.
+/// Between two times that the marks are set, in ms: what streams draws anew sixty times a second.
+const PAUSE_MS: u64 = 200;
+
+/// Keeps the marks where the words of the search are, as long as the component that calls it is there: whatever is drawn
+/// anew, opens or comes into the page is looked at.
 pub(super) fn mark_matches(session: SessionSignals) {
-    Effect::new(move |_| {
-        let query = session.find.with(|find| find.as_ref().map(|find| find.query.clone()));
-        session.target.track();
-        session.window.track();
-        request_animation_frame(move || {
-            // After what the target stands in was drawn.
-            request_animation_frame(move || {
-                let _ = mark(query.as_deref().unwrap_or_default());
-            });
-        });
+    let query = Memo::new(move |_| session.find.with(|find| find.as_ref().map(|find| find.query.clone())));
+    let due = StoredValue::new(false);
+    let set = move || {
+        due.try_set_value(false);
+        if let Some(query) = query.try_get_untracked() {
+            let _ = mark(query.as_deref().unwrap_or_default());
+        }
+    };
+    let soon = move || {
+        if due.try_get_value() == Some(false) {
+            due.set_value(true);
+            set_timeout(set, Duration::from_millis(PAUSE_MS));
+        }
+    };
+    Effect::new(move |watching: Option<Option<Watching>>| {
+        let query = query.get();
+        drop(watching);
+        set();
+        query.and_then(|_| Watching::begin(soon))
     });
     on_cleanup(|| {
         let _ = mark("");
     });
+}
+
+/// Hears of everything that is drawn in the transcript, until it is dropped.
+struct Watching {
+    observer: MutationObserver,
+    _heard: Closure<dyn Fn()>,
+}
+
+impl Watching {
+    fn begin(heard: impl Fn() + 'static) -> Option<Self> {
+        let log = document().query_selector(LOG).ok().flatten()?;
+        let heard = Closure::<dyn Fn()>::new(heard);
+        let observer = MutationObserver::new(heard.as_ref().unchecked_ref()).ok()?;
+        let options = MutationObserverInit::new();
+        options.set_child_list(true);
+        options.set_subtree(true);
+        options.set_character_data(true);
+        observer.observe_with_options(&log, &options).ok()?;
+        Some(Self { observer, _heard: heard })
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.observer.disconnect();
+    }
 }
 
 fn mark(query: &str) -> Result<(), JsValue> {
@@ -41,8 +83,7 @@ fn mark(query: &str) -> Result<(), JsValue> {
         Reflect::get(&highlights, &name.into()).map(wasm_bindgen::JsCast::unchecked_into::<Function>)
     };
     method("delete")?.call1(&highlights, &FOUND.into())?;
-    let Some(log) = document().query_selector("[data-testid=transcript]")?.filter(|_| !query.is_empty())
-    else {
+    let Some(log) = document().query_selector(LOG)?.filter(|_| !query.is_empty()) else {
         return Ok(());
     };
     let ranges = Array::new();

@@ -1,12 +1,13 @@
 use leptos::prelude::*;
 
+use super::jumps;
 use crate::state::app::App;
 use crate::state::command::Command;
 use crate::state::session::Export;
 use crate::text::export::Format;
 use crate::words::session as words;
 
-/// What can be done with the whole session: look for words in it, save it to a file.
+/// What can be done with the whole session: go to what counts, look for words in it, save it to a file.
 #[component]
 pub(crate) fn Menu() -> impl IntoView {
     let app = App::here();
@@ -37,6 +38,10 @@ pub(crate) fn Menu() -> impl IntoView {
             </span>
             <button class="head-more" data-testid="session-menu" popovertarget="session-menu" aria-label=words::menu()>"⋯"</button>
             <div class="menu" id="session-menu" popover="auto">
+                <button class="menu-item" popovertarget="session-menu" hidden=move || !jumps::has_answer(app)
+                    on:click=move |_| jumps::last_answer(app)>{words::answer_last()}</button>
+                <button class="menu-item" popovertarget="session-menu" hidden=move || !jumps::waits(app)
+                    on:click=move |_| jumps::next_request(app)>{words::request_next()}</button>
                 <button class="menu-item" popovertarget="session-menu" on:click=find>{words::find()}</button>
                 {Format::ALL.map(as_format).collect_view()}
             </div>

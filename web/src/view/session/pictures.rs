@@ -1,5 +1,5 @@
 //! Images and documents that go with a message: pasted, dropped or chosen, scaled down where they are large, shown small,
-//! and taken away again with one press. They live as long as the composer does.
+//! and taken away again with one press. What is not sent is kept, as what is typed is.
 
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -12,7 +12,8 @@ use web_sys::{
 };
 
 use crate::state::app::App;
-use crate::state::attach::{self, FILE_BYTES_MAX, FILES_BYTES_MAX};
+use crate::state::attach::{self, Attached, FILE_BYTES_MAX, FILES_BYTES_MAX};
+use crate::state::command::Command;
 use crate::state::exact::literal;
 use crate::words::composer as words;
 
@@ -25,8 +26,7 @@ const QUALITY: f64 = 0.85;
 #[derive(Clone, Debug, PartialEq)]
 struct Picture {
     number: u32,
-    name: String,
-    data_url: String,
+    file: Attached,
 }
 
 /// The files that go with a message.
@@ -38,8 +38,43 @@ pub(crate) struct Pictures {
 }
 
 impl Pictures {
-    pub(crate) fn new(app: App) -> Self {
-        Self { app, list: RwSignal::new(Vec::new()), next: StoredValue::new(0) }
+    /// Those of `place`: what was attached there before comes back, and what changes is kept.
+    pub(crate) fn new(app: App, place: String) -> Self {
+        let pictures = Self { app, list: RwSignal::new(Vec::new()), next: StoredValue::new(0) };
+        let here = place.clone();
+        Effect::new(move |_| {
+            let back = app.files.with(|files| files.as_ref().filter(|(place, _)| *place == here).cloned());
+            if let Some((_, files)) = back {
+                app.files.set(None);
+                pictures.take_back(files);
+            }
+        });
+        let kept = place.clone();
+        Effect::new(move |before: Option<bool>| {
+            let files: Vec<Attached> =
+                pictures.list.with(|list| list.iter().map(|one| one.file.clone()).collect());
+            let is_news = before == Some(true) || !files.is_empty();
+            if is_news {
+                app.send(Command::Attached { place: kept.clone(), files });
+            }
+            is_news
+        });
+        app.send(Command::Attachments(place));
+        pictures
+    }
+
+    /// What comes back stands before what was attached meanwhile, as far as all of it may go.
+    fn take_back(self, files: Vec<Attached>) {
+        let now = self.list.get_untracked().into_iter().map(|one| one.file);
+        let all = attach::fitting(files.into_iter().chain(now).collect());
+        self.list.set(Vec::new());
+        all.into_iter().for_each(|file| self.push(file));
+    }
+
+    fn push(self, file: Attached) {
+        let number = self.next.get_value();
+        self.next.set_value(number + 1);
+        self.list.update(|list| list.push(Picture { number, file }));
     }
 
     pub(crate) fn is_empty(self) -> bool {
@@ -50,7 +85,7 @@ impl Pictures {
     pub(crate) fn take(self) -> Vec<Attachment> {
         let list = self.list.get_untracked();
         self.list.set(Vec::new());
-        list.iter().filter_map(|picture| attach::attachment(&picture.data_url)).collect()
+        list.iter().filter_map(|picture| attach::attachment(&picture.file.data_url)).collect()
     }
 
     /// Reads `files`, one after another; what cannot go is said.
@@ -70,7 +105,7 @@ impl Pictures {
                 // The composer may be gone by now.
                 let Some(before) = self
                     .list
-                    .try_with_untracked(|list| list.iter().map(|one| one.data_url.len()).sum::<usize>())
+                    .try_with_untracked(|list| list.iter().map(|one| one.file.data_url.len()).sum::<usize>())
                 else {
                     return;
                 };
@@ -78,9 +113,7 @@ impl Pictures {
                     self.app.note.set(Some(words::too_big(name)));
                     continue;
                 }
-                let number = self.next.get_value();
-                self.next.set_value(number + 1);
-                self.list.update(|list| list.push(Picture { number, name, data_url }));
+                self.push(Attached { name, data_url });
             }
         });
     }
@@ -112,7 +145,7 @@ fn listed(files: Option<FileList>) -> Vec<File> {
 #[component]
 pub(crate) fn Thumbnails(pictures: Pictures) -> impl IntoView {
     let each = move |picture: Picture| {
-        let Picture { number, name, data_url } = picture;
+        let Picture { number, file: Attached { name, data_url } } = picture;
         let shown = match data_url.starts_with("data:image/") {
             true => view! { <img src=data_url alt=name.clone()/> }.into_any(),
             false => view! { <span class="thumb-name">{name.clone()}</span> }.into_any(),

@@ -114,8 +114,7 @@ pub(crate) fn PromptField(
             {list.map(|completion| view! { <Fits completion choose/> })}
             {help.map(|help| view! { <pictures::Choose pictures=help.pictures/> })}
             <textarea class="prompt-input" data-testid="composer-input" aria-label=label placeholder=label enterkeyhint="enter"
-                role=list.map(|_| "combobox") aria-autocomplete=list.map(|_| "list") aria-controls=list.map(|_| "fits")
-                aria-expanded=move || list.map(|list| list.is_shown().to_string())
+                aria-autocomplete=list.map(|_| "list") aria-haspopup=list.map(|_| "listbox") aria-controls=list.map(|_| "fits")
                 aria-activedescendant=move || list.and_then(Completion::active_id)
                 node_ref=field rows=lines prop:value=text
                 on:input:target=move |event| { text.set(event.target().value()); look(); }

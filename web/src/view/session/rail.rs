@@ -33,9 +33,13 @@ pub(crate) fn Rail() -> impl IntoView {
         }
     };
     let value = |event: &web_sys::Event| event_target_value(event).parse::<u64>().ok();
-    let few = move || head.get() < 2 || session.part.with(|part| part.first_seq == 0);
+    // Nothing to go to: nothing is loaded, or all of the log is, and all of that is in view.
+    let whole = move || session.part.with(|part| part.first_seq <= 1 && part.last_seq >= part.head_seq);
+    let idle = move || {
+        head.get() < 2 || session.part.with(|part| part.first_seq == 0) || session.fits.get() && whole()
+    };
     view! {
-        <div class="rail-seq" hidden=few
+        <div class="rail-seq" hidden=idle
             style=("--from", move || shown(|(first, _), _| first)) style=("--to", move || shown(|(first, last), _| last.max(first)))
             style=("--loaded-from", move || shown(|_, part| part.first_seq)) style=("--loaded-to", move || shown(|_, part| part.last_seq))>
             <i class="rail-loaded" aria-hidden="true"></i>

@@ -101,9 +101,13 @@ impl Scroll {
         self.downwards.get_value() && !self.keep.get_value() && below < NEAR_PX
     }
 
-    /// Notes what is in view: the anchor, and the events for the rail.
+    /// Notes what is in view: the anchor, the events for the rail, and whether that is all there is.
     fn note_place(self, log: &Element) {
         let Some(rows) = self.rows.try_get_untracked().flatten().map(|rows| rows.children()) else { return };
+        let fits = log.scroll_height() <= log.client_height();
+        if self.session.fits.get_untracked() != fits {
+            self.session.fits.set(fits);
+        }
         let view = log.get_bounding_client_rect();
         let place = |at: u32| rows.item(at).map(|row| row.get_bounding_client_rect());
         // The first row whose end is below a line: rows stand one below the other.

@@ -1,10 +1,13 @@
 use leptos::prelude::*;
+use portcullis_protocol::role::Role;
 use portcullis_protocol::session::{LinkView, StopReason};
+use portcullis_protocol::wire::rest::SessionStatus;
 
 use crate::state::app::App;
 use crate::state::command::Command;
+use crate::state::deed::Deed;
 use crate::state::pulse::countdown;
-use crate::words::page as words;
+use crate::words::{page as words, side};
 
 /// A thin bar that says what is wrong with the connection, when it will be tried again, and lets nobody wait for it.
 #[component]
@@ -20,11 +23,25 @@ pub fn Bar() -> impl IntoView {
             String::new()
         }
     };
+    // Whoever took it out of the archive, here or elsewhere: the list knows it first.
+    Effect::new(move |before: Option<bool>| {
+        let goes_on = app.current().is_some_and(|info| info.status != SessionStatus::Archived);
+        let stopped = app.session.link.get_untracked() == LinkView::Stopped(StopReason::Archived);
+        if before == Some(false) && goes_on && stopped {
+            app.send(Command::Reconnect);
+        }
+        goes_on
+    });
     let now = move |_| app.send(Command::Reconnect);
+    let unarchive = move |_| {
+        if let Some(id) = app.route.with_untracked(|route| route.session().cloned()) {
+            app.send(Command::Do(Deed::Unarchive(id)));
+        }
+    };
     let reload = move |_| app.send(Command::Reload);
     let remedy = move || trouble.get().map_or(Remedy::None, |(_, remedy)| remedy);
     view! {
-        <div class="bar" hidden=move || trouble.with(Option::is_none)>
+        <section class="bar" aria-label=words::connection() hidden=move || trouble.with(Option::is_none)>
             <span role="status" aria-live="polite">{move || trouble.get().map(|(text, _)| text)}</span>
             <span class="bar-count" data-testid="link-countdown" aria-hidden="true">{counting}</span>
             {move || match remedy() {
@@ -32,11 +49,14 @@ pub fn Bar() -> impl IntoView {
                 Remedy::Connect => view! {
                     <button class="bar-now" data-testid="link-now" aria-label=words::connect_now() on:click=now>{words::now()}</button>
                 }.into_any(),
+                Remedy::Unarchive => view! {
+                    <button class="bar-now" data-testid="unarchive" on:click=unarchive>{side::unarchive()}</button>
+                }.into_any(),
                 Remedy::Reload => view! {
                     <button class="bar-now" data-testid="reload" on:click=reload>{words::reload()}</button>
                 }.into_any(),
             }}
-        </div>
+        </section>
     }
     .into_any()
 }
@@ -46,6 +66,7 @@ pub fn Bar() -> impl IntoView {
 enum Remedy {
     None,
     Connect,
+    Unarchive,
     Reload,
 }
 
@@ -68,6 +89,9 @@ fn link_trouble(app: App) -> Option<(String, Remedy)> {
         LinkView::Stopped(StopReason::SessionMissing) => (words::session_missing(), Remedy::Connect),
         LinkView::Stopped(StopReason::Refused) => (words::refused(), Remedy::Connect),
         LinkView::Stopped(StopReason::Outdated) => (words::outdated(), Remedy::Reload),
+        LinkView::Stopped(StopReason::Archived) if app.may(Role::Operator) => {
+            (words::session_archived(), Remedy::Unarchive)
+        }
         LinkView::Stopped(StopReason::Archived) => (words::session_archived(), Remedy::None),
     };
     Some((text.to_owned(), remedy))

@@ -25,6 +25,11 @@ fn show(document: &Document, detail: &str) -> Result<(), wasm_bindgen::JsValue> 
     if document.get_element_by_id("crash").is_some() {
         return Ok(());
     }
+    // What lies below does nothing any more, and is not to be read or reached.
+    let below = body.children();
+    for element in (0..below.length()).filter_map(|at| below.item(at)) {
+        element.set_attribute("inert", "")?;
+    }
     let page = document.create_element("div")?;
     page.set_id("crash");
     page.set_class_name("crash");
@@ -40,6 +45,10 @@ fn show(document: &Document, detail: &str) -> Result<(), wasm_bindgen::JsValue> 
         element.set_text_content(Some(text));
         if tag == "a" {
             element.set_attribute("href", "")?;
+        }
+        if tag == "pre" {
+            // A long one scrolls, by key too.
+            element.set_attribute("tabindex", "0")?;
         }
         page.append_child(&element)?;
     }

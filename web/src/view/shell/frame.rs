@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 use portcullis_protocol::session::LinkView;
 
-use super::{Announcer, Bar, install_keys, overlays_later};
+use super::{Bar, around_later, overlays_later};
 use crate::state::app::App;
 use crate::state::exact::literal;
 use crate::state::route::Route;
@@ -18,7 +18,6 @@ pub(crate) fn Frame() -> impl IntoView {
     let app = App::here();
     let place = Memo::new(move |_| app.route.with(Route::name));
     let session = Memo::new(move |_| app.route.with(|route| route.session().cloned()));
-    install_keys(app);
     title(app);
     mark_seen(app);
     view! {
@@ -32,7 +31,7 @@ pub(crate) fn Frame() -> impl IntoView {
                 ("settings", _) => settings_later::view_or_word(),
                 _ => view! { <Home/> }.into_any(),
             }}
-            <Announcer/>
+            {around_later::view(|_| ().into_any())}
             {overlays_later::view(|_| ().into_any())}
         </div>
     }

@@ -14,6 +14,7 @@ use crate::state::chord::Chord;
 use crate::state::command::Command;
 use crate::state::prefs::Pref;
 use crate::state::route::Route;
+use crate::view::session::jumps;
 
 /// Two presses of Escape within this interrupt, in ms.
 const DOUBLE_MS: f64 = 600.0;
@@ -25,6 +26,10 @@ const ALLOW: &str = "[data-testid=gate-allow]:not([hidden]), [data-testid=gate-a
 /// Buttons that allow more or other than was asked: the chord means them where they have the focus.
 const ALLOW_OTHERWISE: &str =
     "[data-testid=gate-allow-edited]:focus, [data-testid=gate-offer]:focus, [data-testid=gate-option]:focus";
+
+/// What opens and closes where the focus is, or else where a search or a link led to.
+const FOLDS_FOCUSED: &str = ":focus summary, summary:focus, :focus [aria-expanded], [aria-expanded]:focus";
+const FOLDS_FOUND: &str = "[data-target] summary, [data-target] [aria-expanded]";
 
 /// Listens as long as the component that calls it is there.
 pub fn install_keys(app: App) {
@@ -124,18 +129,26 @@ fn letter(app: App, key: &str) -> bool {
         "d" => deny(),
         "D" => press("[data-testid=gate-deny]"),
         "e" => press("[data-testid=gate-edit]"),
-        "n" => press("[data-testid=gate-next]"),
+        "n" => {
+            if !click("[data-testid=gate-next]") {
+                jumps::next_request(app);
+            }
+        }
         "i" => focus("[data-testid=composer-input]"),
-        "j" => turn(true),
-        "k" => turn(false),
-        "o" => press(":focus summary, summary:focus, :focus [aria-expanded]"),
+        "j" => jumps::turn(app, true),
+        "k" => jumps::turn(app, false),
+        "o" => {
+            if !click(FOLDS_FOCUSED) {
+                press(FOLDS_FOUND);
+            }
+        }
         "/" => {
             if !click("[data-testid=search-open]") {
                 focus("[data-testid=session-filter]");
             }
         }
         "c" => app.send(Command::Go(Route::New)),
-        "." => press("[data-testid=to-end]"),
+        "." => jumps::last_answer(app),
         "?" => press(OPEN_KEYS),
         _ => return false,
     }
@@ -149,27 +162,6 @@ fn deny() {
         request_animation_frame(|| focus("[data-testid=gate-deny-send]"));
     } else {
         focus("[data-testid=gate-decline]");
-    }
-}
-
-/// To the prompt that begins the next turn, or the one before.
-fn turn(next: bool) {
-    let Ok(prompts) = document().query_selector_all("[data-testid=item][data-kind=prompt]") else { return };
-    let prompts =
-        (0..prompts.length()).filter_map(|at| prompts.get(at)?.dyn_into::<web_sys::HtmlElement>().ok());
-    let prompts: Vec<web_sys::HtmlElement> = prompts.collect();
-    let active = document().active_element();
-    let here =
-        prompts.iter().position(|prompt| active.as_ref().is_some_and(|active| prompt.contains(Some(active))));
-    let to = match (here, next) {
-        (Some(at), true) => at.checked_add(1),
-        (Some(at), false) => at.checked_sub(1),
-        (None, _) => prompts.len().checked_sub(1),
-    };
-    if let Some(prompt) = to.and_then(|at| prompts.get(at)) {
-        let _ = prompt.set_attribute("tabindex", "-1");
-        let _ = prompt.focus();
-        prompt.scroll_into_view();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The frame around everything: which page is shown, the bar of a lost connection, keys, and the page of a crash.
 
 mod announcer;
+mod around;
 mod bar;
 mod copy_line;
 mod crash;
@@ -13,6 +14,7 @@ mod page;
 mod place_link;
 
 pub(crate) use announcer::Announcer;
+pub(crate) use around::around_later;
 pub use bar::Bar;
 pub(crate) use copy_line::CopyLine;
 pub use crash::{install_crash_page, show_crash_page};

@@ -1,4 +1,5 @@
 use leptos::prelude::*;
+use portcullis_protocol::wire::rest::SessionInfo;
 
 use super::SessionRow;
 use crate::state::app::App;
@@ -6,7 +7,7 @@ use crate::state::command::Command;
 use crate::state::groups::{self, Group};
 use crate::words::side as words;
 
-/// Sessions that can only be read, folded, and read from the server when somebody opens them.
+/// Sessions that can be read and brought back, folded, and read from the server when somebody opens them.
 #[component]
 pub(crate) fn Archived(filter: RwSignal<String>) -> impl IntoView {
     let app = App::here();
@@ -16,7 +17,10 @@ pub(crate) fn Archived(filter: RwSignal<String>) -> impl IntoView {
         let members = list.with(|list| {
             filter.with(|filter| groups::members(&list.rows, &machines, Group::Archived, filter))
         });
-        members.into_iter().map(|session| session.id).collect::<Vec<_>>()
+        // Another page may have taken one out of the archive since.
+        let is_active =
+            |session: &SessionInfo| app.lists.sessions.with(|all| all.iter().any(|one| one.id == session.id));
+        members.into_iter().filter(|one| !is_active(one)).map(|session| session.id).collect::<Vec<_>>()
     });
     let open = move |_| {
         if !list.with_untracked(|list| list.loaded) {

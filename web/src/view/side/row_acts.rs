@@ -29,11 +29,19 @@ fn Menu(info: Memo<Option<SessionInfo>>) -> impl IntoView {
             turn(app, info, RowAct::Archive)
         }
     };
+    let unarchive = move |_| {
+        app.row.set(None);
+        if let Some(info) = info.get_untracked() {
+            app.send(Command::Do(Deed::Unarchive(info.id)));
+        }
+    };
     view! {
         <div class="row-acts buttons">
             <button class="button" data-testid="row-rename" on:click=rename>{words::rename()}</button>
             <button class="button" data-testid="row-archive" on:click=archive
                 hidden=move || status() == Some(SessionStatus::Archived)>{words::archive()}</button>
+            <button class="button" data-testid="row-unarchive" on:click=unarchive
+                hidden=move || status() != Some(SessionStatus::Archived)>{words::unarchive()}</button>
         </div>
     }
     .into_any()

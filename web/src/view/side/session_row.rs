@@ -3,7 +3,7 @@ use portcullis_protocol::id::SessionId;
 use portcullis_protocol::role::Role;
 use portcullis_protocol::wire::rest::SessionInfo;
 
-use super::RowActs;
+use super::{Beside, beside_later};
 use crate::state::app::{App, RowAct};
 use crate::state::command::Command;
 use crate::state::groups::Group;
@@ -70,7 +70,7 @@ pub(crate) fn SessionRow(id: SessionId) -> impl IntoView {
             <button class="icon row-more" data-testid="row-more" aria-label=move || words::actions(read(title))
                 aria-expanded=move || act.get().is_some().to_string() hidden=move || !app.may(Role::Operator)
                 on:click=toggle>"⋯"</button>
-            {move || act.get().map(|(_, act)| view! { <RowActs info act/> }.into_any())}
+            {move || act.get().map(|(_, act)| beside_later::view_or_word(Beside::Acts(info, act)))}
         </li>
     }
     .into_any()

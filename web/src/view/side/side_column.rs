@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 use portcullis_protocol::role::Role;
 
-use super::{Archived, EnvironmentCard, LogOut, SessionGroup, WaitingDevices};
+use super::{Beside, SessionGroup, beside};
 use crate::state::app::App;
 use crate::state::command::Command;
 use crate::state::groups::{self, Group};
@@ -32,7 +32,7 @@ pub fn Side() -> impl IntoView {
     view! {
         <nav class="side" aria-label=words::sessions()>
             <header class="side-head">
-                <p class="brand"><span class="brand-mark" aria-hidden="true"></span>"Portcullis"</p>
+                <div class="brand"><span class="brand-mark" aria-hidden="true"></span>"Portcullis"</div>
                 <button class="button" data-testid="new-session" on:click=new hidden=move || !app.may(Role::Operator)>
                     {words::new_session()}
                 </button>
@@ -41,7 +41,7 @@ pub fn Side() -> impl IntoView {
                 <span>{inbox::title()}</span>
                 <span class="side-inbox-count" hidden=move || waiting() == 0>{waiting} <span class="unseen">{inbox::waiting()}</span></span>
             </PlaceLink>
-            <WaitingDevices/>
+            {beside(Beside::Newcomers)}
             <input class="field side-filter" type="search" data-testid="session-filter" aria-label=words::search()
                 placeholder=words::search() prop:value=filter enterkeyhint="search"
                 on:input:target=move |event| filter.set(event.target().value())
@@ -52,17 +52,16 @@ pub fn Side() -> impl IntoView {
                 <p class="side-empty" hidden=move || !none()>{words::no_session()}</p>
                 <p class="side-empty" role="status" hidden=move || !nothing_fits()>{words::nothing_found()}</p>
                 <p class="side-empty" hidden=move || !app.lists.more.get()>{words::only_latest()}</p>
-                <Archived filter/>
+                {beside(Beside::Archived(filter))}
             </div>
             <section class="side-machines" aria-label=words::machines()>
-                <For each=move || app.lists.environments.get() key=|one| (one.id.clone(), one.online, one.branch.clone(), one.last_seen_at_ms)
-                    children=|environment| view! { <EnvironmentCard environment/> }.into_any()/>
+                {beside(Beside::Machines)}
                 <div class="side-empty" hidden=move || !loaded() || !app.lists.environments.with(Vec::is_empty)>
                     <p>{words::no_machine()}</p>
                     <CopyLine text="portcullis up"/>
                 </div>
             </section>
-            <LogOut/>
+            {beside(Beside::LogOut)}
             <footer class="side-foot">
                 <LinkMark/>
                 <PlaceLink route=Route::Settings class="link" name="settings">{words::settings()}</PlaceLink>

@@ -101,9 +101,34 @@ fn an_earlier_conversation_is_loaded_and_what_is_repeated_of_it_is_not_said_twic
     stage.notice("session/update", json!({"sessionId": "old", "update": call}));
     stage.reply("session/load", Ok(json!({})));
     assert_eq!(stage.story(), "");
+    stage.pass(600);
     stage.notice("session/update", json!({"sessionId": "old", "update": said}));
     assert_eq!(stage.story(), "text: earlier");
     assert_eq!(stage.machine.conversation, "old");
+}
+
+#[test]
+fn an_agent_that_goes_on_repeating_after_its_answer_is_heard_out_before_the_prompt() {
+    let mut stage = resuming(json!({"loadSession": true}));
+    stage.prompt("u", "hi");
+    stage.reply("session/load", Ok(json!({})));
+    let said =
+        json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "earlier"}});
+    for _ in 0..3 {
+        stage.pass(400);
+        stage.notice("session/update", json!({"sessionId": "old", "update": said}));
+    }
+    assert_eq!(stage.story(), "u queued");
+    stage.pass(500);
+    assert_eq!(stage.calls.last().unwrap().1, "session/prompt");
+    let mut stage = resuming(json!({"loadSession": true}));
+    stage.prompt("u", "hi");
+    stage.reply("session/load", Ok(json!({})));
+    for _ in 0..25 {
+        stage.pass(400);
+        stage.notice("session/update", json!({"sessionId": "old", "update": said}));
+    }
+    assert_eq!(stage.calls.last().unwrap().1, "session/prompt", "not for ever");
 }
 
 #[test]

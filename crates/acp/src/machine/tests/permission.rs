@@ -175,6 +175,21 @@ fn a_call_that_a_person_allowed_needs_no_second_word_for_what_it_said() {
 }
 
 #[test]
+fn a_variable_that_nobody_saw_is_another_question_unless_it_only_says_who_runs() {
+    for (name, value, ran) in
+        [("CLAUDECODE", "1", true), ("CLAUDECODE", "x", false), ("MAKEFLAGS", "--eval=$(shell id)", false)]
+    {
+        let mut stage = stage_in("default");
+        stage.asks(asked("execute", &ALL));
+        decide(&mut stage, json!({"behavior": "allow", "updatedInput": {}}));
+        let Job::Create(mut line) = command("make") else { unreachable!("a command") };
+        line.env.push((name.to_owned(), value.to_owned()));
+        stage.wants(Job::Create(line));
+        assert_eq!(stage.served.len(), usize::from(ran), "{name}={value}");
+    }
+}
+
+#[test]
 fn an_allowed_edit_may_write_its_own_file() {
     let mut stage = stage_in("default");
     stage.asks(asked("edit", &ALL));
@@ -208,12 +223,34 @@ fn a_mode_that_refuses_or_accepts_does_so_without_a_question() {
 #[test]
 fn reading_is_no_question_and_another_session_is_none_of_ours() {
     let mut stage = stage_in("plan");
-    let read = Job::Read { path: PathBuf::from("/p/a"), line: None, limit: None };
+    let read = Job::Read { path: PathBuf::from("/p/a"), line: None, limit: None, or_empty: false };
     stage.wants(read.clone());
     assert_eq!(stage.served, std::slice::from_ref(&read));
     stage.asks(Asked::Job(crate::serve::Prepared { session_id: "other".into(), job: read }));
     assert!(stage.answers.last().unwrap().1.is_err());
     assert_eq!(stage.served.len(), 1);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_empty_to_an_agent_that_could_make_none_otherwise() {
+    for (name, empty) in [("gemini-cli", true), ("test", false)] {
+        let mut stage = Stage::new(options());
+        stage.greeted_by(name, json!({}));
+        stage.reply("session/new", Ok(json!({"sessionId": SESSION})));
+        let read = |or_empty| Job::Read { path: PathBuf::from("/p/a"), line: None, limit: None, or_empty };
+        stage.wants(read(false));
+        assert_eq!(stage.served, [read(empty)], "{name}");
+    }
+}
+
+#[test]
+fn what_an_agent_says_in_words_alone_is_shown_to_whoever_decides() {
+    let mut stage = stage_in("default");
+    let text = json!({"type": "content", "content": {"type": "text", "text": "in /p (as told)"}});
+    let call = json!({"toolCallId": "1", "title": "make", "kind": "execute", "content": [text]});
+    stage.asks(asked_for(&call, &ALL));
+    let input = &stage.last("control_request")["request"]["input"];
+    assert_eq!(input, &json!({"title": "make", "details": "in /p (as told)"}));
 }
 
 #[test]

@@ -192,12 +192,9 @@ impl Agent {
         let next = self.queue.pop_front();
         self.is_busy = next.is_some();
         let Some(uuid) = next else { return Vec::new() };
-        vec![
-            self.lifecycle(&uuid, "started"),
-            heard.fact(),
-            heard.fact(),
-            tool_request(&format!("R-{uuid}"), "ls"),
-        ]
+        let id = format!("R-{uuid}");
+        let request = if uuid == "p2" { write_request(&id, "/p/a", "x") } else { tool_request(&id, "ls") };
+        vec![self.lifecycle(&uuid, "started"), heard.fact(), heard.fact(), request]
     }
 
     fn lifecycle(&self, uuid: &str, state: &str) -> Value {
@@ -213,6 +210,7 @@ struct Coming {
     answers: VecDeque<(WorkerPost, PostOutcome)>,
     receipts: VecDeque<Receipt>,
     lines: VecDeque<Value>,
+    looks: VecDeque<u64>,
 }
 
 struct World {
@@ -303,8 +301,9 @@ impl World {
             !coming.answers.is_empty(),
             !coming.receipts.is_empty(),
             !coming.lines.is_empty(),
+            !coming.looks.is_empty(),
         ];
-        let ready: Vec<usize> = (0..4).filter(|source| ready[*source]).collect();
+        let ready: Vec<usize> = (0..5).filter(|source| ready[*source]).collect();
         if ready.is_empty() {
             return None;
         }
@@ -312,6 +311,7 @@ impl World {
             0 => coming.frames.pop_front().map(Input::Frame),
             1 => coming.answers.pop_front().map(|(post, outcome)| Input::Posted(post.lane, outcome)),
             2 => coming.receipts.pop_front().map(Input::Written),
+            4 => coming.looks.pop_front().map(|look| Input::Looked { look, found: Some(BaseFile::New) }),
             _ => coming.lines.pop_front().map(|line| Input::Line(Line::Text(line.to_string()))),
         }
     }
@@ -340,6 +340,7 @@ impl World {
                 coming.lines.extend(agent.as_mut().unwrap().hear(&line, &mut self.heard));
                 coming.receipts.extend(receipt);
             }
+            Output::Look { look, .. } => coming.looks.push_back(look),
             Output::Terminate => panic!("nobody ends it"),
             Output::Finish(end) => panic!("{end:?}"),
         }

@@ -396,3 +396,26 @@ fn an_agent_that_switches_to_a_forbidden_mode_is_ended() {
     );
     assert!(shown.contains(&"terminate".to_owned()), "{shown:?}");
 }
+
+#[test]
+fn a_full_disk_is_said_while_nothing_that_relies_on_it_is() {
+    let mut machine = Machine::running();
+    machine.relay.handle(machine.now, Input::Line(Line::Text(r#"{"type":"assistant","uuid":"a"}"#.into())));
+    let Some(Output::Journal(stuck)) = machine.relay.poll_output() else { panic!("the spool comes first") };
+    assert!(matches!(stuck, Entry::Said { .. }));
+    // What the agent said waits behind its entry; how the worker is does not.
+    machine.relay.handle(machine.now, Input::DiskFull(true));
+    let post = machine.relay.poll_ahead().expect("something is said");
+    assert_eq!(post.lane, Lane::Control);
+    let said = serde_json::to_string(&post.items).unwrap();
+    assert!(said.contains(r#""standstill":"disk_full""#), "{said}");
+    assert!(machine.relay.poll_ahead().is_none(), "and nothing else");
+    // Once there is room everything goes on in its order.
+    machine.handle(Input::Posted(Lane::Control, PostOutcome::Accepted { next_n: u64::MAX }));
+    let mut shown = machine.handle(Input::DiskFull(false));
+    shown.extend(machine.settle());
+    shown.extend(machine.settle());
+    let states: Vec<Value> =
+        posted(&shown).iter().filter_map(|item| item.get("state")?.get("state").cloned()).collect();
+    assert!(states.last().is_some_and(|state| state.get("standstill").is_none()), "{shown:?}");
+}

@@ -69,6 +69,36 @@ fn what_was_read_is_on_disk_before_it_is_posted_and_leaves_it_when_all_was_taken
 }
 
 #[test]
+fn an_ingress_that_never_says_where_an_earlier_life_stands_is_not_waited_for_for_ever() {
+    // An older one closes the link on it; another might leave it open.
+    for closes in [true, false] {
+        let mut machine = after(&[STARTED, &said(3), &said(4)]);
+        let mut shown = machine.handle(Input::LinkUp);
+        assert_eq!(shown, [r#"send {"type":"attach","incarnation":"inc_old"}"#]);
+        for _ in 0..20 {
+            machine.now = machine.now.after(10_000);
+            if closes {
+                machine.handle(Input::LinkDown);
+                shown = machine.handle(Input::LinkUp);
+            } else if machine.relay.poll_timeout().is_some_and(|at| at <= machine.now) {
+                shown = machine.handle(Input::Tick);
+            }
+            if only(&shown, "send ") != [r#"{"type":"attach","incarnation":"inc_old"}"#] {
+                break;
+            }
+        }
+        assert_eq!(only(&shown, "send "), [r#"{"type":"attach","incarnation":"inc_u1"}"#], "{closes}");
+        assert_eq!(machine.now, Tick(180_000));
+        let shown = machine.frame(WorkerDown::Hello(hello(0, 0)));
+        let said = events(&shown);
+        let told = said[0]["content"].as_str().unwrap();
+        assert!(told.contains("older version") && told.contains("up to 2 events"), "{told}");
+        assert_eq!(said[1]["subtype"], "agent_ended");
+        assert_eq!(stdin(&machine.deliver(5, "p5", "go on")).last().unwrap()["uuid"], "p5");
+    }
+}
+
+#[test]
 fn a_flood_does_not_fill_the_disk_with_what_was_taken() {
     let mut machine = Machine::running();
     let megabyte = "x".repeat(1 << 20);

@@ -189,3 +189,42 @@ fn the_next_life_of_a_bridge_goes_on_with_what_the_last_one_left() {
     assert_eq!(cost_after(1.0), Some(1.0), "an agent that goes on counting");
     assert_eq!(cost_after(0.25), Some(1.0), "an agent that begins at zero");
 }
+
+#[test]
+fn a_conversation_nobody_can_take_up_is_said_to_be_lost_when_the_next_process_and_when_the_bridge_ends() {
+    let forgetful =
+        json!({"type": "system", "subtype": "init", "session_id": NAME, "resumable": false, "uuid": "i"});
+    let mut machine = Machine::running();
+    assert!(machine.relay.can_go_on(), "it had no turn yet");
+    let shown = machine.line(forgetful.clone());
+    assert!(only(&shown, "journal ").iter().any(|entry| entry.contains(r#""forgets":true"#)), "{shown:?}");
+    assert!(!machine.relay.can_go_on());
+    end(&mut machine);
+    let shown = prompted(&mut machine, 2, "p2");
+    assert_eq!(spawned(&shown), [""]);
+    assert!(said(&shown).contains("cannot take up its earlier conversation"), "{shown:?}");
+    machine.line(forgetful);
+    assert!(said(&machine.handle(Input::Shutdown)).contains("the session is archived"));
+    assert!(said(&machine.handle(Input::Shutdown)).is_empty(), "said once");
+}
+
+#[test]
+fn a_session_that_can_be_resumed_or_lost_nothing_goes_on_after_its_bridge() {
+    let mut machine = left_behind(NAME, "default");
+    assert!(machine.relay.can_go_on());
+    assert!(said(&machine.handle(Input::Shutdown)).is_empty());
+    let mut machine = Machine::running();
+    machine.line(init("-p", "default"));
+    assert!(!machine.relay.can_go_on(), "its name is none");
+    machine.line(
+        json!({"type": "conversation_reset", "new_conversation_id": "n", "session_id": NAME, "uuid": "c"}),
+    );
+    assert!(machine.relay.can_go_on(), "a cleared conversation is lost to nobody");
+}
+
+#[test]
+fn what_the_next_life_of_a_bridge_reads_knows_of_a_lost_conversation() {
+    let legacy = Legacy { forgets: true, ..Legacy::default() };
+    let machine = Machine::with(|spec| spec.earlier.legacy = legacy);
+    assert!(!machine.relay.can_go_on());
+}

@@ -9,7 +9,7 @@ use portcullis_protocol::wire::client::{PermissionState, SeqEvent};
 
 use super::super::{
     AppendOutcome, Appended, Archived, LogStore, Prompt, Result, SessionFilter, SessionRow, StoreError,
-    WorkState,
+    Unarchived, WorkState, never_confirmed, unarchived_by,
 };
 use super::{Event, MemoryStore, Session, Tables};
 
@@ -112,6 +112,24 @@ impl LogStore for MemoryStore {
                 };
             }
             Archived::Done(rows)
+        })
+        .await
+    }
+
+    async fn unarchive(&self, id: SessionId, by: String, tag: String, now_ms: u64) -> Result<Unarchived> {
+        self.write(|tables| {
+            let Some(session) = tables.sessions.get_mut(&id) else { return Unarchived::Missing };
+            if !session.row.archived {
+                return Unarchived::Active;
+            }
+            session.append(false, unarchived_by(&by, &tag));
+            for (nth, prompt) in session.undelivered().iter().enumerate() {
+                session.append(false, never_confirmed(prompt, &tag, nth));
+            }
+            session.row.archived = false;
+            session.row.delivered_seq = session.row.head_seq;
+            session.touch(now_ms);
+            Unarchived::Done
         })
         .await
     }
@@ -227,6 +245,15 @@ impl Session {
     pub(super) fn entitle(&mut self, title: String) {
         self.row.spec.title.clone_from(&title);
         self.row.title = title;
+    }
+
+    /// The uuids of prompts that no worker acknowledged, oldest first.
+    fn undelivered(&self) -> Vec<String> {
+        let late = |(uuid, (_, seq)): (&String, &(String, Option<u64>))| {
+            seq.filter(|seq| *seq > self.row.delivered_seq).map(|seq| (seq, uuid.clone()))
+        };
+        let late: BTreeMap<u64, String> = self.uplink.iter().filter_map(late).collect();
+        late.into_values().collect()
     }
 
     fn append_prompt(&mut self, prompt: &Prompt) -> u64 {

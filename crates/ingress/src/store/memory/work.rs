@@ -166,11 +166,10 @@ impl WorkStore for MemoryStore {
                 if !is_ours || attached.contains(&row.session_id) {
                     continue;
                 }
-                let waits = sessions.get(&row.session_id).is_some_and(|session| {
-                    session.requests.iter().any(|request| !request.state.is_final())
-                        || session.has_prompt_after(session.row.delivered_seq)
+                let again = sessions.get(&row.session_id).is_some_and(|session| {
+                    let asks = || session.requests.iter().any(|request| !request.state.is_final());
+                    !session.row.archived && (asks() || session.has_prompt_after(session.row.delivered_seq))
                 });
-                let again = waits && row.state != WorkState::Stopping;
                 row.state = if again { WorkState::Queued } else { WorkState::Stopped };
                 row.lease_id = None;
                 row.lease_until_ms = 0;

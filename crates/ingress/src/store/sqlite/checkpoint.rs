@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::{Notify, oneshot};
@@ -15,8 +16,9 @@ use crate::store::Result;
 /// Between two copies: often enough that the log stays short, seldom enough that they do not compete with commits.
 const PERIOD: Duration = Duration::from_millis(250);
 /// Pages in the log above which the writer itself copies the rest between two commits, so that the log begins anew:
-/// beside a writer that never rests, copying alone never reaches the end. 64 MiB.
-const PAGES_MAX: i64 = 16 * 1_024;
+/// beside a writer that never rests, copying alone never reaches the end. Whoever waits for a commit waits for that copy
+/// as well, so it has to be seldom: at 50 MB/s, once in five seconds. 256 MiB.
+const PAGES_MAX: i64 = 64 * 1_024;
 /// Longest the log's file stays after it began anew, in bytes.
 pub(super) const LOG_BYTES_KEPT: &str = "67108864";
 
@@ -63,9 +65,13 @@ async fn copy_all(
     mut ended: oneshot::Receiver<oneshot::Sender<()>>,
 ) {
     let done = loop {
+        // Right behind a commit, in the pause it leaves: begun at any other moment, the copy would still be under way
+        // when the log grows again, and would seldom reach its end.
+        let is_behind = wanted.notified().now_or_never().is_some();
         tokio::select! {
             done = &mut ended => break done,
             () = wanted.notified() => {}
+            () = tokio::time::sleep(PERIOD), if is_behind => {}
         }
         match copy(&mut db).await {
             Ok(pages) => overdue.store(pages > PAGES_MAX, Ordering::Relaxed),

@@ -9,6 +9,7 @@ use sqlx::SqliteConnection;
 
 use super::super::{
     AppendOutcome, Appended, Archived, LogStore, Prompt, RequestRow, Result, SessionFilter, SessionRow,
+    Unarchived, never_confirmed, unarchived_by,
 };
 use super::convert::{int, seq_event, session};
 use super::{SqliteStore, requests, work};
@@ -119,6 +120,10 @@ impl LogStore for SqliteStore {
 
     async fn archive(&self, id: SessionId, now_ms: u64) -> Result<Archived> {
         self.write(move |db| Box::pin(archive(db, id, now_ms))).await
+    }
+
+    async fn unarchive(&self, id: SessionId, by: String, tag: String, now_ms: u64) -> Result<Unarchived> {
+        self.write(move |db| Box::pin(unarchive(db, id, by, tag, now_ms))).await
     }
 
     async fn append_prompts(
@@ -351,6 +356,44 @@ async fn archive(db: &mut SqliteConnection, id: SessionId, now_ms: u64) -> Resul
     .await?;
     let rows: Vec<RequestRow> = requests::orphan(db, &id, None, "the session was archived").await?;
     Ok(Archived::Done(rows))
+}
+
+async fn unarchive(
+    db: &mut SqliteConnection,
+    id: SessionId,
+    by: String,
+    tag: String,
+    now_ms: u64,
+) -> Result<Unarchived> {
+    let found: Option<(i64,)> = sqlx::query_as("SELECT archived FROM sessions WHERE id = ?")
+        .bind(id.as_str())
+        .fetch_optional(&mut *db)
+        .await?;
+    match found {
+        None => return Ok(Unarchived::Missing),
+        Some((0,)) => return Ok(Unarchived::Active),
+        Some(_) => {}
+    }
+    let undelivered: Vec<(String,)> = sqlx::query_as(
+        "SELECT uplink.uuid FROM uplink JOIN sessions ON sessions.id = uplink.session_id \
+         WHERE uplink.session_id = ? AND uplink.seq > sessions.delivered_seq ORDER BY uplink.seq",
+    )
+    .bind(id.as_str())
+    .fetch_all(&mut *db)
+    .await?;
+    append(db, &id, false, &unarchived_by(&by, &tag)).await?;
+    for (nth, (prompt,)) in undelivered.into_iter().enumerate() {
+        append(db, &id, false, &never_confirmed(&prompt, &tag, nth)).await?;
+    }
+    sqlx::query(
+        "UPDATE sessions SET archived = 0, delivered_seq = head_seq, updated_at_ms = max(updated_at_ms, ?) \
+         WHERE id = ?",
+    )
+    .bind(int(now_ms))
+    .bind(id.as_str())
+    .execute(db)
+    .await?;
+    Ok(Unarchived::Done)
 }
 
 async fn insert_session(db: &mut SqliteConnection, row: &SessionRow) -> Result<()> {

@@ -16,6 +16,7 @@ use super::super::{
 use super::SqliteStore;
 use super::convert::{self, int, raw, request, to_json};
 use super::log::{self, KeyUse};
+use super::writer::Queue;
 use crate::approvals;
 use crate::seam::sha256;
 
@@ -110,7 +111,11 @@ impl RequestStore for SqliteStore {
         items: Vec<WorkerWrite>,
         now_ms: u64,
     ) -> Result<WorkerOutcome> {
-        self.write(move |db| {
+        let queue = match lane {
+            Lane::Control => Queue::Control,
+            Lane::Content => Queue::Content { bytes: items.iter().map(WorkerWrite::byte_len).sum() },
+        };
+        self.write_in(queue, move |db| {
             Box::pin(async move { Worker { db, id, incarnation, now_ms }.take(lane, first_n, items).await })
         })
         .await

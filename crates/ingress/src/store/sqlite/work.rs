@@ -378,8 +378,8 @@ async fn release(
         }
         // What waits for an agent (a prompt nobody got, a request of a process that is gone) is started again.
         sqlx::query(
-            "UPDATE work SET lease_id = NULL, lease_until_ms = 0, state = CASE WHEN state <> 'stopping' AND (\
-             EXISTS (SELECT 1 FROM requests WHERE requests.session_id = ?1 \
+            "UPDATE work SET lease_id = NULL, lease_until_ms = 0, state = CASE WHEN EXISTS (SELECT 1 FROM sessions \
+             WHERE sessions.id = ?1 AND sessions.archived = 0) AND (EXISTS (SELECT 1 FROM requests WHERE requests.session_id = ?1 \
              AND requests.state IN ('pending', 'decided', 'delivered')) \
              OR EXISTS (SELECT 1 FROM events JOIN sessions ON sessions.id = events.session_id \
              WHERE events.session_id = ?1 AND events.up = 1 AND events.seq > sessions.delivered_seq)) \

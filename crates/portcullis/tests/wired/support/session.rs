@@ -104,6 +104,8 @@ struct Seen {
     live: VecDeque<Value>,
     permissions: VecDeque<(Value, Option<RawJson>)>,
     replies: VecDeque<Value>,
+    /// What the worker last said of itself.
+    worker: Option<Value>,
     /// The raw `control_request` of each request: its bytes are approved.
     requests: Vec<(Value, RawJson)>,
 }
@@ -180,6 +182,11 @@ impl Session {
         .await
     }
 
+    /// Waits until the worker's state `fits`.
+    pub(crate) async fn worker(&mut self, fits: impl Fn(&Value) -> bool) {
+        self.wait("a state of the worker", |seen| seen.worker.take().filter(&fits)).await;
+    }
+
     /// The next volatile event.
     pub(crate) async fn live(&mut self) -> Value {
         self.wait("a live event", |seen| seen.live.pop_front()).await
@@ -223,6 +230,9 @@ impl Session {
             let ack = json!({"type": "ack", "seq": last.seq});
             self.socket.send(Message::text(ack.to_string())).await.unwrap();
             self.seen.events.extend(events.events.iter().map(|row| row.event.read::<Value>().unwrap()));
+        }
+        if let ServerFrame::Worker(worker) = &frame {
+            self.seen.worker = worker.worker_state.as_ref().map(|state| serde_json::to_value(state).unwrap());
         }
         if let ServerFrame::Live(live) = &frame {
             self.seen.live.extend(live.events.iter().map(|row| row.event.read::<Value>().unwrap()));

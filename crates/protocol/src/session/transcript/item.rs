@@ -2,6 +2,7 @@
 
 use crate::json::RawJson;
 use crate::wire::agent::TaskUsage;
+use crate::wire::prompt::Priority;
 
 /// Identity of an item for as long as its transcript lives. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,6 +53,8 @@ pub struct Prompt {
     pub attachments: usize,
     /// Its content blocks, where they are more than text.
     pub blocks: Option<RawJson>,
+    /// When the agent should hear of it, if that was said.
+    pub priority: Option<Priority>,
     /// Where it stands.
     pub state: PromptState,
 }

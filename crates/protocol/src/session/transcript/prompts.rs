@@ -6,6 +6,7 @@ use super::fold::{first_line, notice};
 use super::{ItemBody, NoticeLevel, Prompt, PromptState, Transcript};
 use crate::limits::QUEUE_PROMPTS_MAX;
 use crate::wire::agent::{Block, Lifecycle, User};
+use crate::wire::prompt::Priority;
 
 const INTERRUPTED: [&str; 2] =
     ["[Request interrupted by user]", "[Request interrupted by user for tool use]"];
@@ -39,7 +40,11 @@ impl Transcript {
         } else {
             let uuid = user.uuid.unwrap_or_else(|| unnamed(seq));
             let (attachments, blocks) = (attachments(&blocks), user.message.content.beyond_text());
-            self.enqueue(seq, Prompt { uuid, text, attachments, blocks, state: PromptState::Stored });
+            let priority = user.priority.as_deref().and_then(Priority::of);
+            self.enqueue(
+                seq,
+                Prompt { uuid, text, attachments, blocks, priority, state: PromptState::Stored },
+            );
         }
     }
 
@@ -79,8 +84,8 @@ impl Transcript {
             let text = self.own_text(blocks).unwrap_or(text);
             let attachments = attachments(blocks);
             let blocks = user.message.content.beyond_text();
-            let prompt =
-                Prompt { uuid: uuid.clone(), text, attachments, blocks, state: PromptState::Running };
+            let (priority, state) = (None, PromptState::Running);
+            let prompt = Prompt { uuid: uuid.clone(), text, attachments, blocks, priority, state };
             let id = self.push(seq, None, ItemBody::Prompt(prompt));
             self.prompts.insert(uuid, id);
             self.running.insert(id);

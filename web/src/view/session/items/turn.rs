@@ -2,6 +2,7 @@ use leptos::prelude::*;
 use portcullis_protocol::session::transcript::{Item, ItemBody, TurnEnd, TurnOutcome};
 
 use crate::text::words;
+use crate::words::notices::notice;
 use crate::words::session as said;
 
 /// The end of a turn: a hairline, with what it took and what it cost.
@@ -27,7 +28,7 @@ fn line(end: &TurnEnd) -> String {
         (TurnOutcome::Completed, None, _) => said::done().into(),
         (TurnOutcome::Interrupted, Some(took), _) => said::stopped_after(took),
         (TurnOutcome::Interrupted, None, _) => said::stopped().into(),
-        (TurnOutcome::Failed, _, Some(error)) => said::failed_with(error),
+        (TurnOutcome::Failed, _, Some(error)) => said::failed_with(notice(error)),
         (TurnOutcome::Failed, _, None) => said::failed().into(),
     };
     let tokens = end.input_tokens.zip(end.output_tokens).filter(|(_, output)| *output > 0);

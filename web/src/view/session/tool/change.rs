@@ -35,11 +35,25 @@ pub(crate) fn ChangeTable(rows: Vec<Row>) -> impl IntoView {
     };
     view! {
         <button class="link change-form" data-testid="diff-form" on:click=turn>{other}</button>
-        <table class="change" dir="ltr" data-split=move || split.get().to_string()><tbody>{drawn}</tbody></table>
+        <table class="change" dir="ltr" data-split=move || split.get().to_string()>
+            <thead class="unseen"><tr>{move || headings(split.get())}</tr></thead>
+            <tbody>{drawn}</tbody>
+        </table>
         <Show when=move || !all.get()>
             <button class="link" on:click=move |_| all.set(true)>{words::show_lines(hidden)}</button>
         </Show>
     }
+}
+
+/// What the columns are, for who does not see them.
+fn headings(split: bool) -> AnyView {
+    let all: &[&str] = match split {
+        true => {
+            &[words::line(), words::sign(), words::before(), words::line(), words::sign(), words::after()]
+        }
+        false => &[words::line(), words::sign(), words::text()],
+    };
+    all.iter().map(|heading| view! { <th scope="col">{*heading}</th> }).collect_view().into_any()
 }
 
 fn is_split() -> bool {

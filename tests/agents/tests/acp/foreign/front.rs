@@ -1,69 +1,21 @@
-//! Agents of the Agent Client Protocol that nobody here wrote, behind the front: Claude Code's own front for that
-//! protocol, fetched from npm, with a model's API on loopback. From a browser's call to the agent's files and back.
-
-use std::path::PathBuf;
+//! Claude Code's own front for the protocol, the newest: it works on files and runs commands by itself, and asks first.
 
 use anyhow::{Context, Result, ensure};
-use portcullis_agents_tests::agent::Agent;
 use portcullis_agents_tests::scene::Scene;
-use portcullis_agents_tests::talk::{Asked, Talk, answers, of_kind, tool_results};
-use portcullis_protocol::session::Choice;
+use portcullis_agents_tests::script::bash;
+use portcullis_agents_tests::talk::{Talk, answers, of_kind, tool_results};
 use portcullis_testkit::Reply;
 use serde_json::{Value, json};
 
-/// Where the command that runs the tests put a program.
-fn place(name: &str) -> Result<PathBuf> {
-    let said = std::env::var_os(name)
-        .with_context(|| format!("{name} is not set: run `cargo xtask test agents`"))?;
-    Ok(PathBuf::from(said))
-}
+use super::{claude_behind, pick, place};
 
-/// Claude Code behind the front that the protocol's own organisation publishes.
 async fn claude() -> Result<Scene> {
-    let argv = [place("PORTCULLIS_NODE")?, place("PORTCULLIS_ACP_AGENT")?];
-    let agent = Agent {
-        name: "acp",
-        program: None,
-        version: None,
-        model: None,
-        variables: vec![
-            ("CLAUDE_CODE_EXECUTABLE".to_owned(), place("PORTCULLIS_CLAUDE")?.into()),
-            // Without it that front asks for a flag that Claude Code refuses to root.
-            ("IS_SANDBOX".to_owned(), "1".into()),
-        ],
-        words: Vec::new(),
-    };
-    let environment = ["ANTHROPIC_*", "CLAUDE_CODE_*", "DISABLE_*", "IS_SANDBOX"];
-    let named = json!([{"name": agent.name, "argv": argv, "environment": environment}]);
-    let scene = Scene::set_under(&agent, |laptop| {
-        laptop.policy.insert("acp".into(), named);
-    })
-    .await?;
-    // What it asks beside its work has no tools, or looks ahead for what its user may say next: this front wants that,
-    // at a moment of its own.
-    scene.api.when(|request| request.tool_names().is_empty(), Reply::new().text("a title"));
-    scene.api.when(|request| request.last_text().contains("[SUGGESTION MODE"), Reply::new().text("go on"));
-    Ok(scene)
-}
-
-fn bash(id: &str, command: &str) -> Reply {
-    Reply::new().tool_with_id(id, "Bash", &json!({"command": command, "description": "as told"}))
-}
-
-/// The id of the option of this kind.
-fn option(asked: &Asked, kind: &str) -> Result<String> {
-    let options = asked.request["permission_options"].as_array().context("options")?;
-    let option = options.iter().find(|option| option["kind"] == kind);
-    let id = option.and_then(|option| option["option_id"].as_str());
-    Ok(id.with_context(|| format!("no {kind} in {}", asked.request))?.to_owned())
-}
-
-async fn pick(talk: &Talk<'_>, asked: &Asked, kind: &str) -> Result<()> {
-    talk.decide(asked, Choice::Pick { option_id: option(asked, kind)? }).await
+    let executable = vec![("CLAUDE_CODE_EXECUTABLE".to_owned(), place("PORTCULLIS_CLAUDE")?.into())];
+    claude_behind("PORTCULLIS_ACP_AGENT", executable).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn foreign_a_prompt_is_answered_and_the_agent_introduces_itself() -> Result<()> {
+async fn a_prompt_is_answered_and_the_agent_introduces_itself() -> Result<()> {
     let scene = claude().await?;
     scene.api.then(Reply::new().thinking("hm").text("forty-two"));
     let talk = Talk::new(&scene).await?;
@@ -85,7 +37,7 @@ async fn foreign_a_prompt_is_answered_and_the_agent_introduces_itself() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn foreign_each_option_is_a_choice_of_its_own() -> Result<()> {
+async fn each_option_is_a_choice_of_its_own() -> Result<()> {
     let scene = claude().await?;
     scene
         .api
@@ -109,7 +61,7 @@ async fn foreign_each_option_is_a_choice_of_its_own() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn foreign_an_edit_is_shown_with_its_change_and_drawn_with_its_result() -> Result<()> {
+async fn an_edit_is_shown_with_its_change_and_drawn_with_its_result() -> Result<()> {
     let scene = claude().await?;
     let file = scene.stage.project()?.join("notes.txt");
     std::fs::write(&file, "one\ntwo\n")?;
@@ -141,7 +93,7 @@ async fn foreign_an_edit_is_shown_with_its_change_and_drawn_with_its_result() ->
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn foreign_an_interrupt_ends_what_is_said_and_withdraws_what_waits() -> Result<()> {
+async fn an_interrupt_ends_what_is_said_and_withdraws_what_waits() -> Result<()> {
     let scene = claude().await?;
     scene.api.then(Reply::new().begin_text("a long story").stall());
     let talk = Talk::new(&scene).await?;
@@ -167,7 +119,7 @@ async fn foreign_an_interrupt_ends_what_is_said_and_withdraws_what_waits() -> Re
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn foreign_a_conversation_goes_on_after_the_bridge_was_killed() -> Result<()> {
+async fn a_conversation_goes_on_after_the_bridge_was_killed() -> Result<()> {
     let mut scene = claude().await?;
     let parts = {
         let talk = Talk::new(&scene).await?;
@@ -180,8 +132,7 @@ async fn foreign_a_conversation_goes_on_after_the_bridge_was_killed() -> Result<
     let talk = Talk::from_parts(&scene, parts);
     scene.api.then(Reply::new().text("it was plum"));
     talk.turn(2, "which word?").await?;
-    let requests = scene.api.requests();
-    let asked = requests.iter().rev().find(|request| !request.tool_names().is_empty());
+    let asked = scene.api.conversation().pop();
     let told = asked.context("a request")?.body["messages"].to_string();
     ensure!(told.contains("remember plum"), "{}", talk.story().await);
     let log = talk.log().await?;

@@ -5,10 +5,14 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tokio::time::Instant;
 
+/// How long something that should happen at once may take on a busy machine.
+pub const SOON: Duration = Duration::from_secs(30);
 /// Longest wait for anything a real process does on a busy machine. A half-open socket alone takes 25 s to notice.
 pub const PATIENCE: Duration = Duration::from_secs(120);
+/// How long something that must *not* happen is watched for.
+pub const A_WHILE: Duration = Duration::from_millis(1500);
 /// How often is looked.
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(30);
 
 /// Looks until `look` finds something, or fails with what was waited for.
 ///
@@ -29,4 +33,19 @@ pub async fn until<T>(
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// Looks for a while, and fails as soon as `holds` does not.
+///
+/// # Errors
+/// When `holds` fails, or says no.
+pub async fn all_along(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+    let end = Instant::now() + A_WHILE;
+    while Instant::now() < end {
+        if !holds().await? {
+            bail!("did not stay so: {what}");
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
 }
