@@ -8,18 +8,30 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use portcullis_bench_web::aims::Table;
 use portcullis_bench_web::stage::Stage;
 use portcullis_bench_web::{memory, opening, request, storm};
 use portcullis_wired::machine;
 use portcullis_wired::scale::profile;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What can be measured alone.
 const SCENES: [&str; 5] = ["deltas", "opening", "requests", "scrolling", "streaming"];
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
+    // Whoever ends this ends the server and the browser too: they go with the stage.
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        judged = play() => judged,
+        _ = terminated.recv() => bail!("ended from outside"),
+        _ = interrupted.recv() => bail!("interrupted"),
+    }
+}
+
+async fn play() -> Result<ExitCode> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let runs: Option<usize> = words.iter().find_map(|word| word.parse().ok());
     let named: Vec<_> = words.iter().filter(|word| SCENES.contains(&word.as_str())).collect();

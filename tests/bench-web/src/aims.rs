@@ -17,8 +17,10 @@ pub const TIMES_THE_SHORT: f64 = 2.0;
 /// Elements in the document, as Lighthouse counts the size of one.
 pub const ELEMENTS: f64 = 3_000.0;
 
-/// What memory may grow by where it has to be flat: what a collector leaves behind differs by less.
-pub const GROWTH: f64 = 1.10;
+/// What memory may grow by where it has to be flat, over what it was.
+pub const GROWTH: f64 = 0.10;
+/// The same of a small one, in MiB: a collector does not leave the same behind each time.
+pub const GROWTH_MIB: f64 = 1.0;
 /// Between two frames.
 pub const FRAME_MS: f64 = 1e3 / 60.0;
 /// Frames from the bytes of a request to the one that shows it.

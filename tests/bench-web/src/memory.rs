@@ -6,7 +6,7 @@
 //! page run by those clocks; the server's run by its own.
 //!
 //! The page holds a bounded part of a log, and reaches that bound on the way: what it held in the first two fifths is
-//! what it may hold in the rest, with a margin for what a collector of garbage leaves.
+//! what it may hold in the rest, a tenth more at most.
 
 use std::time::Duration;
 
@@ -85,11 +85,13 @@ fn judge(table: &mut Table, what: &str, held: &[Held]) {
             .map(|part| format!("{:.1}", most(part) / MIB))
             .collect();
         table.tell(&format!("{name}, the most of each fifth, MiB"), &fifths.join(" "));
+        let (most_early, most_late) = (most(early) / MIB, most(late) / MIB);
+        let aim = (most_early * aims::GROWTH).max(aims::GROWTH_MIB);
         table.hold(
-            &format!("{name}, the most later over that of two fifths"),
-            most(late) / most(early),
-            aims::GROWTH,
-            "×",
+            &format!("{name}, the most later above that of two fifths"),
+            most_late - most_early,
+            aim,
+            "MiB",
         );
     }
     let elements = held.iter().map(|held| held.elements).fold(0.0, f64::max);

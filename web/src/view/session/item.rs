@@ -3,6 +3,7 @@ use portcullis_protocol::session::transcript::{Item, ItemBody};
 
 use super::clock;
 use super::items::{NoticeView, PromptView, TextView, ThinkingView, TurnView};
+use super::passing;
 use super::tool::ToolView;
 use crate::state::app::App;
 use crate::state::session::ItemKey;
@@ -26,10 +27,11 @@ pub(crate) fn ItemView(key_: ItemKey) -> impl IntoView {
         | ItemBody::TurnEnd(_) => None,
     });
     let nested = item.with_untracked(|item| item.parent.is_some());
-    let target = move || app.session.target.with(|target| target.is_some_and(|(at, _)| at == seq.get()));
+    let target =
+        passing(move || app.session.target.with(|target| target.is_some_and(|(at, _)| at == seq.get())));
     Some(view! {
         <article class="item" data-testid="item" data-kind=kind data-state=state data-tool=tool data-nested=nested
-            data-seq=move || seq.get().to_string() data-target=target>
+            data-seq=move || seq.get().to_string() data-target=move || target.get()>
             {body(kind, item.clone(), key_)}
             {link(item)}
         </article>

@@ -7,6 +7,7 @@ use crate::state::session::{ItemKey, SessionSignals};
 use crate::state::tool::Card;
 use crate::state::tool::detail::details;
 use crate::state::tool::verbs::Kind;
+use crate::view::session::passing;
 
 /// One tool call.
 #[component]
@@ -20,15 +21,15 @@ pub(crate) fn ToolView(item: ArcRwSignal<Item>, key_: ItemKey) -> impl IntoView 
     let inside = session.group(key_, false);
     let (steps, of_target) = (inside.clone(), inside);
     let chosen = RwSignal::new(None::<bool>);
-    let open = Memo::new(move |_| {
+    let wanted = passing(move || {
         let at = seq.with_untracked(|item| item.seq);
-        let wanted = || {
-            session.target.with(|target| target.is_some_and(|(seq, _)| seq == at))
-                || of_target.with(|keys| session.is_target(keys))
-        };
+        session.target.with(|target| target.is_some_and(|(seq, _)| seq == at))
+            || of_target.with(|keys| session.is_target(keys))
+    });
+    let open = Memo::new(move |_| {
         chosen
             .get()
-            .unwrap_or_else(|| wanted() || card.with(|card| card.as_ref().is_some_and(|card| card.open)))
+            .unwrap_or_else(|| wanted.get() || card.with(|card| card.as_ref().is_some_and(|card| card.open)))
     });
     let toggle = move |_| {
         let next = !open.get_untracked();
@@ -46,6 +47,7 @@ pub(crate) fn ToolView(item: ArcRwSignal<Item>, key_: ItemKey) -> impl IntoView 
             item.with(|item| call(item).is_some_and(failed))
         })
     };
+    let object = passing(move || inside_of(session, read(|card| &card.object)));
     let agent = move || card.with(|card| card.as_ref().is_some_and(|card| card.kind == Kind::Agent));
     let steps = Memo::new(move |_| steps.with(Vec::len));
     let last = move || {
@@ -59,7 +61,7 @@ pub(crate) fn ToolView(item: ArcRwSignal<Item>, key_: ItemKey) -> impl IntoView 
         <button class="line" aria-expanded=move || open.get().to_string() on:click=toggle>
             <i class="mark" aria-hidden="true"></i>
             <span class="line-verb">{move || read(|card| &card.verb)}</span>
-            <code class="line-object" dir="ltr">{move || inside_of(session, read(|card| &card.object))}</code>
+            <code class="line-object" dir="ltr">{move || object.get()}</code>
             <span class="line-result" hidden=move || open.get() && said_below.get()>{move || read(|card| &card.result)}</span>
         </button>
         <p class="line-last" hidden=move || last().is_none()>{last}</p>
