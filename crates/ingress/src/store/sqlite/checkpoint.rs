@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_millis(250);
 /// Pages in the log above which the writer itself copies the rest between two commits, so that the log begins anew:
 /// beside a writer that never rests, copying alone never reaches the end. Whoever waits for a commit waits for that copy
 /// as well, so it has to be seldom: at 50 MB/s, once in five seconds. 256 MiB.
-const PAGES_MAX: i64 = 64 * 1_024;
+const PAGES_MAX: i64 = 16 * 1_024;
 /// Longest the log's file stays after it began anew, in bytes.
 pub(super) const LOG_BYTES_KEPT: &str = "67108864";
 
