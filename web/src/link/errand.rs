@@ -78,8 +78,10 @@ pub(super) async fn patiently<E>(load: impl AsyncFn() -> Result<(), E>) {
 
 /// Reads the lists that the page stands without, if their code is here.
 pub(super) async fn read_rest(lister: &Rc<Lister>) {
-    let reading = HERE.get().then(|| reading(Rc::clone(lister)).now_or_never()).flatten();
-    if let Some(Ok(reading)) = reading {
+    // Its code has come with that of the others, but the way to it is found once more, and that takes a moment.
+    if HERE.get()
+        && let Ok(reading) = reading(Rc::clone(lister)).await
+    {
         reading.await;
     }
 }
