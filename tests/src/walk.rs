@@ -163,6 +163,8 @@ impl Walk<Apart> {
         let id = self.system.owner().only_session().await?;
         self.page.read(mark::TEXT, "Ready.").await?;
         self.page.see_gone(mark::STOP).await?;
+        // All of that may have been read from the log, before there is a link to break.
+        self.page.see(mark::LINK_ONLINE).await?;
         Ok(id)
     }
 
