@@ -82,12 +82,7 @@ async fn the_tour_shows_thinking_markdown_and_tools() -> Result<()> {
         for question in ["edit", "command"] {
             page.see(mark::GATE_EXACT).await?;
             walk.picture(&format!("gate-{question}")).await?;
-            let exact = page.raw_texts(mark::GATE_EXACT).await?;
-            page.press(mark::ALLOW).await?;
-            until("the next step of the tour", SOON, async || {
-                Ok((page.raw_texts(mark::GATE_EXACT).await? != exact).then_some(()))
-            })
-            .await?;
+            page.allow_and_go_on().await?;
         }
         page.see_gone(mark::STOP).await?;
         walk.picture("done").await

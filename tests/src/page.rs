@@ -57,6 +57,16 @@ impl Page {
         self.strings(SCRIPT, selector).await
     }
 
+    /// Allows what the gate shows, and waits until it shows something else.
+    pub async fn allow_and_go_on(&self) -> Result<()> {
+        let exact = self.raw_texts(mark::GATE_EXACT).await?;
+        self.press(mark::ALLOW).await?;
+        until("the gate to go on", SOON, async || {
+            Ok((self.raw_texts(mark::GATE_EXACT).await? != exact).then_some(()))
+        })
+        .await
+    }
+
     /// How many elements match right now.
     pub async fn count(&self, selector: &str) -> Result<usize> {
         Ok(self.raw_texts(selector).await?.len())

@@ -185,12 +185,12 @@ mod tests {
     impl Ground {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            for directory in ["in/deep", "in/work", "out"] {
+            for directory in ["in/deep", "in/home", "out"] {
                 std::fs::create_dir_all(folder.path().join(directory)).unwrap();
             }
             std::fs::write(folder.path().join("out/secret"), "s").unwrap();
-            std::fs::write(folder.path().join("in/work/a"), "abc").unwrap();
-            let directory = folder.path().join("in/work");
+            std::fs::write(folder.path().join("in/home/a"), "abc").unwrap();
+            let directory = folder.path().join("in/home");
             let roots = Roots { directory, allowed: vec![folder.path().join("in")] };
             Self { folder, roots }
         }
@@ -212,11 +212,11 @@ mod tests {
     #[test]
     fn tells_size_and_hash_of_what_is_there_and_that_nothing_is() {
         let ground = Ground::new();
-        symlink(ground.at("in/work/a"), ground.at("in/deep/link")).unwrap();
-        assert_eq!(ground.find("in/work/a"), Some(abc()));
+        symlink(ground.at("in/home/a"), ground.at("in/deep/link")).unwrap();
+        assert_eq!(ground.find("in/home/a"), Some(abc()));
         assert_eq!(ground.roots.find(Path::new("a")), Some(abc()), "where the agent works");
         assert_eq!(ground.find("in/deep/link"), Some(abc()), "a link to what may be seen");
-        for free in ["in/work/b", "in/deep/er/still/b"] {
+        for free in ["in/home/b", "in/deep/er/still/b"] {
             assert_eq!(ground.find(free), Some(BaseFile::New), "{free}");
         }
     }
@@ -240,10 +240,10 @@ mod tests {
             "in/lost/none",
             "in/../out/secret",
             "in/../out/none",
-            "in/work/a/none",
-            "in/work/a\0b",
-            "in/work",
-            "in/work/",
+            "in/home/a/none",
+            "in/home/a\0b",
+            "in/home",
+            "in/home/",
             "",
         ] {
             assert_eq!(ground.find(path), None, "{path:?}");
@@ -272,11 +272,11 @@ mod tests {
     #[test]
     fn a_way_that_was_exchanged_for_another_is_not_followed() {
         let ground = Ground::new();
-        let file = File::open(ground.at("in/work/a")).unwrap();
-        let real = ground.at("in/work/a").canonicalize().unwrap();
+        let file = File::open(ground.at("in/home/a")).unwrap();
+        let real = ground.at("in/home/a").canonicalize().unwrap();
         assert!(is_at(&file, &real));
-        std::fs::rename(ground.at("in/work"), ground.at("in/other")).unwrap();
-        symlink(ground.at("in/other"), ground.at("in/work")).unwrap();
+        std::fs::rename(ground.at("in/home"), ground.at("in/other")).unwrap();
+        symlink(ground.at("in/other"), ground.at("in/home")).unwrap();
         assert!(!is_at(&file, &real));
     }
 
@@ -285,14 +285,14 @@ mod tests {
         let ground = Ground::new();
         let (looked, mut heard) = mpsc::channel(8);
         let policy = Policy::for_directory(ground.at("in"));
-        let mut looker = Looker::new(&ground.at("in/work"), &policy, looked);
+        let mut looker = Looker::new(&ground.at("in/home"), &policy, looked);
         // As many as hang on a dead disk may, and one more.
         let hung = Arc::clone(&looker.seats).acquire_many_owned(3).await.unwrap();
-        looker.look(1, ground.at("in/work/a").display().to_string());
+        looker.look(1, ground.at("in/home/a").display().to_string());
         assert_eq!(heard.recv().await, Some((1, Some(abc()))));
         let rest = Arc::clone(&looker.seats).acquire_owned().await.unwrap();
         looker.patience = Duration::from_millis(5);
-        looker.look(2, ground.at("in/work/a").display().to_string());
+        looker.look(2, ground.at("in/home/a").display().to_string());
         assert_eq!(heard.recv().await, Some((2, None)));
         looker.patience = Duration::from_secs(60);
         for look in 0..=LOOKS_WAITING_MAX {

@@ -4,7 +4,6 @@
 use std::{
     collections::VecDeque,
     fmt, io,
-    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -16,7 +15,8 @@ use axum::{
     response::Response,
 };
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+
+use crate::loopback::Loopback;
 
 /// A conversation with files in it fits, in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -25,9 +25,8 @@ const OUTPUT_TOKENS: u64 = 10;
 
 /// A running API. It ends when this is dropped.
 pub struct GeminiApi {
-    address: SocketAddr,
     shared: Arc<Mutex<Script>>,
-    server: JoinHandle<()>,
+    server: Loopback,
 }
 
 #[derive(Default)]
@@ -38,7 +37,7 @@ struct Script {
 
 impl fmt::Debug for GeminiApi {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("GeminiApi").field("address", &self.address).finish_non_exhaustive()
+        formatter.debug_struct("GeminiApi").field("server", &self.server).finish_non_exhaustive()
     }
 }
 
@@ -48,23 +47,17 @@ impl GeminiApi {
 
     /// Listens on a free port of loopback. What nobody scripted is answered with `ok`.
     pub async fn start() -> io::Result<Self> {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
         let shared = Arc::new(Mutex::new(Script::default()));
         let router = Router::new()
             .fallback(answer)
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .with_state(Arc::clone(&shared));
-        let server = tokio::spawn(async move {
-            // It ends by being aborted; an error of a listener on loopback has nobody to be told to.
-            drop(axum::serve(listener, router).await);
-        });
-        Ok(Self { address, shared, server })
+        Ok(Self { server: Loopback::serve(router).await?, shared })
     }
 
     /// What `GOOGLE_GEMINI_BASE_URL` has to be.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        self.server.url()
     }
 
     /// The next answer in a conversation is this text.
@@ -85,12 +78,6 @@ impl GeminiApi {
     /// The bodies of everything that was asked in conversations so far, in order.
     pub fn requests(&self) -> Vec<Value> {
         script(&self.shared).requests.clone()
-    }
-}
-
-impl Drop for GeminiApi {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 

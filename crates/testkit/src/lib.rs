@@ -2,6 +2,7 @@
 //! wants said. Tests with real processes wait with [`patience`].
 
 mod gemini_api;
+mod loopback;
 mod messages_api;
 pub mod patience;
 

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use portcullis_tests::axe::Judge;
 use portcullis_tests::page::mark;
-use portcullis_tests::patience::{SOON, until};
 use portcullis_tests::walk::walk;
 use serde_json::json;
 
@@ -23,12 +22,7 @@ async fn axe_finds_nothing_in_a_session_that_has_one_of_everything() -> Result<(
         page.prompt("Show me around").await?;
         for _ in ["the edit", "the command"] {
             page.see(mark::GATE_EXACT).await?;
-            let exact = page.raw_texts(mark::GATE_EXACT).await?;
-            page.press(mark::ALLOW).await?;
-            until("the next step of the tour", SOON, async || {
-                Ok((page.raw_texts(mark::GATE_EXACT).await? != exact).then_some(()))
-            })
-            .await?;
+            page.allow_and_go_on().await?;
         }
         page.see_gone(mark::STOP).await?;
         walk.browser().run(OPEN_ALL).await?;

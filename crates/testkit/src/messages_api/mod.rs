@@ -24,7 +24,6 @@ mod speech;
 use std::{
     collections::VecDeque,
     fmt, io,
-    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -38,8 +37,9 @@ use axum::{
 };
 use serde_json::json;
 use speech::Speaker;
-use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio::{sync::watch, time::timeout};
 
+use crate::loopback::Loopback;
 pub use reply::{Gate, Reply};
 pub use request::Request;
 
@@ -52,9 +52,8 @@ const COUNTED_TOKENS: u64 = 100;
 
 /// A running API. It ends when this is dropped, with every answer it was still giving.
 pub struct MessagesApi {
-    address: SocketAddr,
     shared: Arc<Shared>,
-    server: JoinHandle<()>,
+    server: Loopback,
 }
 
 struct Shared {
@@ -79,15 +78,13 @@ type Wanted = Box<dyn Fn(&Request) -> bool + Send>;
 
 impl fmt::Debug for MessagesApi {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("MessagesApi").field("address", &self.address).finish_non_exhaustive()
+        formatter.debug_struct("MessagesApi").field("server", &self.server).finish_non_exhaustive()
     }
 }
 
 impl MessagesApi {
     /// Listens on a free port of loopback. What nobody scripted is answered with `ok`.
     pub async fn start() -> io::Result<Self> {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
         let script = Script { otherwise: Reply::new().text("ok"), ..Script::default() };
         let shared = Arc::new(Shared {
             script: Mutex::new(script),
@@ -98,16 +95,12 @@ impl MessagesApi {
             .fallback(answer)
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .with_state(Arc::clone(&shared));
-        let server = tokio::spawn(async move {
-            // It ends by being aborted; an error of a listener on loopback has nobody to be told to.
-            drop(axum::serve(listener, router).await);
-        });
-        Ok(Self { address, shared, server })
+        Ok(Self { server: Loopback::serve(router).await?, shared })
     }
 
     /// What `ANTHROPIC_BASE_URL` has to be.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        self.server.url()
     }
 
     /// The next request that no standing rule takes is answered with this.
@@ -169,12 +162,6 @@ impl MessagesApi {
     /// When nobody leaves within a minute.
     pub async fn until_abandoned(&self, times: usize) {
         wait(&self.shared.abandoned, times, "abandoned answers").await;
-    }
-}
-
-impl Drop for MessagesApi {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 
